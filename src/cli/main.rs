@@ -1,0 +1,2 @@
+//! The command `selkie`.
+fn main() {}

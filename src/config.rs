@@ -1,0 +1,355 @@
+//! The settings of the engine, and the rules they must keep.
+
+use core::{fmt, time::Duration};
+
+/// How the engine behaves. Start from a preset, change what you must:
+///
+/// ```
+/// use core::time::Duration;
+/// use selkie::Config;
+///
+/// let mut config = Config::lan();
+/// config.probe_period = Duration::from_millis(500);
+/// config.probe_rtt = Duration::from_millis(100);
+/// config.validate()?;
+/// # Ok::<(), selkie::InvalidConfig>(())
+/// ```
+///
+/// [`Engine::new`](crate::Engine::new) and [`Engine::set_config`](crate::Engine::set_config)
+/// refuse what [`validate`](Self::validate) refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The protocol period: one member is probed in each (SWIM, section 3.1). Longer than
+    /// `probe_rtt`; at least three round trips is wise.
+    pub probe_period: Duration,
+    /// How long the direct answer may take before others are asked to probe. Not zero.
+    pub probe_rtt: Duration,
+    /// How many others are asked. At least 1.
+    pub num_indirect_probes: usize,
+    /// How often each update and broadcast is sent.
+    pub transmissions: Transmissions,
+    /// How long a suspect has to refute.
+    pub suspicion: Suspicion,
+    /// The largest datagram sent or accepted, in bytes. 128 to 65,507.
+    pub max_packet_size: usize,
+    /// The most active members; beyond it newcomers are refused and counted. At least 1.
+    pub max_members: usize,
+    /// The most down members remembered; beyond it those that were never active here are
+    /// forgotten first, then those that have been down longest. At least 1.
+    pub max_down_members: usize,
+    /// How long a down member is remembered, so that late news of it is recognised as such.
+    /// `None`: for ever. Not zero.
+    pub remove_down_after: Option<Duration>,
+    /// Whether a member that is down to us and speaks, or that we declared down ourselves, is
+    /// told so, to come back at once under a renewed identity.
+    pub notify_down_members: bool,
+    /// Announce to random active members every now and then: repairs what gossip left out.
+    pub periodic_announce: Option<Periodic>,
+    /// Announce to down members every now and then, also while no member is active: heals
+    /// partitions.
+    pub periodic_announce_to_down_members: Option<Periodic>,
+    /// Send what waits to be sent between probes, so that news travels faster than the protocol
+    /// period. Never sends empty packets.
+    pub periodic_gossip: Option<Periodic>,
+    /// Ping an unknown sender, and believe it only after its Ack. For transports that do not
+    /// prove where a datagram comes from.
+    pub prove_joiners: bool,
+    /// The most custom broadcasts that wait to be sent; beyond it the one sent most often goes.
+    /// At least 1.
+    pub max_broadcasts: usize,
+    /// The share of each datagram, in percent, that updates leave to waiting custom broadcasts.
+    /// 0 to 90.
+    pub broadcast_share: u8,
+    /// Speak exactly foca's wire and follow the one rule that it forces: a Down is final at
+    /// whatever incarnation, since foca announces departures with 0.
+    pub foca_wire: bool,
+}
+
+impl Config {
+    /// The least that SWIM needs, on foca's wire: no gossip beside the probes, a fixed suspicion.
+    #[must_use]
+    pub fn simple() -> Self {
+        Self {
+            probe_period: Duration::from_millis(1500),
+            probe_rtt: Duration::from_millis(500),
+            num_indirect_probes: 3,
+            transmissions: Transmissions::PerLog10(4),
+            suspicion: Suspicion::Fixed(Duration::from_secs(3)),
+            max_packet_size: 1400,
+            max_members: 1 << 20,
+            max_down_members: 1 << 16,
+            remove_down_after: Some(Duration::from_secs(24 * 60 * 60)),
+            notify_down_members: true,
+            periodic_announce: None,
+            periodic_announce_to_down_members: None,
+            periodic_gossip: None,
+            prove_joiners: false,
+            max_broadcasts: 1024,
+            broadcast_share: 25,
+            foca_wire: true,
+        }
+    }
+
+    /// For members on one machine.
+    #[must_use]
+    pub fn local() -> Self {
+        Self {
+            probe_period: Duration::from_secs(1),
+            probe_rtt: Duration::from_millis(200),
+            suspicion: Suspicion::PeriodsPerLog10(3),
+            periodic_gossip: Some(Periodic::millis(100, 3)),
+            periodic_announce: Some(Periodic::secs(15, 1)),
+            periodic_announce_to_down_members: Some(Periodic::secs(15, 2)),
+            foca_wire: false,
+            ..Self::simple()
+        }
+    }
+
+    /// For members in one data centre.
+    #[must_use]
+    pub fn lan() -> Self {
+        Self {
+            probe_rtt: Duration::from_millis(500),
+            suspicion: Suspicion::PeriodsPerLog10(4),
+            periodic_gossip: Some(Periodic::millis(200, 3)),
+            periodic_announce: Some(Periodic::secs(30, 1)),
+            periodic_announce_to_down_members: Some(Periodic::secs(65, 2)),
+            ..Self::local()
+        }
+    }
+
+    /// For members around the world.
+    #[must_use]
+    pub fn wan() -> Self {
+        Self {
+            probe_period: Duration::from_secs(5),
+            probe_rtt: Duration::from_secs(3),
+            suspicion: Suspicion::PeriodsPerLog10(6),
+            periodic_gossip: Some(Periodic::millis(500, 4)),
+            periodic_announce: Some(Periodic::secs(60, 2)),
+            periodic_announce_to_down_members: Some(Periodic::secs(125, 3)),
+            ..Self::local()
+        }
+    }
+
+    /// The same settings, on foca's wire.
+    #[must_use]
+    pub fn foca_wire(self) -> Self {
+        Self {
+            foca_wire: true,
+            ..self
+        }
+    }
+
+    /// Checks every rule.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let check = |holds: bool, rule| {
+            if holds {
+                Ok(())
+            } else {
+                Err(InvalidConfig { rule })
+            }
+        };
+        let periodic = |task: Option<Periodic>, rule| {
+            check(
+                task.is_none_or(|t| !t.every.is_zero() && t.members > 0),
+                rule,
+            )
+        };
+        check(!self.probe_rtt.is_zero(), "probe_rtt must not be zero")?;
+        check(
+            self.probe_rtt < self.probe_period,
+            "probe_rtt must be below probe_period",
+        )?;
+        check(
+            self.num_indirect_probes > 0,
+            "num_indirect_probes must be at least 1",
+        )?;
+        check(
+            self.num_indirect_probes <= Self::FAN_OUT_MAX,
+            "num_indirect_probes must be at most 255",
+        )?;
+        check(
+            self.transmissions.is_positive(),
+            "transmissions must be at least 1",
+        )?;
+        check(self.suspicion.is_positive(), "suspicion must not be zero")?;
+        check(
+            (128..=65_507).contains(&self.max_packet_size),
+            "max_packet_size must be from 128 to 65507 bytes",
+        )?;
+        check(self.max_members > 0, "max_members must be at least 1")?;
+        check(
+            self.max_members < Self::TABLE_MAX,
+            "max_members must be below 2^30",
+        )?;
+        check(
+            self.max_down_members > 0,
+            "max_down_members must be at least 1",
+        )?;
+        check(
+            self.max_down_members < Self::TABLE_MAX,
+            "max_down_members must be below 2^30",
+        )?;
+        check(
+            self.remove_down_after.is_none_or(|after| !after.is_zero()),
+            "remove_down_after must not be zero",
+        )?;
+        periodic(
+            self.periodic_announce,
+            "periodic_announce must have a time and members",
+        )?;
+        periodic(
+            self.periodic_announce_to_down_members,
+            "periodic_announce_to_down_members must have a time and members",
+        )?;
+        periodic(
+            self.periodic_gossip,
+            "periodic_gossip must have a time and members",
+        )?;
+        check(self.max_broadcasts > 0, "max_broadcasts must be at least 1")?;
+        check(
+            self.max_broadcasts < Self::TABLE_MAX,
+            "max_broadcasts must be below 2^30",
+        )?;
+        check(
+            self.broadcast_share <= 90,
+            "broadcast_share must be at most 90 percent",
+        )
+    }
+
+    const FAN_OUT_MAX: usize = 255;
+    const TABLE_MAX: usize = 1 << 30;
+}
+
+impl Default for Config {
+    /// [`Config::lan`].
+    fn default() -> Self {
+        Self::lan()
+    }
+}
+
+/// Something that is done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Periodic {
+    /// How often.
+    pub every: Duration,
+    /// To how many members each time.
+    pub members: usize,
+}
+
+impl Periodic {
+    /// Every so many milliseconds, to so many members.
+    #[must_use]
+    pub fn millis(every: u64, members: usize) -> Self {
+        Self {
+            every: Duration::from_millis(every),
+            members,
+        }
+    }
+
+    /// Every so many seconds, to so many members.
+    #[must_use]
+    pub fn secs(every: u64, members: usize) -> Self {
+        Self {
+            every: Duration::from_secs(every),
+            members,
+        }
+    }
+}
+
+/// How often each update and broadcast is sent before it counts as known to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transmissions {
+    /// λ·log10(n + 1) times, rounded up, n being the present number of active members, and at
+    /// least 3 times (SWIM, section 4.1, where λ is a "small multiple").
+    PerLog10(u8),
+    /// Always so many times.
+    Fixed(u8),
+}
+
+impl Transmissions {
+    /// How often, in a cluster of `n` active members, ourselves included.
+    #[must_use]
+    pub fn at(self, n: usize) -> u8 {
+        match self {
+            Self::Fixed(times) => times,
+            Self::PerLog10(lambda) => {
+                let times = libm::ceil(f64::from(lambda) * log10(n.saturating_add(1)));
+                // A float-to-integer cast saturates.
+                (times as u8).max(3)
+            }
+        }
+    }
+
+    fn is_positive(self) -> bool {
+        let (Self::PerLog10(factor) | Self::Fixed(factor)) = self;
+        factor > 0
+    }
+}
+
+/// How long a suspect has to refute before it is declared down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Suspicion {
+    /// Always so long.
+    Fixed(Duration),
+    /// α·max(1, log10 n) protocol periods, n being the present number of active members
+    /// (Lifeguard, section IV-B, "Min").
+    PeriodsPerLog10(u8),
+}
+
+impl Suspicion {
+    /// How long, in a cluster of `n` active members, ourselves included.
+    #[must_use]
+    pub fn at(self, n: usize, probe_period: Duration) -> Duration {
+        match self {
+            Self::Fixed(timeout) => timeout,
+            Self::PeriodsPerLog10(alpha) => {
+                let periods = f64::from(alpha) * log10(n).max(1.0);
+                // Total: no rounding of a period makes the product panic.
+                Duration::try_from_secs_f64(probe_period.as_secs_f64() * periods)
+                    .unwrap_or(Duration::MAX)
+            }
+        }
+    }
+
+    fn is_positive(self) -> bool {
+        match self {
+            Self::Fixed(timeout) => !timeout.is_zero(),
+            Self::PeriodsPerLog10(alpha) => alpha > 0,
+        }
+    }
+}
+
+fn log10(n: usize) -> f64 {
+    libm::log10(n as f64)
+}
+
+/// A rule that a [`Config`] breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidConfig {
+    rule: &'static str,
+}
+
+impl InvalidConfig {
+    /// The rule, in words.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+impl fmt::Display for InvalidConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid configuration: {}", self.rule)
+    }
+}
+
+impl core::error::Error for InvalidConfig {}

@@ -1,0 +1,100 @@
+//! What the engine counted.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// How often what happened, since the engine was made. They only grow, and wrap.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// The counters with their names, in the order of their declaration.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams handed in.
+    datagrams_in,
+    /// Datagrams handed to the runtime.
+    datagrams_out,
+    /// Bytes of the datagrams handed in.
+    bytes_in,
+    /// Bytes of the datagrams handed to the runtime.
+    bytes_out,
+    /// Refused: larger than allowed.
+    dropped_too_big,
+    /// Refused: the codec could not read them.
+    dropped_undecodable,
+    /// Refused: parts that the kind cannot have, or lengths that do not add up.
+    dropped_malformed,
+    /// Refused: from our own identity.
+    dropped_from_ourselves,
+    /// Dropped: a kind of message from a newer version.
+    dropped_unknown_kind,
+    /// Dropped: addressed to somebody else, or to a former identity of ours.
+    dropped_not_for_us,
+    /// Dropped: the caller's check of the header refused them.
+    dropped_by_check,
+    /// Dropped: from a sender that is down to us, or lost the conflict about its address.
+    dropped_from_down,
+    /// Dropped: from somebody who uses our address, or names no member.
+    dropped_bad_sender,
+    /// Dropped: we left, or were declared down for good.
+    dropped_while_undead,
+    /// Dropped: the sender must first answer a ping.
+    dropped_unproven,
+    /// Newcomers refused by [`Runtime::admit`](crate::Runtime::admit).
+    refused_by_admission,
+    /// Newcomers refused since there are
+    /// [`max_members`](crate::Config::max_members).
+    refused_for_room,
+    /// Updates skipped: a state from a newer version.
+    updates_unknown_state,
+    /// Updates skipped: the identity names no member.
+    updates_nameless,
+    /// Updates received that were news.
+    updates_applied,
+    /// Updates received that were not news.
+    updates_stale,
+    /// Updates that could not be encoded, and are not spread.
+    updates_unencodable,
+    /// Claims that we are down, or superseded, from a sender that has no say.
+    claims_ignored,
+    /// Custom broadcasts received that were news.
+    broadcasts_applied,
+    /// Custom broadcasts received that were not.
+    broadcasts_stale,
+    /// Custom broadcasts that the handler refused.
+    broadcasts_refused,
+    /// Custom broadcasts that gave way to newer ones before they were sent often enough.
+    broadcasts_evicted,
+    /// Probes started.
+    probes,
+    /// Probes that ended without an answer.
+    probes_failed,
+    /// Probes for which others were asked.
+    probes_indirect,
+    /// Probes that could not be judged, since timers came late or out of order.
+    probes_restarted,
+    /// Acknowledgements that matched no probe.
+    acks_unmatched,
+    /// Requests to probe for somebody, or to pass on an answer, that were refused.
+    relays_refused,
+    /// Suspicions about ourselves that we refuted.
+    refutations,
+    /// Times we took a renewed identity.
+    renewals,
+    /// Members that refuted a suspicion.
+    suspicions_refuted,
+    /// Members that were declared down here since they did not refute.
+    suspicions_expired,
+    /// Down members forgotten, or never remembered, since there are
+    /// [`max_down_members`](crate::Config::max_down_members).
+    down_evicted,
+}
