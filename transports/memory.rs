@@ -1,11 +1,15 @@
 //! A network within the process.
 
-use core::net::SocketAddr;
-use std::{
+use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
-    format, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    format,
+    sync::Arc,
+};
+use core::{net::SocketAddr, ops::RangeInclusive};
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use smol::channel::{Receiver, Sender, TrySendError, bounded};
@@ -193,7 +197,7 @@ struct Ends {
 
 impl Ends {
     fn free(&self, addr: SocketAddr) -> Option<SocketAddr> {
-        const EPHEMERAL: core::ops::RangeInclusive<u16> = 49_152..=65_535;
+        const EPHEMERAL: RangeInclusive<u16> = 49_152..=65_535;
         let is_free = |addr: &SocketAddr| !self.bound.contains_key(addr);
         if addr.port() != 0 {
             return Some(addr).filter(is_free);

@@ -4,6 +4,10 @@
 
 #[cfg(feature = "smol")]
 mod memory;
+#[cfg(feature = "udp")]
+mod udp;
 
 #[cfg(feature = "smol")]
 pub use self::memory::{Memory, MemoryNetwork};
+#[cfg(feature = "udp")]
+pub use self::udp::PlainUdp;
