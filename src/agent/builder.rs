@@ -1,8 +1,7 @@
 //! Putting an agent together.
 
-use alloc::sync::Arc;
+use alloc::{format, sync::Arc, vec::Vec};
 use core::fmt;
-use std::{format, vec::Vec};
 
 use super::{
     BuildError, Cluster, Driver, InvalidSeed, Seed, Stats,

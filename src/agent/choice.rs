@@ -1,11 +1,11 @@
 //! What the builder was given, as types: a call that is missing is a compile error that names it.
 
-use core::net::SocketAddr;
-use std::{
-    collections::hash_map::RandomState,
-    format,
+use alloc::format;
+use core::{
     hash::{BuildHasher, Hasher},
+    net::SocketAddr,
 };
+use std::collections::hash_map::RandomState;
 
 use super::BuildError;
 use crate::{Locate, Name, Node, Transport};

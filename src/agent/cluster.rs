@@ -1,8 +1,7 @@
 //! The handle of a running agent.
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, net::SocketAddr};
-use std::vec::Vec;
 
 use futures::channel::oneshot;
 use smol::channel::Sender;

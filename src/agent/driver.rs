@@ -3,7 +3,12 @@
 //! A turn: wait for anything; take everything that is there, up to named bounds; hand it to the
 //! engine, commands first, then packets, then timers; publish what changed; send what came out.
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
 use core::{
     fmt,
     future::Future,
@@ -12,13 +17,7 @@ use core::{
     task::{Context, Poll},
     time::Duration,
 };
-use std::{
-    collections::HashSet,
-    io,
-    string::{String, ToString},
-    time::SystemTime,
-    vec::Vec,
-};
+use std::{collections::HashSet, io, time::SystemTime};
 
 use futures::channel::oneshot;
 
@@ -256,13 +255,12 @@ where
 
     fn handle_received(&mut self) {
         match self.inputs.received.take() {
-            None => {}
-            Some(Ok(())) => {
-                if core::mem::take(&mut self.news.has_transport_failed) {
-                    debug!("transport receives again");
-                    self.news.events.push(Event::TransportRecovered);
-                }
+            Some(Ok(())) if self.news.has_transport_failed => {
+                self.news.has_transport_failed = false;
+                debug!("transport receives again");
+                self.news.events.push(Event::TransportRecovered);
             }
+            None | Some(Ok(())) => {}
             Some(Err(error)) if error.kind() == io::ErrorKind::NotConnected => {
                 warn!("transport was closed");
                 self.phase = Phase::Ending;

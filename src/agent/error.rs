@@ -1,8 +1,7 @@
 //! What can be refused: building an agent, and asking it for something.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, string::String};
 use core::{error::Error, fmt, net::SocketAddr};
-use std::string::String;
 
 use super::InvalidSeed;
 use crate::{Error as EngineError, InvalidConfig};

@@ -6,16 +6,16 @@
 //! the queue, it is told how the members differ from that copy by then. So a reader that sleeps
 //! costs nothing, and always learns the state that each member is in.
 
-use alloc::sync::Arc;
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
 use core::{
     fmt, mem,
     pin::Pin,
     task::{Context, Poll, Waker},
-};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-    vec::Vec,
 };
 
 use futures::{Stream, stream::FusedStream};

@@ -1,13 +1,13 @@
 //! What the driver waits for.
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
-use std::{io, time::Instant, vec::Vec};
+use std::{io, time::Instant};
 
 use futures::Stream;
 use smol::{Timer, channel::Receiver};

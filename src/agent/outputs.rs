@@ -1,8 +1,7 @@
 //! What comes out of the engine, and where it goes.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::{net::SocketAddr, ops::Range, time::Duration};
-use std::vec::Vec;
 
 use super::Stats;
 use crate::{

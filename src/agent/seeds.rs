@@ -1,5 +1,9 @@
 //! Where a member looks for others, and how often it asks.
 
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::{
     convert::Infallible,
     fmt,
@@ -8,12 +12,7 @@ use core::{
     task::{Context, Poll},
     time::Duration,
 };
-use std::{
-    io,
-    net::ToSocketAddrs,
-    string::{String, ToString},
-    vec::Vec,
-};
+use std::{io, net::ToSocketAddrs};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use smol::Task;

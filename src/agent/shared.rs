@@ -1,11 +1,10 @@
 //! What the driver and the handles share: the driver writes, the handles read.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::net::SocketAddr;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
-    vec::Vec,
 };
 
 use super::{Departure, Event, Stats, events::Readers, view::View};

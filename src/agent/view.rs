@@ -5,9 +5,9 @@
 //! until it is forgotten, so that two copies are compared slot by slot, and chunks that they
 //! share are not looked at.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
-use std::{collections::HashMap, time::SystemTime, vec::Vec};
+use std::{collections::HashMap, time::SystemTime};
 
 use crate::{Identity, Incarnation, Member, State};
 

@@ -1,5 +1,6 @@
+use alloc::{sync::Arc, vec::Vec};
 use core::net::SocketAddr;
-use std::{time::SystemTime, vec::Vec};
+use std::time::SystemTime;
 
 use futures::{FutureExt, StreamExt};
 
@@ -7,7 +8,7 @@ use super::{EVENTS_MAX, Event, Events};
 use crate::{Identity, Incarnation, Member, Name, Node, State, agent::shared::Shared};
 
 struct Fixture {
-    shared: std::sync::Arc<Shared<Node>>,
+    shared: Arc<Shared<Node>>,
 }
 
 impl Fixture {

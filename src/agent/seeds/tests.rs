@@ -1,5 +1,5 @@
+use alloc::{string::ToString, vec::Vec};
 use core::time::Duration;
-use std::vec::Vec;
 
 use super::{PAUSE_MAX, PAUSE_MIN, Pause, Seed, Seeds};
 

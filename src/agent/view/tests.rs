@@ -1,11 +1,12 @@
-use core::net::SocketAddr;
-use std::{time::SystemTime, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
+use core::{net::SocketAddr, time::Duration};
+use std::time::SystemTime;
 
 use super::{CHUNK_LEN, View};
 use crate::{Incarnation, Member, Name, Node, State};
 
 fn node(n: usize) -> Node {
-    let name = Name::new(&std::format!("n{n}")).unwrap();
+    let name = Name::new(&format!("n{n}")).unwrap();
     Node::new(name, SocketAddr::from(([10, 0, 0, 1], 7946)), 0)
 }
 
@@ -14,7 +15,7 @@ fn set(view: &mut View<Node>, n: usize, state: State) {
     view.set(node(n).name(), Some(member), SystemTime::now());
 }
 
-fn names(members: &super::Members<Node>) -> Vec<std::string::String> {
+fn names(members: &super::Members<Node>) -> Vec<String> {
     members
         .iter()
         .map(|m| m.id.name().as_str().into())
@@ -38,7 +39,7 @@ fn a_copy_does_not_change_and_places_are_kept() {
     assert_eq!((after.len(), after.num_active()), (n, n - 1));
     assert!(after.version() > before.version());
     assert_eq!(names(&after)[6], "n6");
-    assert_eq!(names(&after)[7], std::format!("n{n}"));
+    assert_eq!(names(&after)[7], format!("n{n}"));
     assert_eq!(after.find(node(5).name()).unwrap().state, State::Down);
 
     let mut changes = Vec::new();
@@ -62,7 +63,7 @@ fn what_says_nothing_new_is_no_change() {
 #[test]
 fn since_is_when_the_state_was_taken() {
     let mut view = View::new();
-    let [t0, t1] = [1, 2].map(|s| SystemTime::UNIX_EPOCH + core::time::Duration::from_secs(s));
+    let [t0, t1] = [1, 2].map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s));
     let addr = *node(0).name();
     view.set(&addr, Some(Member::alive(node(0))), t0);
     let later = Member::new(node(0), Incarnation(3), State::Alive);
