@@ -1,1 +1,13 @@
 //! The transports that come with the crate.
+//!
+//! Each stands behind a feature; all keep the contract of [`Transport`](crate::Transport).
+
+#[cfg(feature = "smol")]
+mod memory;
+#[cfg(feature = "udp")]
+mod udp;
+
+#[cfg(feature = "smol")]
+pub use self::memory::{Memory, MemoryNetwork};
+#[cfg(feature = "udp")]
+pub use self::udp::PlainUdp;
