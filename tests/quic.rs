@@ -9,12 +9,16 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     fs,
     future::Future,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -145,6 +149,81 @@ fn a_peer_that_we_dial_must_belong_to_our_authority() {
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
         check_delivers(&left, &right, b"after").await;
         assert_eq!(stranger.counters().packets_in, 0);
+    });
+}
+
+#[test]
+fn no_peer_is_given_a_ticket_to_come_back_without_its_certificate() {
+    let ca = ca();
+    let tickets = Arc::new(Tickets::default());
+    let mut client = client_config(Some(&ca.issue("member").unwrap()));
+    client.alpn_protocols = vec![b"selkie/1".to_vec()];
+    client.resumption = rustls::client::Resumption::store(tickets.clone());
+    run(async {
+        let left = node(&ca);
+        let endpoint = quinn_endpoint();
+        let conn = connect(&endpoint, client, left.local_addr()).await.unwrap();
+        conn.send_datagram(b"hello".to_vec().into()).unwrap();
+        let from = endpoint.local_addr().unwrap();
+        check_receives(&left, b"hello", from).await;
+        left.send(from, b"after any ticket").await.unwrap();
+        assert_eq!(conn.read_datagram().await.unwrap(), b"after any ticket"[..]);
+        assert_eq!(tickets.0.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn a_crowd_that_comes_at_once_is_let_in() {
+    let ca = ca();
+    run(async {
+        let hub = node(&ca);
+        let options = Options::new().redial_after(Duration::from_millis(50));
+        let peers: Vec<_> = (0..80)
+            .map(|_| Quic::bind_with(addr("127.0.0.1", 0), &member(&ca), &options).unwrap())
+            .collect();
+        let mut missing: BTreeSet<_> = peers.iter().map(Transport::local_addr).collect();
+        let sending = async {
+            loop {
+                for peer in &peers {
+                    let _ = peer.send(hub.local_addr(), b"hello").await;
+                }
+                Timer::after(Duration::from_millis(100)).await;
+            }
+        };
+        let receiving = async {
+            while !missing.is_empty() {
+                for (from, _) in receive(&hub).await {
+                    missing.remove(&from);
+                }
+            }
+        };
+        future::or(receiving, sending).await;
+    });
+}
+
+#[test]
+fn a_peer_has_two_connections_at_most() {
+    let ca = ca();
+    let mut client = client_config(Some(&ca.issue("rude").unwrap()));
+    client.alpn_protocols = vec![b"selkie/1".to_vec()];
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let endpoint = quinn_endpoint();
+        let mut conns = Vec::new();
+        for _ in 0..3 {
+            conns.push(
+                connect(&endpoint, client.clone(), left.local_addr())
+                    .await
+                    .unwrap(),
+            );
+        }
+        let closed = conns[0].closed().await;
+        assert!(
+            matches!(closed, quinn::ConnectionError::ApplicationClosed(_)),
+            "{closed}"
+        );
+        assert!(conns[1].close_reason().is_none() && conns[2].close_reason().is_none());
+        check_delivers(&right, &left, b"polite").await;
     });
 }
 
@@ -627,6 +706,49 @@ impl rustls::client::danger::ServerCertVerifier for Credulous {
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Counts the tickets it is given to keep.
+#[derive(Debug, Default)]
+struct Tickets(AtomicUsize);
+
+impl rustls::client::ClientSessionStore for Tickets {
+    fn set_kx_hint(&self, _: rustls::pki_types::ServerName<'static>, _: rustls::NamedGroup) {}
+
+    fn kx_hint(&self, _: &rustls::pki_types::ServerName<'_>) -> Option<rustls::NamedGroup> {
+        None
+    }
+
+    fn set_tls12_session(
+        &self,
+        _: rustls::pki_types::ServerName<'static>,
+        _: rustls::client::Tls12ClientSessionValue,
+    ) {
+    }
+
+    fn tls12_session(
+        &self,
+        _: &rustls::pki_types::ServerName<'_>,
+    ) -> Option<rustls::client::Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &rustls::pki_types::ServerName<'static>) {}
+
+    fn insert_tls13_ticket(
+        &self,
+        _: rustls::pki_types::ServerName<'static>,
+        _: rustls::client::Tls13ClientSessionValue,
+    ) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take_tls13_ticket(
+        &self,
+        _: &rustls::pki_types::ServerName<'static>,
+    ) -> Option<rustls::client::Tls13ClientSessionValue> {
+        None
     }
 }
 
