@@ -54,6 +54,27 @@ fn what_was_sent_before_closing_arrives() {
 }
 
 #[test]
+fn leaving_takes_no_longer_than_it_must() {
+    let ca = ca();
+    run(async {
+        let mut took = Vec::new();
+        for _ in 0..10 {
+            let (left, right) = (node(&ca), node(&ca));
+            check_delivers(&left, &right, b"datagram").await;
+            check_delivers(&left, &right, &vec![7; 20_000]).await;
+            let before = Instant::now();
+            left.close().await;
+            took.push(before.elapsed());
+            // Less than the time it would wait for a peer that is dead.
+            if took.last() < Some(&Duration::from_millis(700)) {
+                return;
+            }
+        }
+        panic!("{took:?}");
+    });
+}
+
+#[test]
 fn the_last_handle_takes_the_node_with_it() {
     let ca = ca();
     run(async {
