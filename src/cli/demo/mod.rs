@@ -1,0 +1,168 @@
+//! `selkie demo`: a cluster in one process, one member of which is found out.
+
+mod audience;
+mod player;
+mod screen;
+mod story;
+
+use core::{pin::pin, time::Duration};
+use std::{io, time::Instant};
+
+use futures::future::{Either, select};
+use selkie::{Name, Node, agent::Events};
+use smol::{Timer, stream::StreamExt};
+
+use self::{
+    audience::Audience,
+    player::Company,
+    story::{Act, Cast, Missed, Sight, Story, Times},
+};
+use crate::{args::DemoArgs, failure::Failure, happening::Happening};
+
+/// How often the cluster is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Runs the command.
+pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let mut audience = Audience::new(args.json, args.nodes);
+    let outcome = smol::block_on(play(args, &mut audience));
+    let reason = outcome.as_ref().err().map(Failure::reason);
+    let told = match (&outcome, &reason) {
+        (Ok(times), _) => audience.end(Ok(times)),
+        (Err(_), reason) => audience.end(Err(reason.as_deref().unwrap_or_default())),
+    };
+    outcome?;
+    told.map_err(|error| stdout_failed(&error))
+}
+
+async fn play(args: &DemoArgs, audience: &mut Audience) -> Result<Times, Failure> {
+    let curtain = Instant::now();
+    let mut company = Company::start(args.nodes, args.transport).await?;
+    let cast = company.cast();
+    let intro = format!(
+        "{} members in this process, gossiping over {}; as {} sees them:",
+        args.nodes,
+        args.transport.name(),
+        cast.observer
+    );
+    audience.say(&intro).map_err(|error| stdout_failed(&error))?;
+    let mut show = Show {
+        eyes: company.events()?,
+        story: Story::new(cast, usize::from(args.nodes)),
+        curtain,
+    };
+    show.run(&mut company, audience).await
+}
+
+/// A performance going on.
+struct Show {
+    eyes: Events<Node>,
+    story: Story,
+    curtain: Instant,
+}
+
+impl Show {
+    async fn run(
+        &mut self,
+        company: &mut Company,
+        audience: &mut Audience,
+    ) -> Result<Times, Failure> {
+        loop {
+            let step = self.look(company, audience)?;
+            match step.and_then(|step| step.next) {
+                Some(Act::End) => return Ok(*self.story.times()),
+                Some(act) => {
+                    self.pass(audience.rest(), company, audience).await?;
+                    self.perform(act, company, audience).await?;
+                }
+                None => self.wait(LOOK_EVERY, audience).await?,
+            }
+        }
+    }
+
+    /// Looks at the cluster, and shows it.
+    fn look(
+        &mut self,
+        company: &Company,
+        audience: &mut Audience,
+    ) -> Result<Option<story::Step>, Failure> {
+        let rows = company.rows();
+        let at = self.curtain.elapsed();
+        let sight = Sight {
+            at,
+            complete: company.complete(),
+            rows: &rows,
+        };
+        let step = self
+            .story
+            .observe(&sight)
+            .map_err(|missed: Missed| Failure::new("demo failed", missed))?;
+        let told = match &step {
+            Some(step) => audience.step(at, step),
+            None => Ok(()),
+        };
+        let now = self.story.waiting_for();
+        let now = now
+            .as_ref()
+            .map(|(text, since)| (text.as_str(), at.saturating_sub(*since)));
+        told.and_then(|()| audience.show(&rows, now))
+            .map_err(|error| stdout_failed(&error))?;
+        Ok(step)
+    }
+
+    /// Waits for an event, and tells it, but not longer than this.
+    async fn wait(&mut self, most: Duration, audience: &mut Audience) -> Result<(), Failure> {
+        let next = select(pin!(self.eyes.next()), Timer::after(most)).await;
+        if let Either::Left((Some(event), _)) = next {
+            audience
+                .happening(self.curtain.elapsed(), &Happening::from(&event))
+                .map_err(|error| stdout_failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Lets this time go by, in which the show goes on.
+    async fn pass(
+        &mut self,
+        time: Duration,
+        company: &Company,
+        audience: &mut Audience,
+    ) -> Result<(), Failure> {
+        let start = Instant::now();
+        while let Some(left) = time.checked_sub(start.elapsed()) {
+            self.look(company, audience)?;
+            self.wait(left.min(LOOK_EVERY), audience).await?;
+        }
+        Ok(())
+    }
+
+    async fn perform(
+        &mut self,
+        act: Act,
+        company: &mut Company,
+        audience: &mut Audience,
+    ) -> Result<(), Failure> {
+        let (verb, name): (_, Name) = match act {
+            Act::Silence(name) => ("silence", name),
+            Act::Restart(name) => ("restart", name),
+            Act::Leave(name) => ("leave", name),
+            Act::End => return Ok(()),
+        };
+        let at = self.curtain.elapsed();
+        audience
+            .act(at, verb, name.as_str())
+            .map_err(|error| stdout_failed(&error))?;
+        self.story.performed(at);
+        match act {
+            Act::Silence(name) => company.silence(name),
+            Act::Restart(name) => company.restart(name).await?,
+            Act::Leave(name) => company.leave(name),
+            Act::End => {}
+        }
+        Ok(())
+    }
+}
+
+fn stdout_failed(error: &io::Error) -> Failure {
+    Failure::caused("cannot write to stdout", error)
+}
