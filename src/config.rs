@@ -148,79 +148,69 @@ impl Config {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
-        let check = |holds: bool, rule| {
-            if holds {
-                Ok(())
-            } else {
-                Err(InvalidConfig { rule })
-            }
+        let broken = self.rules().into_iter().find(|(holds, _)| !holds);
+        broken.map_or(Ok(()), |(_, rule)| Err(InvalidConfig { rule }))
+    }
+
+    /// Every rule, and whether it holds.
+    fn rules(&self) -> [(bool, &'static str); 14] {
+        let timed = |task: Option<Periodic>| {
+            task.is_none_or(|task| {
+                !task.every.is_zero() && (1..=Self::FAN_OUT_MAX).contains(&task.members)
+            })
         };
-        let periodic = |task: Option<Periodic>, rule| {
-            check(
-                task.is_none_or(|t| !t.every.is_zero() && t.members > 0),
-                rule,
-            )
-        };
-        check(!self.probe_rtt.is_zero(), "probe_rtt must not be zero")?;
-        check(
-            self.probe_rtt < self.probe_period,
-            "probe_rtt must be below probe_period",
-        )?;
-        check(
-            self.num_indirect_probes > 0,
-            "num_indirect_probes must be at least 1",
-        )?;
-        check(
-            self.num_indirect_probes <= Self::FAN_OUT_MAX,
-            "num_indirect_probes must be at most 255",
-        )?;
-        check(
-            self.transmissions.is_positive(),
-            "transmissions must be at least 1",
-        )?;
-        check(self.suspicion.is_positive(), "suspicion must not be zero")?;
-        check(
-            (128..=65_507).contains(&self.max_packet_size),
-            "max_packet_size must be from 128 to 65507 bytes",
-        )?;
-        check(self.max_members > 0, "max_members must be at least 1")?;
-        check(
-            self.max_members < Self::TABLE_MAX,
-            "max_members must be below 2^30",
-        )?;
-        check(
-            self.max_down_members > 0,
-            "max_down_members must be at least 1",
-        )?;
-        check(
-            self.max_down_members < Self::TABLE_MAX,
-            "max_down_members must be below 2^30",
-        )?;
-        check(
-            self.remove_down_after.is_none_or(|after| !after.is_zero()),
-            "remove_down_after must not be zero",
-        )?;
-        periodic(
-            self.periodic_announce,
-            "periodic_announce must have a time and members",
-        )?;
-        periodic(
-            self.periodic_announce_to_down_members,
-            "periodic_announce_to_down_members must have a time and members",
-        )?;
-        periodic(
-            self.periodic_gossip,
-            "periodic_gossip must have a time and members",
-        )?;
-        check(self.max_broadcasts > 0, "max_broadcasts must be at least 1")?;
-        check(
-            self.max_broadcasts < Self::TABLE_MAX,
-            "max_broadcasts must be below 2^30",
-        )?;
-        check(
-            self.broadcast_share <= 90,
-            "broadcast_share must be at most 90 percent",
-        )
+        let fan_out = 1..=Self::FAN_OUT_MAX;
+        let table = 1..Self::TABLE_MAX;
+        let forgets = self.remove_down_after.is_none_or(|after| !after.is_zero());
+        [
+            (!self.probe_rtt.is_zero(), "probe_rtt must not be zero"),
+            (
+                self.probe_rtt < self.probe_period,
+                "probe_rtt must be below probe_period",
+            ),
+            (
+                fan_out.contains(&self.num_indirect_probes),
+                "num_indirect_probes must be from 1 to 255",
+            ),
+            (
+                self.transmissions.is_positive(),
+                "transmissions must be at least 1",
+            ),
+            (self.suspicion.is_positive(), "suspicion must not be zero"),
+            (
+                (128..=65_507).contains(&self.max_packet_size),
+                "max_packet_size must be from 128 to 65507 bytes",
+            ),
+            (
+                table.contains(&self.max_members),
+                "max_members must be from 1 to 2^30 - 1",
+            ),
+            (
+                table.contains(&self.max_down_members),
+                "max_down_members must be from 1 to 2^30 - 1",
+            ),
+            (forgets, "remove_down_after must not be zero"),
+            (
+                timed(self.periodic_announce),
+                "periodic_announce needs a time above zero and 1 to 255 members",
+            ),
+            (
+                timed(self.periodic_announce_to_down_members),
+                "periodic_announce_to_down_members needs a time above zero and 1 to 255 members",
+            ),
+            (
+                timed(self.periodic_gossip),
+                "periodic_gossip needs a time above zero and 1 to 255 members",
+            ),
+            (
+                table.contains(&self.max_broadcasts),
+                "max_broadcasts must be from 1 to 2^30 - 1",
+            ),
+            (
+                self.broadcast_share <= 90,
+                "broadcast_share must be at most 90 percent",
+            ),
+        ]
     }
 
     const FAN_OUT_MAX: usize = 255;

@@ -64,6 +64,8 @@ counters! {
     updates_stale,
     /// Updates that could not be encoded, and are not spread.
     updates_unencodable,
+    /// Packets that could not be put together: an identity that cannot be encoded, or is too large.
+    unsendable,
     /// Claims that we are down, or superseded, from a sender that has no say.
     claims_ignored,
     /// Custom broadcasts received that were news.

@@ -25,6 +25,7 @@ mod message;
 mod node;
 mod runtime;
 mod timer;
+mod trace;
 #[cfg(feature = "std")]
 pub mod transport;
 #[cfg(feature = "std")]

@@ -81,11 +81,15 @@ pub enum Timer<I> {
     Announce {
         /// Of which connection state.
         token: TimerToken,
+        /// Which turn of this task.
+        turn: u32,
     },
     /// Time to announce ourselves to down members.
     AnnounceDown {
         /// Of which connection state.
         token: TimerToken,
+        /// Which turn of this task.
+        turn: u32,
     },
 }
 

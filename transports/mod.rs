@@ -1,1 +1,19 @@
 //! The transports that come with the crate.
+//!
+//! Each stands behind a feature; all keep the contract of [`Transport`](crate::Transport).
+
+#[cfg(feature = "certs")]
+pub mod certs;
+#[cfg(feature = "smol")]
+mod memory;
+#[cfg(feature = "quic")]
+pub mod quic;
+#[cfg(feature = "udp")]
+mod udp;
+
+#[cfg(feature = "smol")]
+pub use self::memory::{Memory, MemoryNetwork};
+#[cfg(feature = "quic")]
+pub use self::quic::Quic;
+#[cfg(feature = "udp")]
+pub use self::udp::PlainUdp;

@@ -1,159 +1,505 @@
-//! The engine.
+//! The SWIM state machine: what a member believes, says and does.
+//!
+//! Start at [`Engine`]: its documentation is the integration manual.
+
+mod age_list;
+mod backlog;
+mod gossip;
+mod join;
+mod ourselves;
+mod packet;
+mod probe;
+mod readers;
+mod recent;
+mod suspicion;
+mod table;
+mod tasks;
+mod undead;
+mod updates;
 
 use alloc::vec::Vec;
-use core::{fmt, marker::PhantomData};
+use fastrand::Rng;
 
+use self::{
+    backlog::{Backlog, Framing, ItemId},
+    join::Challenges,
+    ourselves::FormerIdentities,
+    packet::Frames,
+    probe::Prober,
+    recent::Recent,
+    table::{Slot, Table},
+    tasks::Tasks,
+    undead::{Departure, UndeadCheck},
+    updates::{Aftermath, Standing, Teller},
+};
 use crate::{
-    BroadcastHandler, Codec, Config, Counters, Error, Header, Identity, Incarnation, Member,
-    NoCustomBroadcast, Runtime, Timer,
+    BroadcastHandler, Codec, Config, Counters, Epoch, Error, Header, Identity, Incarnation, Member,
+    Message, NoCustomBroadcast, Runtime, Timer, TimerToken,
 };
 
-/// Result of an input of an engine with codec `C`.
-type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>>;
+/// What an input of an engine with the codec `C` returns.
+pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>>;
 
-/// The SWIM state machine. STUB of the API.
+/// A member of a cluster, without clock, socket or thread: it is told what came in and which
+/// timer is due, and tells a [`Runtime`] what to send, when to wake it, and what happened.
+///
+/// # The loop
+///
+/// 1. Make one with [`new`](Self::new) and call [`start`](Self::start).
+/// 2. [`announce`](Self::announce) to somebody, or wait until somebody announces to us.
+/// 3. For each datagram that arrives: [`handle_data`](Self::handle_data).
+/// 4. For each timer that is due: [`handle_timer`](Self::handle_timer). A
+///    [`TimerQueue`](crate::TimerQueue) keeps them in order.
+/// 5. After each call, carry out what the runtime was told: send the datagrams, schedule the
+///    timers, tell the user. A runtime may do so at once, or
+///    [queue it](crate::AccumulatingRuntime).
+///
+/// Every input is complete when it returns: nothing is left half done, whatever it returns, and
+/// no input ever panics. Same seed and same inputs, same outputs.
+///
+/// # Timers
+///
+/// Each submitted timer is to be handed back once, after the given time. Delivering one late,
+/// twice or out of order is harmless: what is not expected any more is ignored, and a probe that
+/// cannot be judged is replaced by a fresh one, which [`Notice::ProbeRestarted`](crate::Notice::ProbeRestarted) tells.
+///
+/// # States
+///
+/// ```text
+///                first active member known
+///  Disconnected ---------------------------> Connected
+///       ^       <---------------------------     |
+///       |              last one gone             |
+///       | change_identity, reuse_down_identity   | declared down without a renewal,
+///       +------------------ Undead <-------------+ or leave_cluster
+/// ```
+///
+/// While Disconnected, only [down members](Config::periodic_announce_to_down_members) are
+/// announced to. While Undead, nothing that is said about ourselves is acted on.
+///
+/// # Cost
+///
+/// No input takes longer in a larger cluster, but for those that walk through what they are given
+/// ([`apply_many`](Self::apply_many)) and a change of our own identity, which walks through the
+/// suspects.
 pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
-    p: PhantomData<(I, C, H)>,
+    identity: I,
+    incarnation: Incarnation,
+    former: FormerIdentities<I>,
+    /// Whether another active holder of our address made us renew already.
+    was_superseded: bool,
+
+    config: Config,
+    codec: C,
+    handler: H,
+    rng: Rng,
+
+    table: Table<I>,
+    updates: Backlog<Subject>,
+    /// What waits to be sent about ourselves. Goes first in every packet.
+    own_item: Option<ItemId>,
+    broadcasts: Backlog<H::Key>,
+
+    connection: Connection,
+    token: TimerToken,
+    epoch: Epoch,
+    tasks: Tasks,
+    prober: Prober<I>,
+    undead_check: Option<UndeadCheck<I>>,
+    departure: Departure<I>,
+    /// The last ones we announced ourselves to that did not answer yet.
+    announced: Recent<I, ANNOUNCED_MAX>,
+    challenges: Challenges<I>,
+
+    transmissions: Cached<u8>,
+    counters: Counters,
+    /// The datagram being composed.
+    buf: Vec<u8>,
+    /// The update being encoded.
+    scratch: Vec<u8>,
+    /// The updates of the datagram being handled.
+    incoming: Vec<Member<I>>,
 }
-impl<I: Identity, C, H: BroadcastHandler<I>> fmt::Debug for Engine<I, C, H> {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
+
+/// How many unanswered announces are remembered.
+const ANNOUNCED_MAX: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connection {
+    Disconnected,
+    Connected,
+    Undead(Undead),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Undead {
+    Left,
+    Defunct,
+}
+
+/// Whom a waiting update is about.
+#[derive(Clone, Copy, Debug)]
+enum Subject {
+    Member(Slot),
+    Ourselves,
+    /// An identity of our own that we gave up.
+    Former,
+}
+
+/// A figure that follows from the number of members.
+#[derive(Clone, Copy)]
+struct Cached<T> {
+    for_members: usize,
+    value: T,
 }
 
 impl<I: Identity, C: Codec<I>> Engine<I, C> {
-    /// seed: any number, unpredictable to others, different at each start.
+    /// An engine without custom broadcasts.
+    ///
+    /// `seed` decides everything that is left to chance. It must be unpredictable for others (the
+    /// table's hash key comes from it) and different at each start; a simulation picks its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`]; [`Error::NamelessIdentity`]; [`Error::Encode`] or
+    /// [`Error::TooBigToSend`] when the codec cannot put the identity into a packet.
     pub fn new(identity: I, config: Config, seed: u64, codec: C) -> Result<Self, I, C> {
         Self::with_broadcasts(identity, config, seed, codec, NoCustomBroadcast)
     }
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
-    /// Like new, with a handler of custom broadcasts.
+    /// An engine with a handler of custom broadcasts. See [`new`](Engine::new).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Engine::new).
     pub fn with_broadcasts(
-        _identity: I,
-        _config: Config,
-        _seed: u64,
-        _codec: C,
-        _handler: H,
+        identity: I,
+        config: Config,
+        seed: u64,
+        codec: C,
+        handler: H,
     ) -> Result<Self, I, C> {
-        unimplemented!()
+        config.validate()?;
+        let mut rng = Rng::with_seed(seed);
+        let mut engine = Self {
+            table: Table::new(&mut rng),
+            identity: identity.clone(),
+            incarnation: Incarnation::default(),
+            former: FormerIdentities::new(),
+            was_superseded: false,
+            config,
+            codec,
+            handler,
+            rng,
+            updates: Backlog::new(Framing::Bare),
+            own_item: None,
+            broadcasts: Backlog::new(Framing::Length),
+            connection: Connection::Disconnected,
+            token: TimerToken::default(),
+            epoch: Epoch::default(),
+            tasks: Tasks::default(),
+            prober: Prober::new(),
+            undead_check: None,
+            departure: Departure::new(),
+            announced: Recent::new(),
+            challenges: Challenges::new(),
+            transmissions: Cached {
+                for_members: 0,
+                value: 0,
+            },
+            counters: Counters::default(),
+            buf: Vec::new(),
+            scratch: Vec::new(),
+            incoming: Vec::new(),
+        };
+        engine.check_identity(&identity)?;
+        Ok(engine)
     }
-    /// Submits the first timers. Call once before anything else.
-    pub fn start(&mut self, _runtime: &mut impl Runtime<I>) {
-        unimplemented!()
+
+    /// Submits the first timers. To be called once, before anything else.
+    pub fn start<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        self.restart_tasks(runtime);
     }
-    /// A datagram came in.
-    pub fn handle_data(&mut self, data: &[u8], runtime: &mut impl Runtime<I>) -> Result<(), I, C> {
+
+    /// Takes in a datagram.
+    ///
+    /// May notify and submit timers, for what it says; then may send: a refutation to some
+    /// members, and an answer to the sender, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DataTooBig`], [`Error::Decode`], [`Error::MalformedPacket`],
+    /// [`Error::DataFromOurselves`]: nothing of the datagram was believed.
+    /// [`Error::CustomBroadcast`]: everything else in it was. Each is counted; so is what is
+    /// dropped without an error, such as a datagram for somebody else.
+    pub fn handle_data<R: Runtime<I>>(&mut self, data: &[u8], runtime: &mut R) -> Result<(), I, C> {
         self.handle_data_if(data, |_| true, runtime)
     }
-    /// A datagram came in; `check` sees the decoded header before anything is believed.
-    pub fn handle_data_if(
+
+    /// Takes in a datagram whose header passes a check: for a transport that knows who its peer
+    /// is, and can tell that the sender is not who it says.
+    ///
+    /// `check` is asked before anything of the datagram is believed.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle_data`](Self::handle_data). A failed check is counted, and no error.
+    pub fn handle_data_if<R: Runtime<I>>(
         &mut self,
-        _data: &[u8],
-        _check: impl FnOnce(&Header<I>) -> bool,
-        _runtime: &mut impl Runtime<I>,
+        data: &[u8],
+        check: impl FnOnce(&Header<I>) -> bool,
+        runtime: &mut R,
     ) -> Result<(), I, C> {
-        unimplemented!()
+        self.counters.datagrams_in += 1;
+        self.counters.bytes_in += data.len() as u64;
+        let outcome = self.take_in(data, check, runtime);
+        match &outcome {
+            Err(Error::DataTooBig { .. }) => self.counters.dropped_too_big += 1,
+            Err(Error::Decode(_)) => self.counters.dropped_undecodable += 1,
+            Err(Error::MalformedPacket) => self.counters.dropped_malformed += 1,
+            Err(Error::DataFromOurselves) => self.counters.dropped_from_ourselves += 1,
+            _ => {}
+        }
+        self.arm_gossip(runtime);
+        outcome
     }
-    /// A timer is due. Total: never fails.
-    pub fn handle_timer(&mut self, _timer: Timer<I>, _runtime: &mut impl Runtime<I>) {
-        unimplemented!()
-    }
-    /// Asks `dst` to let us in.
-    pub fn announce(&mut self, _dst: I, _runtime: &mut impl Runtime<I>) -> Result<(), I, C> {
-        unimplemented!()
-    }
-    /// Gossips now, to as many members as `num_indirect_probes`.
-    pub fn gossip(&mut self, _runtime: &mut impl Runtime<I>) -> Result<(), I, C> {
-        unimplemented!()
-    }
-    /// Sends waiting custom broadcasts now, without updates.
-    pub fn broadcast(&mut self, _runtime: &mut impl Runtime<I>) -> Result<(), I, C> {
-        unimplemented!()
-    }
-    /// Offers data to the handler and, if it is news, spreads it. Returns whether it was.
-    pub fn add_broadcast(
+
+    fn take_in<R: Runtime<I>>(
         &mut self,
-        _data: &[u8],
-        _runtime: &mut impl Runtime<I>,
-    ) -> Result<bool, I, C> {
-        unimplemented!()
-    }
-    /// Applies memberships from elsewhere (a snapshot, a replica).
-    pub fn apply_many(
-        &mut self,
-        _members: impl IntoIterator<Item = Member<I>>,
-        _runtime: &mut impl Runtime<I>,
-    ) {
-        unimplemented!()
-    }
-    /// Takes another identity.
-    pub fn change_identity(
-        &mut self,
-        _identity: I,
-        _runtime: &mut impl Runtime<I>,
+        data: &[u8],
+        check: impl FnOnce(&Header<I>) -> bool,
+        runtime: &mut R,
     ) -> Result<(), I, C> {
-        unimplemented!()
+        if data.len() > self.config.max_packet_size {
+            return Err(Error::DataTooBig { len: data.len() });
+        }
+        let mut body = data;
+        let header = self.codec.decode_header(&mut body).map_err(Error::Decode)?;
+        if header.src == self.identity {
+            return Err(Error::DataFromOurselves);
+        }
+        if let Message::Unknown(_) = header.message {
+            self.counters.dropped_unknown_kind += 1;
+            return Ok(());
+        }
+        if !self.is_for_us(&header) {
+            self.counters.dropped_not_for_us += 1;
+            return Ok(());
+        }
+        if !check(&header) {
+            self.counters.dropped_by_check += 1;
+            return Ok(());
+        }
+        let broadcasts = self.decode_body(&header.message, body)?;
+        if let Connection::Undead(state) = self.connection {
+            self.hear_while_undead(state, &header, runtime);
+            return Ok(());
+        }
+        self.believe(header, broadcasts, runtime)
     }
-    /// Comes back under the identity that was declared down or that left.
-    pub fn reuse_down_identity(&mut self, _runtime: &mut impl Runtime<I>) -> Result<(), I, C> {
-        unimplemented!()
+
+    fn is_for_us(&self, header: &Header<I>) -> bool {
+        header.dst == self.identity
+            || (header.message == Message::Announce && self.identity.accepts_announce(&header.dst))
     }
-    /// Tells the cluster that we go. Keep running the engine until enough `LeaveAcked`, or a deadline.
-    pub fn leave_cluster(&mut self, _runtime: &mut impl Runtime<I>) -> Result<(), I, C> {
-        unimplemented!()
-    }
-    /// Changes settings.
-    pub fn set_config(
+
+    /// Applies a datagram that is whole and for us: the sender, the updates, the broadcasts; then
+    /// reacts to the message.
+    fn believe<R: Runtime<I>>(
         &mut self,
-        _config: Config,
-        _runtime: &mut impl Runtime<I>,
+        header: Header<I>,
+        broadcasts: Frames<'_>,
+        runtime: &mut R,
     ) -> Result<(), I, C> {
-        unimplemented!()
+        let sender = header.src.clone();
+        let announced_to = self.announced.any(|dst| sender.accepts_announce(dst));
+        let is_known = announced_to
+            || (header.message == Message::TurnUndead && self.table.find(&sender.addr()).is_some());
+        let standing = self.hear_sender(&header, runtime)?;
+        let has_say = announced_to || standing == Standing::KnownMember;
+        match standing {
+            Standing::KnownMember | Standing::Newcomer => {}
+            Standing::Down => return self.hear_down_sender(&header, runtime),
+            Standing::Refused => return Ok(()),
+        }
+        let aftermath = self.apply_incoming(
+            &Teller {
+                id: &sender,
+                has_say,
+            },
+            runtime,
+        );
+        let broadcasts_accepted = self.receive_broadcasts(broadcasts, &sender);
+        self.settle(&header, aftermath, runtime)?;
+        if self.is_undead() {
+            return Ok(());
+        }
+        self.react(header, is_known, runtime)?;
+        broadcasts_accepted.map_err(Error::CustomBroadcast)
     }
-    /// Who we are.
-    pub fn identity(&self) -> &I {
-        unimplemented!()
+
+    /// Says what is due after updates about ourselves.
+    fn settle<R: Runtime<I>>(
+        &mut self,
+        header: &Header<I>,
+        aftermath: Aftermath,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        if self.is_undead() {
+            return Ok(());
+        }
+        if aftermath.news_about_ourselves {
+            self.gossip_to(self.config.num_indirect_probes, runtime)?;
+        }
+        let answered = matches!(
+            header.message,
+            Message::Ping(_) | Message::IndirectPing { .. }
+        );
+        if aftermath.heard_stale_claim && !answered {
+            // The header's incarnation is the answer.
+            self.send(&header.src, Message::Gossip, runtime)?;
+        }
+        Ok(())
     }
-    /// Our own incarnation.
-    pub fn incarnation(&self) -> Incarnation {
-        unimplemented!()
+
+    fn react<R: Runtime<I>>(
+        &mut self,
+        header: Header<I>,
+        is_known: bool,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        let sender = header.src;
+        match header.message {
+            Message::Ping(number) => self.send(&sender, Message::Ack(number), runtime),
+            Message::Ack(number) => {
+                self.on_ack(&sender, number, runtime);
+                Ok(())
+            }
+            Message::PingReq { target, number } => {
+                self.on_ping_req(sender, target, number, runtime)
+            }
+            Message::IndirectPing { origin, number } => self.send(
+                &sender,
+                Message::IndirectAck {
+                    target: origin,
+                    number,
+                },
+                runtime,
+            ),
+            Message::IndirectAck { target, number } => {
+                self.on_indirect_ack(sender, target, number, runtime)
+            }
+            Message::ForwardedAck { origin, number } => {
+                self.on_forwarded_ack(&sender, &origin, number);
+                Ok(())
+            }
+            Message::Announce => self.send(&sender, Message::Feed, runtime),
+            Message::TurnUndead => self.on_turn_undead(&sender, is_known, runtime),
+            Message::Feed => {
+                self.announced.retain(|dst| !sender.accepts_announce(dst));
+                Ok(())
+            }
+            Message::Gossip | Message::Broadcast | Message::Unknown(_) => Ok(()),
+        }
     }
-    /// Present settings.
-    pub fn config(&self) -> &Config {
-        unimplemented!()
+
+    /// Takes back a timer that is due. Never fails: what is not expected any more is ignored.
+    pub fn handle_timer<R: Runtime<I>>(&mut self, timer: Timer<I>, runtime: &mut R) {
+        match timer {
+            Timer::Suspicion {
+                id,
+                incarnation,
+                epoch,
+            } => {
+                self.on_suspicion_timer(&id, incarnation, epoch, runtime);
+            }
+            Timer::Forget { id, epoch } => self.on_forget_timer(&id, epoch),
+            Timer::Probe { token, cycle } if token == self.token => {
+                self.on_probe_timer(cycle, runtime);
+            }
+            Timer::IndirectProbe { token, cycle } if token == self.token => {
+                self.on_indirect_probe_timer(cycle, runtime);
+            }
+            Timer::UndeadCheck { token, number } if token == self.token => {
+                self.on_undead_check_timer(number);
+            }
+            Timer::Gossip { token } if token == self.token => self.on_gossip_timer(runtime),
+            Timer::Announce { token, turn } if token == self.token => {
+                self.on_announce_timer(turn, runtime);
+            }
+            Timer::AnnounceDown { token, turn } if token == self.token => {
+                self.on_announce_down_timer(turn, runtime);
+            }
+            _ => {}
+        }
+        self.arm_gossip(runtime);
     }
-    /// The active members, without ourselves.
-    pub fn members(&self) -> impl Iterator<Item = Member<&I>> {
-        Vec::new().into_iter()
+
+    /// Changes the settings, whichever, at once: the periodic tasks and the probe start afresh.
+    /// Suspicions that run keep the timeout they began with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidConfig`], and [`Error::TooBigToSend`] when our identity does not fit the
+    /// new packet size: the present settings stay.
+    pub fn set_config<R: Runtime<I>>(
+        &mut self,
+        config: Config,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        config.validate()?;
+        let before = core::mem::replace(&mut self.config, config);
+        let identity = self.identity.clone();
+        if let Err(error) = self.check_identity(&identity) {
+            self.config = before;
+            return Err(error);
+        }
+        self.transmissions.for_members = 0;
+        self.leave_connection();
+        self.restart_tasks(runtime);
+        Ok(())
     }
-    /// Every entry, down ones included, without ourselves.
-    pub fn membership_state(&self) -> impl Iterator<Item = Member<&I>> {
-        Vec::new().into_iter()
+
+    /// Whether packets can be sent to and from an identity, and it is a member's.
+    fn check_identity(&mut self, identity: &I) -> Result<(), I, C> {
+        if !identity.names_member() {
+            return Err(Error::NamelessIdentity);
+        }
+        // The largest header: one that names three members.
+        let number = self.prober.number();
+        let largest = Message::PingReq {
+            target: identity.clone(),
+            number,
+        };
+        self.put_header(identity, largest)
     }
-    /// What is believed about a member, by address.
-    pub fn member(&self, _addr: &I::Addr) -> Option<Member<&I>> {
-        unimplemented!()
+
+    fn is_undead(&self) -> bool {
+        matches!(self.connection, Connection::Undead(_))
     }
-    /// How many members are active, without ourselves.
-    pub fn num_members(&self) -> usize {
-        unimplemented!()
+
+    /// Active members, ourselves included.
+    fn cluster_size(&self) -> usize {
+        self.table.num_active() + 1
     }
-    /// Updates that wait to be sent.
-    pub fn updates_backlog(&self) -> usize {
-        unimplemented!()
+
+    /// How often each item is sent in a cluster of the present size.
+    fn transmissions(&mut self) -> u8 {
+        let members = self.cluster_size();
+        if self.transmissions.for_members != members {
+            let value = self.config.transmissions.at(members);
+            self.transmissions = Cached {
+                for_members: members,
+                value,
+            };
+        }
+        self.transmissions.value
     }
-    /// Broadcasts that wait to be sent.
-    pub fn broadcasts_backlog(&self) -> usize {
-        unimplemented!()
-    }
-    /// What happened so far.
-    pub fn counters(&self) -> &Counters {
-        unimplemented!()
-    }
-    /// The handler.
-    pub fn handler(&self) -> &H {
-        unimplemented!()
+
+    fn next_epoch(&mut self) -> Epoch {
+        self.epoch = self.epoch.next();
+        self.epoch
     }
 }

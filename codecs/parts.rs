@@ -1,0 +1,139 @@
+//! Headers and members as sequences of values that serde knows, whatever the format.
+
+use core::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _, Visitor},
+};
+
+use crate::{Fields, Header, Incarnation, Layout, Member, Message, ProbeNumber, State};
+
+/// Writes values, each after the last.
+pub(super) trait Put {
+    /// Why a value could not be written.
+    type Error;
+
+    /// Appends a value.
+    fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Self::Error>;
+}
+
+/// Reads values, each after the last.
+pub(super) trait Take {
+    /// Why a value could not be read.
+    type Error: serde::de::Error;
+
+    /// Takes a value from the front.
+    fn take<T: DeserializeOwned>(&mut self) -> Result<T, Self::Error>;
+}
+
+pub(super) fn put_header<I: Serialize, P: Put>(
+    header: &Header<I>,
+    mut to: P,
+) -> Result<(), P::Error> {
+    to.put(&header.src)?;
+    to.put(&header.src_incarnation.0)?;
+    to.put(&header.dst)?;
+    to.put(&header.message.tag())?;
+    match header.message.fields() {
+        Fields::None => Ok(()),
+        Fields::Number(number) => to.put(&number.0),
+        Fields::MemberAndNumber(member, number) => {
+            to.put(member)?;
+            to.put(&number.0)
+        }
+    }
+}
+
+pub(super) fn take_header<I: DeserializeOwned, T: Take>(
+    mut from: T,
+) -> Result<Header<I>, T::Error> {
+    let src = from.take()?;
+    let src_incarnation = Incarnation(from.take()?);
+    let dst = from.take()?;
+    let tag = from.take()?;
+    let fields = match Message::<I>::layout(tag) {
+        Layout::None => Fields::None,
+        Layout::Number => Fields::Number(ProbeNumber(from.take()?)),
+        Layout::MemberAndNumber => Fields::MemberAndNumber(from.take()?, ProbeNumber(from.take()?)),
+    };
+    let message = Message::from_parts(tag, fields)
+        .ok_or_else(|| T::Error::custom("a message's fields do not fit its tag"))?;
+    Ok(Header {
+        src,
+        src_incarnation,
+        dst,
+        message,
+    })
+}
+
+pub(super) fn put_member<I: Serialize, P: Put>(
+    member: &Member<I>,
+    mut to: P,
+) -> Result<(), P::Error> {
+    to.put(&member.id)?;
+    to.put(&member.incarnation.0)?;
+    let tag = member.state.tag();
+    to.put(&tag)?;
+    if State::tag_has_body(tag) {
+        to.put(&Body)?;
+    }
+    Ok(())
+}
+
+pub(super) fn take_member<I: DeserializeOwned, T: Take>(
+    mut from: T,
+) -> Result<Member<I>, T::Error> {
+    let id = from.take()?;
+    let incarnation = Incarnation(from.take()?);
+    let tag = from.take()?;
+    if State::tag_has_body(tag) {
+        let Body = from.take()?;
+    }
+    Ok(Member::new(id, incarnation, State::from_tag(tag)))
+}
+
+/// What follows the tag of a state from the future: written empty, read past in place.
+struct Body;
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&[])
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(BodyVisitor)
+    }
+}
+
+struct BodyVisitor;
+
+impl Visitor<'_> for BodyVisitor {
+    type Value = Body;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a byte string")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, _body: &[u8]) -> Result<Body, E> {
+        Ok(Body)
+    }
+}
+
+/// What went wrong in a format's crate, and which way.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure<E, D> {
+    Encode(E),
+    Decode(D),
+}
+
+impl<E: fmt::Display, D: fmt::Display> fmt::Display for Failure<E, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(reason) => write!(f, "cannot encode: {reason}"),
+            Self::Decode(reason) => write!(f, "cannot decode: {reason}"),
+        }
+    }
+}

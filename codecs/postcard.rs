@@ -1,0 +1,113 @@
+//! Postcard: small, stable, without `std`.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use ::postcard::{ser_flavors::Flavor, serialize_with_flavor, take_from_bytes};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::parts::{self, Failure, Put, Take};
+use crate::{Codec, Header, Member};
+
+/// Headers and members in [postcard](https://postcard.jamesmunns.com), the smallest of the formats
+/// here and the one to take when nothing speaks against it.
+///
+/// A length that the bytes claim for a string or list is never allocated before the bytes are
+/// there. Maps and sets are allocated by up to 2 MB for what they claim to hold.
+///
+/// ```
+/// use core::net::SocketAddr;
+/// use selkie::{Codec, Member, codecs::PostcardCodec};
+///
+/// let member = Member::alive("10.0.0.1:7000".parse::<SocketAddr>()?);
+/// let mut bytes = Vec::new();
+/// PostcardCodec.encode_member(&member, &mut bytes)?;
+/// assert_eq!(bytes, [0, 10, 0, 0, 1, 0xd8, 0x36, 0, 0]);
+///
+/// let mut rest = &bytes[..];
+/// assert_eq!(PostcardCodec.decode_member(&mut rest), Ok(member));
+/// assert!(rest.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PostcardCodec;
+
+impl<I: Serialize + DeserializeOwned> Codec<I> for PostcardCodec {
+    type Error = PostcardError;
+
+    fn encode_header(&mut self, header: &Header<I>, buf: &mut Vec<u8>) -> Result<(), Self::Error> {
+        parts::put_header(header, Appender(buf)).map_err(encode)
+    }
+
+    fn decode_header(&mut self, data: &mut &[u8]) -> Result<Header<I>, Self::Error> {
+        parts::take_header(Reader(data)).map_err(decode)
+    }
+
+    fn encode_member(&mut self, member: &Member<I>, buf: &mut Vec<u8>) -> Result<(), Self::Error> {
+        parts::put_member(member, Appender(buf)).map_err(encode)
+    }
+
+    fn decode_member(&mut self, data: &mut &[u8]) -> Result<Member<I>, Self::Error> {
+        parts::take_member(Reader(data)).map_err(decode)
+    }
+}
+
+/// Why [`PostcardCodec`] could not write or read something.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PostcardError(Failure<::postcard::Error, ::postcard::Error>);
+
+impl fmt::Display for PostcardError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl core::error::Error for PostcardError {}
+
+fn encode(reason: ::postcard::Error) -> PostcardError {
+    PostcardError(Failure::Encode(reason))
+}
+
+fn decode(reason: ::postcard::Error) -> PostcardError {
+    PostcardError(Failure::Decode(reason))
+}
+
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl Put for Appender<'_> {
+    type Error = ::postcard::Error;
+
+    fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Self::Error> {
+        serialize_with_flavor(value, Appender(self.0))
+    }
+}
+
+impl Flavor for Appender<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> ::postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> ::postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> ::postcard::Result<()> {
+        Ok(())
+    }
+}
+
+struct Reader<'a, 'de>(&'a mut &'de [u8]);
+
+impl Take for Reader<'_, '_> {
+    type Error = ::postcard::Error;
+
+    fn take<T: DeserializeOwned>(&mut self) -> Result<T, Self::Error> {
+        let (value, rest) = take_from_bytes(self.0)?;
+        *self.0 = rest;
+        Ok(value)
+    }
+}

@@ -1,0 +1,221 @@
+//! Putting an agent together.
+
+use alloc::{format, sync::Arc, vec::Vec};
+use core::fmt;
+
+use super::{
+    BuildError, Cluster, Driver, InvalidSeed, Seed, Stats,
+    choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
+    driver::{Agent, Lifeline, News, Phase},
+    inputs::{COMMANDS_MAX, Inputs},
+    outputs::Outputs,
+    seeds::Seeds,
+    shared::Shared,
+};
+use crate::{
+    BroadcastHandler, Codec, Config, Engine, Identity, Locate, NoCustomBroadcast, Transport, trace,
+};
+
+/// Puts an agent together: a codec and a transport, and, all optional, an identity, settings,
+/// seeds and a handler of custom broadcasts.
+///
+/// What a codec needs of identities it says itself; the ones in [`codecs`](crate::codecs) need
+/// `serde`'s traits.
+#[must_use = "an agent is there once it is built or spawned"]
+pub struct Builder<C = Unset, T = Unset, I = Unset, H = NoCustomBroadcast> {
+    codec: C,
+    transport: T,
+    identity: I,
+    broadcasts: H,
+    config: Config,
+    seeds: Result<Vec<Seed>, InvalidSeed>,
+    rng_seed: Option<u64>,
+}
+
+impl Builder {
+    /// Nothing chosen yet.
+    pub fn new() -> Self {
+        Self {
+            codec: Unset,
+            transport: Unset,
+            identity: Unset,
+            broadcasts: NoCustomBroadcast,
+            config: Config::lan(),
+            seeds: Ok(Vec::new()),
+            rng_seed: None,
+        }
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, I, H> Builder<Unset, T, I, H> {
+    /// How packets are written. The same for all members.
+    pub fn codec<C>(self, codec: C) -> Builder<Chosen<C>, T, I, H> {
+        Builder {
+            codec: Chosen(codec),
+            transport: self.transport,
+            identity: self.identity,
+            broadcasts: self.broadcasts,
+            config: self.config,
+            seeds: self.seeds,
+            rng_seed: self.rng_seed,
+        }
+    }
+}
+
+impl<C, I, H> Builder<C, Unset, I, H> {
+    /// How packets travel. The same for all members.
+    pub fn transport<T: Transport>(self, transport: T) -> Builder<C, Chosen<T>, I, H> {
+        Builder {
+            codec: self.codec,
+            transport: Chosen(transport),
+            identity: self.identity,
+            broadcasts: self.broadcasts,
+            config: self.config,
+            seeds: self.seeds,
+            rng_seed: self.rng_seed,
+        }
+    }
+}
+
+impl<C, T, H> Builder<C, T, Unset, H> {
+    /// Who we are. By default a [`Node`](crate::Node) with a name made up for it, `node-` and
+    /// eight hexadecimal digits, that lives where the transport receives.
+    pub fn identity<I>(self, identity: I) -> Builder<C, T, Chosen<I>, H>
+    where
+        I: Locate<Addr: Send> + Send + Sync + 'static,
+    {
+        Builder {
+            codec: self.codec,
+            transport: self.transport,
+            identity: Chosen(identity),
+            broadcasts: self.broadcasts,
+            config: self.config,
+            seeds: self.seeds,
+            rng_seed: self.rng_seed,
+        }
+    }
+}
+
+impl<C, T, I> Builder<C, T, I, NoCustomBroadcast> {
+    /// What becomes of custom broadcasts. By default there are none.
+    pub fn broadcasts<H>(self, handler: H) -> Builder<C, T, I, H> {
+        Builder {
+            codec: self.codec,
+            transport: self.transport,
+            identity: self.identity,
+            broadcasts: handler,
+            config: self.config,
+            seeds: self.seeds,
+            rng_seed: self.rng_seed,
+        }
+    }
+}
+
+impl<C, T, I, H> Builder<C, T, I, H> {
+    /// The settings. By default [`Config::lan`].
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Where to look for others: socket addresses, or strings of `host:port`. They are asked
+    /// while no other member is active, again and again, and resolved each time. One's own
+    /// address may be among them. Adds to those of former calls.
+    pub fn seeds<S>(mut self, seeds: impl IntoIterator<Item = S>) -> Self
+    where
+        S: TryInto<Seed>,
+        S::Error: Into<InvalidSeed>,
+    {
+        let seeds = seeds.into_iter().map(|s| s.try_into().map_err(Into::into));
+        self.seeds = self
+            .seeds
+            .and_then(|known| known.into_iter().map(Ok).chain(seeds).collect());
+        self
+    }
+
+    /// Makes every choice that is left to chance follow from this number, for tests. By default
+    /// nobody can guess it.
+    pub fn rng_seed(mut self, seed: u64) -> Self {
+        self.rng_seed = Some(seed);
+        self
+    }
+
+    /// Builds the agent and starts it on smol's global executor.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]: what to change.
+    pub async fn spawn(self) -> Result<Cluster<I::Identity>, BuildError>
+    where
+        I: IdentityChoice,
+        C: CodecChoice<Codec: Codec<I::Identity> + Send + 'static>,
+        T: TransportChoice,
+        H: BroadcastHandler<I::Identity, Key: Send> + Send + 'static,
+    {
+        let (cluster, driver) = self.build().await?;
+        smol::spawn(driver).detach();
+        Ok(cluster)
+    }
+
+    /// Builds the agent: its handle, and the task to run on an executor of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]: what to change.
+    pub async fn build(self) -> Result<(Cluster<I::Identity>, Driver), BuildError>
+    where
+        I: IdentityChoice,
+        C: CodecChoice<Codec: Codec<I::Identity> + Send + 'static>,
+        T: TransportChoice,
+        H: BroadcastHandler<I::Identity, Key: Send> + Send + 'static,
+    {
+        self.config.validate()?;
+        let seeds = self.seeds?;
+        let transport = Arc::new(self.transport.into_transport());
+        let local = transport.local_addr();
+        let identity = self.identity.into_identity(local)?;
+        if !identity.names_member() {
+            let identity = format!("{identity:?}");
+            return Err(BuildError::Nameless { identity });
+        }
+
+        let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
+        let engine = Engine::with_broadcasts(
+            identity.clone(),
+            self.config,
+            rng_seed,
+            self.codec.into_codec(),
+            self.broadcasts,
+        )
+        .map_err(BuildError::from_engine)?;
+        let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
+        let shared = Shared::new(identity.clone(), local);
+        let agent = Agent {
+            engine,
+            inputs: Inputs::new(transport.clone(), receiver, Seeds::new(seeds, rng_seed)),
+            outputs: Outputs::new(transport.clone()),
+            transport,
+            lifeline: Lifeline(shared.clone()),
+            news: News::default(),
+            stats: Stats::default(),
+            phase: Phase::Running,
+        };
+        let driver = Driver::new(trace::within_node(&identity, agent.run()));
+        Ok((Cluster::new(shared, sender), driver))
+    }
+}
+
+impl<C, T, I, H> fmt::Debug for Builder<C, T, I, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .field("seeds", &self.seeds)
+            .finish_non_exhaustive()
+    }
+}

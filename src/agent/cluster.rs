@@ -1,0 +1,167 @@
+//! The handle of a running agent.
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::{fmt, net::SocketAddr};
+
+use futures::channel::oneshot;
+use smol::channel::Sender;
+
+use super::{CommandError, Events, Members, Stats, Stopped, shared::Shared};
+use crate::{Config, Identity};
+
+/// A handle of a running agent: who is there, what happens, and what to tell the others.
+///
+/// Cheap to clone, and to be used from any task or thread. When the last one is dropped, the agent
+/// closes its transport and stops; it does not [leave](Self::leave): the others will notice.
+pub struct Cluster<I: Identity> {
+    shared: Arc<Shared<I>>,
+    commands: Sender<Command>,
+}
+
+/// What a handle asks the driver for.
+pub(super) enum Command {
+    Broadcast {
+        data: Vec<u8>,
+        reply: oneshot::Sender<Result<bool, CommandError>>,
+    },
+    Announce {
+        to: SocketAddr,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    SetConfig {
+        config: Box<Config>,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Leave {
+        reply: oneshot::Sender<Departure>,
+    },
+}
+
+/// How a [leave](Cluster::leave) went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Departure {
+    /// How many members acknowledged it. The news spreads from each; with none, the cluster may
+    /// take our departure for a failure.
+    pub acked: usize,
+}
+
+impl<I: Identity> Cluster<I> {
+    pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command>) -> Self {
+        Self { shared, commands }
+    }
+
+    /// Spreads `data` to all members, as the broadcast handler on each decides. Returns whether
+    /// the own handler took it for news; if not, nothing is sent.
+    ///
+    /// Returns when it is on its way, not when it arrived: nobody acknowledges broadcasts. Once
+    /// called and polled, dropping the future does not take it back.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Refused`] by the handler, [`TooBig`](CommandError::TooBig),
+    /// [`NotAMember`](CommandError::NotAMember) or [`Stopped`](CommandError::Stopped). Nothing
+    /// was kept, and nothing sent.
+    pub async fn broadcast(&self, data: impl Into<Vec<u8>>) -> Result<bool, CommandError> {
+        let data = data.into();
+        self.ask(|reply| Command::Broadcast { data, reply }).await?
+    }
+
+    /// Asks whoever lives at this address to let us in, once. Seeds of the builder do this by
+    /// themselves, and again until somebody answers.
+    ///
+    /// Returns when it is on its way; [`events`](Self::events) tell whether it worked.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::WrongAddr`], [`NotAMember`](CommandError::NotAMember) or
+    /// [`Stopped`](CommandError::Stopped).
+    pub async fn announce(&self, to: SocketAddr) -> Result<(), CommandError> {
+        self.ask(|reply| Command::Announce { to, reply }).await?
+    }
+
+    /// Changes settings while running.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Config`] with the rule that is broken, or
+    /// [`Stopped`](CommandError::Stopped). The present settings stay.
+    pub async fn set_config(&self, config: Config) -> Result<(), CommandError> {
+        let config = Box::new(config);
+        self.ask(|reply| Command::SetConfig { config, reply })
+            .await?
+    }
+
+    /// Tells the cluster that we go, waits until some members acknowledged it or two probe
+    /// periods have passed, closes the transport and stops the agent.
+    ///
+    /// Calling it again is harmless, and returns the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] when the agent stopped in another way.
+    pub async fn leave(&self) -> Result<Departure, Stopped> {
+        let left = self.ask(|reply| Command::Leave { reply }).await;
+        left.or_else(|stopped| self.shared.published().departure.ok_or(stopped))
+    }
+
+    /// Who we are. Changes when the agent comes [back](super::Event::Rejoined) after having been
+    /// declared down.
+    #[must_use]
+    pub fn identity(&self) -> I {
+        self.shared.published().identity.clone()
+    }
+
+    /// Where the transport receives.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.local_addr
+    }
+
+    /// The members at this moment, without ourselves; the last ones, once the agent stopped.
+    #[must_use]
+    pub fn members(&self) -> Members<I> {
+        self.shared.published().view.copy()
+    }
+
+    /// What happens from now on. To miss nothing, take this first, then
+    /// [`members`](Self::members): what happens in between is in both.
+    #[must_use]
+    pub fn events(&self) -> Events<I> {
+        Events::new(self.shared.clone())
+    }
+
+    /// What was counted so far, as of the driver's last turn.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    async fn ask<R>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<R>) -> Command,
+    ) -> Result<R, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).await;
+        sent.map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+}
+
+impl<I: Identity> Clone for Cluster<I> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            commands: self.commands.clone(),
+        }
+    }
+}
+
+impl<I: Identity> fmt::Debug for Cluster<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("identity", &self.identity())
+            .field("local_addr", &self.shared.local_addr)
+            .finish_non_exhaustive()
+    }
+}

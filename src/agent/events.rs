@@ -1,0 +1,381 @@
+//! What happens, as a stream: complete for a reader that keeps up, and for one that does not, the
+//! difference that it missed.
+//!
+//! Up to a bound, events wait for their reader. At the bound the agent stops to queue them, and
+//! keeps a [copy](super::view) of the members as the queue leaves them; when the reader has read
+//! the queue, it is told how the members differ from that copy by then. So a reader that sleeps
+//! costs nothing, and always learns the state that each member is in.
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
+use core::{
+    fmt, mem,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use futures::{Stream, stream::FusedStream};
+
+use super::{
+    Members, Seed,
+    shared::{Published, Shared},
+    view::MemberInfo,
+};
+use crate::{Identity, OwnedNotification, State};
+
+/// Something that happened in the cluster, or to this agent.
+///
+/// A reader that does not keep up gets what happened to one member in the meantime as one event,
+/// or two, that leads from what it knows to what is: see [`Events`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<I> {
+    /// A member is part of the cluster that was not before.
+    Joined(I),
+    /// A member did not answer somebody; it may still refute that.
+    Suspected(I),
+    /// A suspected member showed that it is alive.
+    Refuted(I),
+    /// A member was declared down: it failed, or it left.
+    Failed(I),
+    /// A member has a new identity (same address): it moved, or restarted.
+    Renamed {
+        /// Who it was.
+        before: I,
+        /// Who it is.
+        after: I,
+    },
+    /// At least one other member is known.
+    Connected,
+    /// No other member is active: seeds are asked again.
+    Alone,
+    /// The cluster had declared us down; we are back under this renewed identity.
+    Rejoined(I),
+    /// The cluster declared us down, and our identity cannot be renewed: nobody hears us until
+    /// the process starts again under another one.
+    Defunct,
+    /// Somebody else uses our address.
+    AddrConflict {
+        /// Our identity.
+        ours: I,
+        /// The other one.
+        theirs: I,
+    },
+    /// A seed could not be resolved. The others are asked nonetheless, and this one later.
+    SeedUnresolved {
+        /// Which one.
+        seed: Seed,
+        /// What the resolver said.
+        reason: String,
+    },
+    /// The transport cannot receive. It is tried again, less and less often.
+    TransportFailed {
+        /// What it said.
+        reason: String,
+    },
+    /// The transport received again.
+    TransportRecovered,
+    /// The agent stopped: left, dropped, or its transport was closed. The last event.
+    Stopped,
+}
+
+/// What an event is about, for those of which only the last one matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Topic {
+    Connection,
+    Ourselves,
+    AddrConflict,
+    Seeds,
+    Transport,
+}
+
+impl<I> Event<I> {
+    /// What the engine reports, if it is for users of the agent.
+    pub(super) fn from_notice(notice: OwnedNotification<I>) -> Option<Self> {
+        Some(match notice {
+            OwnedNotification::MemberUp(id) => Self::Joined(id),
+            OwnedNotification::MemberDown(id) => Self::Failed(id),
+            OwnedNotification::Rename { before, after } => Self::Renamed { before, after },
+            OwnedNotification::MemberSuspect(id) => Self::Suspected(id),
+            OwnedNotification::MemberRefuted(id) => Self::Refuted(id),
+            OwnedNotification::Active => Self::Connected,
+            OwnedNotification::Idle => Self::Alone,
+            OwnedNotification::Rejoin(id) => Self::Rejoined(id),
+            OwnedNotification::Defunct => Self::Defunct,
+            OwnedNotification::AddrConflict { ours, theirs } => Self::AddrConflict { ours, theirs },
+            OwnedNotification::LeaveAcked(_) | OwnedNotification::ProbeRestarted => return None,
+        })
+    }
+
+    /// The member it is about, under its present identity.
+    pub fn member(&self) -> Option<&I> {
+        match self {
+            Self::Joined(id)
+            | Self::Suspected(id)
+            | Self::Refuted(id)
+            | Self::Failed(id)
+            | Self::Renamed { after: id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// `None` for those about members: these are told apart by their effect.
+    fn topic(&self) -> Option<Topic> {
+        match self {
+            Self::Connected | Self::Alone => Some(Topic::Connection),
+            Self::Rejoined(_) | Self::Defunct | Self::Stopped => Some(Topic::Ourselves),
+            Self::AddrConflict { .. } => Some(Topic::AddrConflict),
+            Self::SeedUnresolved { .. } => Some(Topic::Seeds),
+            Self::TransportFailed { .. } | Self::TransportRecovered => Some(Topic::Transport),
+            _ => None,
+        }
+    }
+}
+
+/// A stream of [`Event`]s from the moment it was made: see
+/// [`Cluster::events`](super::Cluster::events).
+///
+/// It never holds the agent up. Events that its reader does not take are queued to a bound;
+/// after that it gets, for each member that changed meanwhile, events that lead to the state that
+/// the member is in, and of each other kind of event the last. It ends after
+/// [`Event::Stopped`]; holding it does not keep the agent running.
+pub struct Events<I: Identity> {
+    shared: Arc<Shared<I>>,
+    reader: u64,
+    ready: VecDeque<Event<I>>,
+    is_over: bool,
+}
+
+// The shared part is behind an `Arc`, and events are never pinned.
+impl<I: Identity> Unpin for Events<I> {}
+
+impl<I: Identity> Events<I> {
+    pub(super) fn new(shared: Arc<Shared<I>>) -> Self {
+        let reader = shared.published().readers.add();
+        Self {
+            shared,
+            reader,
+            ready: VecDeque::new(),
+            is_over: false,
+        }
+    }
+}
+
+impl<I: Identity> Stream for Events<I> {
+    type Item = Event<I>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event<I>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(event) = this.ready.pop_front() {
+                return Poll::Ready(Some(event));
+            }
+            if this.is_over {
+                return Poll::Ready(None);
+            }
+            let mut published = this.shared.published();
+            let Published {
+                view,
+                readers,
+                is_stopped,
+                ..
+            } = &mut *published;
+            let Some(queue) = readers.queues.get_mut(&this.reader) else {
+                this.is_over = true;
+                continue;
+            };
+            if !queue.events.is_empty() {
+                mem::swap(&mut this.ready, &mut queue.events);
+            } else if let Some(missed) = queue.missed.take() {
+                let members = view.copy();
+                drop(published);
+                this.ready.extend(missed.into_events(&members));
+            } else if *is_stopped {
+                this.is_over = true;
+                this.ready.push_back(Event::Stopped);
+            } else {
+                if !queue
+                    .waker
+                    .as_ref()
+                    .is_some_and(|w| w.will_wake(cx.waker()))
+                {
+                    queue.waker = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<I: Identity> FusedStream for Events<I> {
+    fn is_terminated(&self) -> bool {
+        self.is_over && self.ready.is_empty()
+    }
+}
+
+impl<I: Identity> Drop for Events<I> {
+    fn drop(&mut self) {
+        let queue = self.shared.published().readers.queues.remove(&self.reader);
+        // Not under the lock: dropping a waker runs code of an executor.
+        drop(queue);
+    }
+}
+
+impl<I: Identity> fmt::Debug for Events<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("ready", &self.ready.len())
+            .field("is_over", &self.is_over)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The queues of all readers.
+pub(super) struct Readers<I> {
+    queues: BTreeMap<u64, Queue<I>>,
+    next: u64,
+    coalesced: u64,
+}
+
+struct Queue<I> {
+    events: VecDeque<Event<I>>,
+    missed: Option<Missed<I>>,
+    waker: Option<Waker>,
+}
+
+/// What a reader will be told instead of the events that found its queue full.
+struct Missed<I> {
+    /// The members as the reader knows them, once it has read its queue.
+    since: Members<I>,
+    /// The last event of each topic.
+    others: Vec<(Topic, Event<I>)>,
+}
+
+impl<I: Identity> Readers<I> {
+    pub(super) fn new() -> Self {
+        Self {
+            queues: BTreeMap::new(),
+            next: 0,
+            coalesced: 0,
+        }
+    }
+
+    /// How many events found a queue full.
+    pub(super) fn coalesced(&self) -> u64 {
+        self.coalesced
+    }
+
+    /// Makes room for so many events, or notes that some reader will miss them. `before` copies
+    /// the members as they are before those events.
+    pub(super) fn reserve(&mut self, events: usize, mut before: impl FnMut() -> Members<I>) {
+        for queue in self.queues.values_mut() {
+            if queue.missed.is_none() && queue.events.len() + events > EVENTS_MAX {
+                queue.missed = Some(Missed {
+                    since: before(),
+                    others: Vec::new(),
+                });
+            }
+        }
+    }
+
+    /// Queues what happened. All events of one change are queued, or none: the copy is of a
+    /// moment between changes.
+    pub(super) fn push(&mut self, events: &[Event<I>], wakers: &mut Vec<Waker>) {
+        for queue in self.queues.values_mut() {
+            if let Some(missed) = &mut queue.missed {
+                self.coalesced += events.len() as u64;
+                missed.note(events);
+            } else {
+                queue.events.extend(events.iter().cloned());
+            }
+            wakers.extend(queue.waker.take());
+        }
+    }
+
+    /// Everybody who waits.
+    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
+        let wakers = self.queues.values_mut().filter_map(|q| q.waker.take());
+        wakers.collect()
+    }
+
+    fn add(&mut self) -> u64 {
+        let reader = self.next;
+        self.next += 1;
+        let queue = Queue {
+            events: VecDeque::new(),
+            missed: None,
+            waker: None,
+        };
+        self.queues.insert(reader, queue);
+        reader
+    }
+}
+
+impl<I: Identity> Missed<I> {
+    fn note(&mut self, events: &[Event<I>]) {
+        for event in events {
+            if let Some(topic) = event.topic() {
+                self.others.retain(|(noted, _)| *noted != topic);
+                self.others.push((topic, event.clone()));
+            }
+        }
+    }
+
+    /// What leads from the members that the reader knows to those that are.
+    fn into_events(self, members: &Members<I>) -> Vec<Event<I>> {
+        let mut gone = Vec::new();
+        let mut events = Vec::new();
+        members.for_each_change(&self.since, |was, is| {
+            let was_same = was.filter(|was| is.is_some_and(|is| is.id.addr() == was.id.addr()));
+            if let Some(was) = was
+                && was_same.is_none()
+                && was.state.is_active()
+            {
+                gone.push(Event::Failed(was.id.clone()));
+            }
+            if let Some(is) = is {
+                lead(was_same, is, &mut events);
+            }
+        });
+        // Whoever was forgotten and came back is in another place: first it goes, then it comes.
+        gone.extend(events);
+        gone.extend(self.others.into_iter().map(|(_, event)| event));
+        gone
+    }
+}
+
+/// The events that lead from one belief about a member to another.
+fn lead<I: Identity>(was: Option<&MemberInfo<I>>, is: &MemberInfo<I>, events: &mut Vec<Event<I>>) {
+    if let Some(was) = was
+        && was.id != is.id
+    {
+        events.push(Event::Renamed {
+            before: was.id.clone(),
+            after: is.id.clone(),
+        });
+    }
+    let before = was.map_or(State::Down, |was| was.state);
+    let id = || is.id.clone();
+    if is.state.is_active() && !before.is_active() {
+        events.push(Event::Joined(id()));
+    }
+    match (before, is.state) {
+        (State::Suspect, State::Suspect) => {}
+        (_, State::Suspect) => events.push(Event::Suspected(id())),
+        (State::Suspect, State::Alive) => events.push(Event::Refuted(id())),
+        (State::Alive | State::Suspect, State::Down) => events.push(Event::Failed(id())),
+        // Never known to be up, but known of: it is told, since it is a final state.
+        (_, State::Down) if was.is_none() => events.push(Event::Failed(id())),
+        _ => {}
+    }
+}
+
+/// The most events that wait for one reader.
+pub(super) const EVENTS_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests;

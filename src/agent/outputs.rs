@@ -1,0 +1,93 @@
+//! What comes out of the engine, and where it goes.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{net::SocketAddr, ops::Range, time::Duration};
+
+use super::Stats;
+use crate::{
+    Locate, Notification, OwnedNotification, Runtime, Timer, TimerQueue, Transport,
+    trace::{debug, trace},
+    transport::SendError,
+};
+
+/// The [`Runtime`] of the agent: packs datagrams into one buffer, queues timers, keeps notices.
+pub(super) struct Outputs<I, T> {
+    transport: Arc<T>,
+    /// Since the driver started. Set before each input of the engine.
+    pub(super) now: Duration,
+    pub(super) timers: TimerQueue<Timer<I>>,
+    pub(super) notices: Vec<OwnedNotification<I>>,
+    bytes: Vec<u8>,
+    packets: Vec<(SocketAddr, Range<usize>)>,
+}
+
+impl<I: Locate, T: Transport> Outputs<I, T> {
+    pub(super) fn new(transport: Arc<T>) -> Self {
+        Self {
+            transport,
+            now: Duration::ZERO,
+            timers: TimerQueue::new(),
+            notices: Vec::new(),
+            bytes: Vec::new(),
+            packets: Vec::new(),
+        }
+    }
+
+    /// Whether enough waits to be sent that no more input should be handled before it is.
+    pub(super) fn is_full(&self) -> bool {
+        self.packets.len() >= PACKETS_MAX
+    }
+
+    /// Sends what waits. What cannot be sent is counted, and lost.
+    pub(super) async fn flush(&mut self, stats: &mut Stats) {
+        for (to, range) in self.packets.drain(..) {
+            let packet = self.bytes.get(range).unwrap_or_default();
+            match self.transport.send(to, packet).await {
+                Ok(()) => {
+                    stats.packets_out += 1;
+                    trace!(%to, bytes = packet.len(), "sent");
+                }
+                Err(error) => {
+                    *reason(stats, &error) += 1;
+                    debug!(%to, bytes = packet.len(), %error, "not sent");
+                }
+            }
+        }
+        self.bytes.clear();
+    }
+}
+
+fn reason<'a>(stats: &'a mut Stats, error: &SendError) -> &'a mut u64 {
+    match error {
+        SendError::TooBig { .. } => &mut stats.send_too_big,
+        SendError::Busy => &mut stats.send_busy,
+        SendError::Unreachable(_) => &mut stats.send_unreachable,
+        SendError::Closed => &mut stats.send_closed,
+        SendError::Io(_) => &mut stats.send_io,
+    }
+}
+
+impl<I: Locate, T: Transport> Runtime<I> for Outputs<I, T> {
+    fn notify(&mut self, notification: Notification<'_, I>) {
+        self.notices.push(notification.to_owned());
+    }
+
+    fn send_to(&mut self, to: &I, data: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(data);
+        self.packets
+            .push((to.socket_addr(), start..self.bytes.len()));
+    }
+
+    fn submit_after(&mut self, timer: Timer<I>, after: Duration) {
+        self.timers.push(self.now.saturating_add(after), timer);
+    }
+
+    fn room(&self, to: &I) -> usize {
+        self.transport.room(to.socket_addr())
+    }
+}
+
+/// The most packets that wait to be sent before more input is handled. One input may add as many
+/// as its fan-out to that.
+const PACKETS_MAX: usize = 256;

@@ -1,0 +1,98 @@
+//! What the driver and the handles share: the driver writes, the handles read.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::net::SocketAddr;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use super::{Departure, Event, Stats, events::Readers, view::View};
+use crate::{Identity, Member};
+
+/// One lock for members and readers, so that a reader sees both change together, and one for
+/// figures. Neither is ever held while foreign code runs or a task waits.
+pub(super) struct Shared<I: Identity> {
+    pub(super) local_addr: SocketAddr,
+    published: Mutex<Published<I>>,
+    stats: Mutex<Stats>,
+}
+
+pub(super) struct Published<I: Identity> {
+    pub(super) identity: I,
+    pub(super) view: View<I>,
+    pub(super) readers: Readers<I>,
+    pub(super) is_stopped: bool,
+    pub(super) departure: Option<Departure>,
+}
+
+impl<I: Identity> Shared<I> {
+    pub(super) fn new(identity: I, local_addr: SocketAddr) -> Arc<Self> {
+        Arc::new(Self {
+            local_addr,
+            published: Mutex::new(Published {
+                identity,
+                view: View::new(),
+                readers: Readers::new(),
+                is_stopped: false,
+                departure: None,
+            }),
+            stats: Mutex::new(Stats::default()),
+        })
+    }
+
+    pub(super) fn published(&self) -> MutexGuard<'_, Published<I>> {
+        // Nothing panics while holding it but an identity's own `clone` or `eq`.
+        self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let mut stats = self.locked_stats().clone();
+        stats.events_coalesced = self.published().readers.coalesced();
+        stats
+    }
+
+    pub(super) fn set_stats(&self, stats: &Stats) {
+        self.locked_stats().clone_from(stats);
+    }
+
+    /// Shows a change: what is believed about some members now, and the events that say so.
+    pub(super) fn publish(
+        &self,
+        identity: &I,
+        members: Vec<(I::Addr, Option<Member<I>>)>,
+        events: &[Event<I>],
+        now: SystemTime,
+    ) {
+        let mut wakers = Vec::new();
+        let mut published = self.published();
+        if published.identity != *identity {
+            published.identity = identity.clone();
+        }
+        let Published { view, readers, .. } = &mut *published;
+        readers.reserve(events.len(), || view.copy());
+        for (addr, member) in members {
+            view.set(&addr, member, now);
+        }
+        if !events.is_empty() {
+            readers.push(events, &mut wakers);
+        }
+        drop(published);
+        wakers.into_iter().for_each(|waker| waker.wake());
+    }
+
+    /// Tells everybody that the driver is no more.
+    pub(super) fn stop(&self) {
+        let mut published = self.published();
+        published.is_stopped = true;
+        let wakers = published.readers.take_wakers();
+        drop(published);
+        wakers.into_iter().for_each(|waker| waker.wake());
+    }
+
+    fn locked_stats(&self) -> MutexGuard<'_, Stats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,67 @@
+//! What the agent counted.
+
+use crate::Counters;
+
+macro_rules! stats {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// How often what happened, since the agent was built, and how much of what there is.
+        ///
+        /// Counters only grow, and wrap.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            /// What the engine counted.
+            pub engine: Counters,
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Stats {
+            /// All figures with their names, the engine's first, in the order of declaration.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                let agent = [$((stringify!($name), self.$name),)*];
+                self.engine.iter().chain(agent)
+            }
+        }
+    };
+}
+
+stats! {
+    /// At present: members that are alive or suspected, without ourselves.
+    members_active,
+    /// At present: updates that wait to be sent.
+    updates_waiting,
+    /// At present: custom broadcasts that wait to be sent.
+    broadcasts_waiting,
+    /// At present: timers that are not due yet.
+    timers_waiting,
+    /// Packets received.
+    packets_in,
+    /// Packets that the engine refused, for the reasons that it counted.
+    packets_refused,
+    /// Packets that the transport took.
+    packets_out,
+    /// Packets not sent: larger than the transport carries.
+    send_too_big,
+    /// Packets not sent: a queue was full.
+    send_busy,
+    /// Packets not sent: no way to the peer.
+    send_unreachable,
+    /// Packets not sent: the transport was closed.
+    send_closed,
+    /// Packets not sent: the socket failed.
+    send_io,
+    /// Times that receiving failed.
+    recv_failed,
+    /// Addresses of seeds announced to.
+    seeds_announced,
+    /// Addresses of seeds passed over: our own, or not reachable from ours.
+    seeds_passed_over,
+    /// Look-ups of a seed that found no address.
+    seeds_unresolved,
+    /// Calls of a handle that were carried out.
+    commands,
+    /// Events that found a reader's queue full: it is told the outcome instead.
+    events_coalesced,
+    /// Rounds of the driver.
+    turns,
+}

@@ -1,0 +1,295 @@
+//! What waits to be sent, until it was sent often enough (SWIM, section 4.1).
+//!
+//! A datagram takes what was sent least first and, among equals, what is largest. Items stand in
+//! buckets by (times sent, length), so that adding, replacing and taking one costs the same
+//! however many wait: there are few levels, and few distinct lengths in each.
+
+use alloc::vec::Vec;
+
+use slab::Slab;
+use smallvec::SmallVec;
+
+/// Names an item while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ItemId(core::num::NonZeroU32);
+
+impl ItemId {
+    fn from_key(key: usize) -> Self {
+        Self(core::num::NonZeroU32::MIN.saturating_add(key as u32))
+    }
+
+    fn key(self) -> usize {
+        (self.0.get() - 1) as usize
+    }
+}
+
+/// How items stand in a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// One after the other.
+    Bare,
+    /// Each after its length, a big-endian `u16`.
+    Length,
+}
+
+impl Framing {
+    pub(super) fn overhead(self) -> usize {
+        match self {
+            Self::Bare => 0,
+            Self::Length => 2,
+        }
+    }
+}
+
+/// How much a datagram takes, and how often each item is sent in all.
+pub(super) struct Fill {
+    pub(super) room: usize,
+    pub(super) items_max: usize,
+    pub(super) transmissions: u8,
+    /// Goes before all others, if it still waits and fits.
+    pub(super) first: Option<ItemId>,
+}
+
+struct Item<T> {
+    subject: T,
+    bytes: SmallVec<[u8; 16]>,
+    sent: u8,
+    prev: Option<ItemId>,
+    next: Option<ItemId>,
+}
+
+/// Items of one length, sent equally often, in the order in which they came.
+struct Bucket {
+    len: u16,
+    head: ItemId,
+    tail: ItemId,
+}
+
+pub(super) struct Backlog<T> {
+    framing: Framing,
+    items: Slab<Item<T>>,
+    /// What all items take, with their framing.
+    size: usize,
+    /// By times sent; within, buckets from the longest to the shortest.
+    levels: Vec<Vec<Bucket>>,
+    /// Taken for the present datagram.
+    taken: Vec<ItemId>,
+}
+
+impl<T> Backlog<T> {
+    pub(super) fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            items: Slab::new(),
+            size: 0,
+            levels: Vec::new(),
+            taken: Vec::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// How many bytes all items take, with their framing.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Adds an item of 1 to 65,535 bytes.
+    pub(super) fn add(&mut self, subject: T, bytes: &[u8]) -> ItemId {
+        self.size += bytes.len() + self.framing.overhead();
+        let bytes = SmallVec::from_slice(bytes);
+        let item = Item {
+            subject,
+            bytes,
+            sent: 0,
+            prev: None,
+            next: None,
+        };
+        let id = ItemId::from_key(self.items.insert(item));
+        self.link(id);
+        id
+    }
+
+    /// Lets an item say something else, as if it had never been sent.
+    pub(super) fn replace(&mut self, id: ItemId, bytes: &[u8]) {
+        self.unlink(id);
+        let item = &mut self.items[id.key()];
+        self.size = self.size - item.bytes.len() + bytes.len();
+        item.bytes.clear();
+        item.bytes.extend_from_slice(bytes);
+        item.sent = 0;
+        self.link(id);
+    }
+
+    pub(super) fn remove(&mut self, id: ItemId) -> T {
+        self.unlink(id);
+        self.drop_unlinked(id)
+    }
+
+    pub(super) fn subject_mut(&mut self, id: ItemId) -> &mut T {
+        &mut self.items[id.key()].subject
+    }
+
+    /// Removes the items whose subject `is_obsolete`. Looks at each.
+    pub(super) fn remove_where(&mut self, is_obsolete: impl Fn(&T) -> bool) {
+        let mut obsolete = core::mem::take(&mut self.taken);
+        let found = self
+            .items
+            .iter()
+            .filter(|(_, item)| is_obsolete(&item.subject));
+        obsolete.extend(found.map(|(key, _)| ItemId::from_key(key)));
+        for id in obsolete.drain(..) {
+            self.remove(id);
+        }
+        self.taken = obsolete;
+    }
+
+    /// Removes an item of those that were sent most often.
+    pub(super) fn evict(&mut self) -> Option<T> {
+        let last = self
+            .levels
+            .iter()
+            .rev()
+            .find_map(|level| level.last())?
+            .tail;
+        Some(self.remove(last))
+    }
+
+    /// How many bytes the item that goes next takes, with its framing.
+    pub(super) fn next_size(&self) -> Option<usize> {
+        let first = self.levels.iter().find_map(|level| level.first())?;
+        Some(usize::from(first.len) + self.framing.overhead())
+    }
+
+    /// Appends items to `buf`. Returns how many; `spent` gets the subjects of those that were
+    /// sent for the last time.
+    pub(super) fn fill(
+        &mut self,
+        buf: &mut Vec<u8>,
+        mut fill: Fill,
+        mut spent: impl FnMut(T),
+    ) -> usize {
+        let mut taken = core::mem::take(&mut self.taken);
+        if let Some(first) = fill.first {
+            let size = self.items[first.key()].bytes.len() + self.framing.overhead();
+            if size <= fill.room && fill.items_max > 0 {
+                self.take(first, buf, &mut fill, &mut taken);
+            }
+        }
+        for level in 0..self.levels.len() {
+            while taken.len() < fill.items_max {
+                let Some(id) = self.first_that_fits(level, fill.room) else {
+                    break;
+                };
+                self.take(id, buf, &mut fill, &mut taken);
+            }
+        }
+        let count = taken.len();
+        for id in taken.drain(..) {
+            self.sent_once_more(id, fill.transmissions, &mut spent);
+        }
+        self.taken = taken;
+        count
+    }
+
+    /// Treats the item that goes next as sent: it is too large for where it should have gone.
+    pub(super) fn pass_over(&mut self, transmissions: u8, mut spent: impl FnMut(T)) {
+        if let Some(id) = self
+            .levels
+            .iter()
+            .find_map(|level| level.first())
+            .map(|b| b.head)
+        {
+            self.unlink(id);
+            self.sent_once_more(id, transmissions, &mut spent);
+        }
+    }
+
+    fn take(&mut self, id: ItemId, buf: &mut Vec<u8>, fill: &mut Fill, taken: &mut Vec<ItemId>) {
+        self.unlink(id);
+        let bytes = &self.items[id.key()].bytes;
+        if self.framing == Framing::Length {
+            buf.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+        }
+        buf.extend_from_slice(bytes);
+        fill.room -= bytes.len() + self.framing.overhead();
+        taken.push(id);
+    }
+
+    fn first_that_fits(&self, level: usize, room: usize) -> Option<ItemId> {
+        let level = &self.levels[level];
+        let overhead = self.framing.overhead();
+        let first = level.partition_point(|bucket| usize::from(bucket.len) + overhead > room);
+        level.get(first).map(|bucket| bucket.head)
+    }
+
+    /// Puts an unlinked item back, or drops it when it was sent often enough.
+    fn sent_once_more(&mut self, id: ItemId, transmissions: u8, spent: &mut impl FnMut(T)) {
+        let item = &mut self.items[id.key()];
+        item.sent = item.sent.saturating_add(1);
+        if item.sent >= transmissions {
+            spent(self.drop_unlinked(id));
+        } else {
+            self.link(id);
+        }
+    }
+
+    fn drop_unlinked(&mut self, id: ItemId) -> T {
+        let item = self.items.remove(id.key());
+        self.size -= item.bytes.len() + self.framing.overhead();
+        item.subject
+    }
+
+    fn link(&mut self, id: ItemId) {
+        let item = &self.items[id.key()];
+        let (level, len) = (usize::from(item.sent), item.bytes.len() as u16);
+        if self.levels.len() <= level {
+            self.levels.resize_with(level + 1, Vec::new);
+        }
+        let level = &mut self.levels[level];
+        let place = level.partition_point(|bucket| bucket.len > len);
+        match level.get_mut(place) {
+            Some(bucket) if bucket.len == len => {
+                let before = core::mem::replace(&mut bucket.tail, id);
+                self.items[before.key()].next = Some(id);
+                self.items[id.key()].prev = Some(before);
+            }
+            _ => level.insert(
+                place,
+                Bucket {
+                    len,
+                    head: id,
+                    tail: id,
+                },
+            ),
+        }
+    }
+
+    fn unlink(&mut self, id: ItemId) {
+        let item = &mut self.items[id.key()];
+        let (prev, next) = (item.prev.take(), item.next.take());
+        let (level, len) = (usize::from(item.sent), item.bytes.len() as u16);
+        if let Some(prev) = prev {
+            self.items[prev.key()].next = next;
+        }
+        if let Some(next) = next {
+            self.items[next.key()].prev = prev;
+        }
+        let level = &mut self.levels[level];
+        let place = level.partition_point(|bucket| bucket.len > len);
+        match (prev, next) {
+            (None, None) => {
+                level.remove(place);
+            }
+            (None, Some(next)) => level[place].head = next,
+            (Some(prev), None) => level[place].tail = prev,
+            (Some(_), Some(_)) => {}
+        }
+    }
+}

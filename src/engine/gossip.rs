@@ -1,0 +1,200 @@
+//! Spreading what waits to be sent: updates, and the user's broadcasts.
+
+use alloc::boxed::Box;
+use core::error;
+
+use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames, table::Draw};
+use crate::{
+    BroadcastHandler, Codec, Error, Identity, Invalidates, Message, Periodic, Runtime, Timer,
+};
+
+/// Whether the gossip timer runs. It does not while there is nothing to say.
+#[derive(Default, PartialEq, Eq)]
+pub(super) enum GossipTimer {
+    #[default]
+    Idle,
+    Armed,
+}
+
+impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
+    /// Gossips now, to [`num_indirect_probes`](crate::Config::num_indirect_probes) random
+    /// members, even if there is nothing to say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Undead`] after leaving or being declared down; [`Error::Encode`].
+    pub fn gossip<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
+        self.refuse_if_undead()?;
+        self.gossip_to(self.config.num_indirect_probes, runtime)
+    }
+
+    /// Sends waiting custom broadcasts now, and no updates, to
+    /// [`num_indirect_probes`](crate::Config::num_indirect_probes) random members. Does nothing
+    /// when none waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Undead`] after leaving or being declared down; [`Error::Encode`].
+    pub fn broadcast<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
+        self.refuse_if_undead()?;
+        let count = self.config.num_indirect_probes;
+        self.send_to_random(&Message::Broadcast, count, Empty::Skip, runtime)
+    }
+
+    /// Offers data of our own to the handler and, if that calls it news, spreads it. Returns
+    /// whether it did.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooBigToSend`] when no packet would ever hold it;
+    /// [`Error::CustomBroadcast`] when the handler refuses it.
+    pub fn add_broadcast<R: Runtime<I>>(
+        &mut self,
+        data: &[u8],
+        runtime: &mut R,
+    ) -> Result<bool, I, C> {
+        let identity = self.identity.clone();
+        self.put_header(&identity, Message::Broadcast)?;
+        let room = Framing::Length.item_max(self.config.max_packet_size, self.buf.len());
+        if data.is_empty() || data.len() > room {
+            return Err(Error::TooBigToSend {
+                len: data.len(),
+                room,
+            });
+        }
+        let key = self
+            .handler
+            .receive_item(data, None)
+            .map_err(Error::CustomBroadcast)?;
+        let is_news = key.is_some();
+        if let Some(key) = key {
+            self.spread_broadcast(key, data);
+            self.arm_gossip(runtime);
+        }
+        Ok(is_news)
+    }
+
+    /// Hands received broadcasts to the handler. Returns its first error, after all of them.
+    pub(super) fn receive_broadcasts(
+        &mut self,
+        broadcasts: Frames<'_>,
+        sender: &I,
+    ) -> core::result::Result<(), Box<dyn error::Error + Send + Sync>> {
+        let mut outcome = Ok(());
+        for data in broadcasts {
+            match self.handler.receive_item(data, Some(sender)) {
+                Ok(Some(key)) => {
+                    self.counters.broadcasts_applied += 1;
+                    self.spread_broadcast(key, data);
+                }
+                Ok(None) => self.counters.broadcasts_stale += 1,
+                Err(refusal) => {
+                    self.counters.broadcasts_refused += 1;
+                    outcome = outcome.and(Err(refusal));
+                }
+            }
+        }
+        outcome
+    }
+
+    fn spread_broadcast(&mut self, key: H::Key, data: &[u8]) {
+        self.broadcasts
+            .remove_where(|waiting| key.invalidates(waiting));
+        if self.broadcasts.len() >= self.config.max_broadcasts {
+            self.counters.broadcasts_evicted += 1;
+            self.broadcasts.evict();
+        }
+        self.broadcasts.add(key, data);
+    }
+
+    /// Submits the gossip timer if there is something to say and it does not run yet.
+    pub(super) fn arm_gossip<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        let Some(task) = self.gossip_task() else {
+            return;
+        };
+        if self.tasks.gossip == GossipTimer::Idle {
+            self.tasks.gossip = GossipTimer::Armed;
+            runtime.submit_after(Timer::Gossip { token: self.token }, task.every);
+        }
+    }
+
+    pub(super) fn on_gossip_timer<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        if self.tasks.gossip == GossipTimer::Idle {
+            return;
+        }
+        self.tasks.gossip = GossipTimer::Idle;
+        let Some(task) = self.gossip_task() else {
+            return;
+        };
+        if self.is_undead() {
+            self.hand_over(task.members, runtime);
+        } else {
+            self.send_to_random(&Message::Gossip, task.members, Empty::Skip, runtime)
+                .ok();
+        }
+    }
+
+    /// How to gossip now; `None` while there is nothing to say, or nobody to say it to.
+    fn gossip_task(&self) -> Option<Periodic> {
+        match self.connection {
+            Connection::Connected if self.updates.is_empty() && self.broadcasts.is_empty() => None,
+            Connection::Connected => self.config.periodic_gossip,
+            // Our departure is handed over even where nothing else is gossiped.
+            Connection::Undead(Undead::Left) if self.has_departure_to_hand_over() => {
+                Some(self.config.periodic_gossip.unwrap_or(Periodic {
+                    every: self.config.probe_rtt,
+                    members: self.config.num_indirect_probes,
+                }))
+            }
+            Connection::Disconnected | Connection::Undead(_) => None,
+        }
+    }
+
+    fn has_departure_to_hand_over(&self) -> bool {
+        self.own_item.is_some() && self.table.num_active() > 0
+    }
+
+    pub(super) fn gossip_to<R: Runtime<I>>(
+        &mut self,
+        count: usize,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        self.send_to_random(&Message::Gossip, count, Empty::Send, runtime)
+    }
+
+    fn send_to_random<R: Runtime<I>>(
+        &mut self,
+        message: &Message<I>,
+        count: usize,
+        empty: Empty,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        let mut draw = Draw::default();
+        for _ in 0..count {
+            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+                break;
+            };
+            let to = self.table.get(slot).id.clone();
+            let items = self.compose(&to, message.clone(), runtime)?;
+            if items > 0 || empty == Empty::Send {
+                self.transmit(&to, runtime);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn refuse_if_undead(&self) -> Result<(), I, C> {
+        if self.is_undead() {
+            Err(Error::Undead)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What to do with a packet that carries nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Send,
+    Skip,
+}

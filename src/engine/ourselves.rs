@@ -1,0 +1,221 @@
+//! What others say about ourselves, and what we become of it.
+
+use super::{Aftermath, Connection, Engine, Recent, Result, Subject, Teller, Undead};
+use crate::{
+    BroadcastHandler, Codec, Error, Identity, Incarnation, Member, Message, Notice, Runtime, State,
+};
+
+/// The identities that we gave up. They are never members.
+pub(super) struct FormerIdentities<I>(Recent<I, FORMER_MAX>);
+
+/// How many of them are remembered.
+const FORMER_MAX: usize = 16;
+
+impl<I: Identity> FormerIdentities<I> {
+    pub(super) fn new() -> Self {
+        Self(Recent::new())
+    }
+
+    pub(super) fn contains(&self, id: &I) -> bool {
+        self.0.any(|former| former == id)
+    }
+}
+
+impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
+    /// Takes another identity. Others hear that the former one is down, and of the new one.
+    ///
+    /// Also brings back an engine that left or was declared down. If the address is the same, the
+    /// new identity must win the conflict, or nobody will believe it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SameIdentity`]; [`Error::NamelessIdentity`]; [`Error::Encode`] or
+    /// [`Error::TooBigToSend`]: the present identity stays.
+    pub fn change_identity<R: Runtime<I>>(
+        &mut self,
+        identity: I,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        if identity == self.identity {
+            return Err(Error::SameIdentity);
+        }
+        self.check_identity(&identity)?;
+        self.adopt(identity, runtime);
+        self.gossip_to(self.config.num_indirect_probes, runtime)
+    }
+
+    /// Comes back, after leaving or being declared down, under the same identity.
+    ///
+    /// Others take it as long as they do not remember that it is down: see
+    /// [`remove_down_after`](crate::Config::remove_down_after).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotUndead`].
+    pub fn reuse_down_identity<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
+        if !self.is_undead() {
+            return Err(Error::NotUndead);
+        }
+        self.drop_own_item();
+        self.reconnect(runtime);
+        Ok(())
+    }
+
+    /// Somebody says something about our present identity.
+    pub(super) fn apply_about_ourselves<R: Runtime<I>>(
+        &mut self,
+        update: &Member<I>,
+        teller: &Teller<'_, I>,
+        aftermath: &mut Aftermath,
+        runtime: &mut R,
+    ) {
+        let is_stale = update.incarnation < self.incarnation;
+        match update.state {
+            State::Suspect | State::Down if is_stale => aftermath.heard_stale_claim = true,
+            State::Suspect => {
+                aftermath.news_about_ourselves = true;
+                match update.incarnation.next() {
+                    Some(next) => self.refute(next),
+                    // There is no incarnation left to refute with.
+                    None => self.renew_or_give_up(None, runtime),
+                }
+            }
+            State::Down if teller.has_say => {
+                aftermath.news_about_ourselves = true;
+                self.declared_down(teller.id, runtime);
+            }
+            State::Down => self.counters.claims_ignored += 1,
+            State::Alive | State::Unknown(_) => {}
+        }
+    }
+
+    /// Somebody else has our address, it is said.
+    pub(super) fn apply_conflict<R: Runtime<I>>(
+        &mut self,
+        update: &Member<I>,
+        teller: &Teller<'_, I>,
+        aftermath: &mut Aftermath,
+        runtime: &mut R,
+    ) {
+        if !update.id.win_addr_conflict(&self.identity) {
+            // A former life of ours, as a rule.
+            self.counters.updates_stale += 1;
+            return;
+        }
+        runtime.notify(Notice::AddrConflict {
+            ours: &self.identity,
+            theirs: &update.id,
+        });
+        if !teller.has_say {
+            self.counters.claims_ignored += 1;
+            return;
+        }
+        aftermath.news_about_ourselves = true;
+        let is_active = update.state.is_active();
+        if is_active && self.was_superseded {
+            self.become_defunct(runtime);
+            return;
+        }
+        self.was_superseded |= is_active;
+        self.renew_or_give_up(Some(&update.id), runtime);
+    }
+
+    fn refute(&mut self, incarnation: Incarnation) {
+        self.incarnation = incarnation;
+        self.counters.refutations += 1;
+        self.spread_ourselves(State::Alive);
+    }
+
+    /// `teller` holds us down.
+    pub(super) fn declared_down<R: Runtime<I>>(&mut self, teller: &I, runtime: &mut R) {
+        self.renew_or_give_up(None, runtime);
+        if self.is_undead() {
+            return;
+        }
+        let holds_down = |entry: &super::table::Entry<I>| !entry.held().is_active();
+        let known = self
+            .table
+            .find(&teller.addr())
+            .map(|slot| self.table.get(slot));
+        // Two that hold each other down: the one that was renewed tells the other, once.
+        let answer = match known.is_some_and(holds_down) {
+            true => Message::TurnUndead,
+            false => Message::Gossip,
+        };
+        self.send(teller, answer, runtime).ok();
+    }
+
+    fn renew_or_give_up<R: Runtime<I>>(&mut self, winner: Option<&I>, runtime: &mut R) {
+        let renewed = match winner {
+            Some(winner) => self.identity.renew_past(winner),
+            None => self.identity.renew(),
+        };
+        let is_valid = |renewed: &I| {
+            renewed.addr() == self.identity.addr() && renewed.win_addr_conflict(&self.identity)
+        };
+        match renewed.filter(is_valid) {
+            Some(renewed) => {
+                self.counters.renewals += 1;
+                self.adopt(renewed, runtime);
+                runtime.notify(Notice::Rejoin(&self.identity));
+            }
+            None => self.become_defunct(runtime),
+        }
+    }
+
+    fn adopt<R: Runtime<I>>(&mut self, identity: I, runtime: &mut R) {
+        self.drop_own_item();
+        let incarnation = core::mem::take(&mut self.incarnation);
+        let former = core::mem::replace(&mut self.identity, identity);
+        if self.encode_update(&Member::down(former.clone(), incarnation)) {
+            self.updates.add(Subject::Former, &self.scratch);
+        }
+        self.former.0.push(former);
+        self.forget_our_address();
+        self.spread_ourselves(State::Alive);
+        self.reconnect(runtime);
+    }
+
+    /// A member that had the address we have now makes way.
+    fn forget_our_address(&mut self) {
+        if let Some(slot) = self.table.find(&self.identity.addr()) {
+            self.forget(slot);
+        }
+    }
+
+    fn reconnect<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        self.departure.clear();
+        self.leave_connection();
+        self.connection = match self.table.num_active() {
+            0 => Connection::Disconnected,
+            _ => Connection::Connected,
+        };
+        self.restart_suspicions(runtime);
+        self.restart_tasks(runtime);
+    }
+
+    fn become_defunct<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        self.leave_connection();
+        self.connection = Connection::Undead(Undead::Defunct);
+        self.drop_own_item();
+        runtime.notify(Notice::Defunct);
+    }
+
+    /// Lets our own state be gossiped, before all else.
+    pub(super) fn spread_ourselves(&mut self, state: State) {
+        let update = Member::new(self.identity.clone(), self.incarnation, state);
+        if !self.encode_update(&update) {
+            return;
+        }
+        match self.own_item {
+            Some(item) => self.updates.replace(item, &self.scratch),
+            None => self.own_item = Some(self.updates.add(Subject::Ourselves, &self.scratch)),
+        }
+    }
+
+    fn drop_own_item(&mut self) {
+        if let Some(item) = self.own_item.take() {
+            self.updates.remove(item);
+        }
+    }
+}

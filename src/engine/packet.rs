@@ -1,0 +1,319 @@
+//! Datagrams, put together and taken apart.
+//!
+//! ```text
+//! header                      by the codec
+//! count                       u16, big-endian   } not in Announce, TurnUndead, Broadcast;
+//! count members               by the codec      } left out when there is no room
+//! (length, bytes), repeated   u16, big-endian     not in Announce, TurnUndead
+//! ```
+
+use super::{
+    Engine, Result, Subject,
+    backlog::{Fill, Framing},
+    table::{Draw, Held},
+};
+use crate::{BroadcastHandler, Codec, Error, Header, Identity, Member, Message, Runtime};
+
+/// What a datagram may be filled with.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// The whole datagram's size.
+    size: usize,
+    /// Updates and broadcasts together.
+    items: usize,
+}
+
+impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
+    /// Sends a message with as many updates and broadcasts as it may carry and there is room for.
+    pub(super) fn send<R: Runtime<I>>(
+        &mut self,
+        to: &I,
+        message: Message<I>,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        self.compose(to, message, runtime)?;
+        self.transmit(to, runtime);
+        Ok(())
+    }
+
+    /// Sends a message with nothing attached: to those we do not trust (yet).
+    pub(super) fn send_bare<R: Runtime<I>>(
+        &mut self,
+        to: &I,
+        message: Message<I>,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        let carries_members = message.carries_members();
+        self.put_header(to, message)?;
+        if carries_members {
+            self.buf.extend_from_slice(&[0, 0]);
+        }
+        self.transmit(to, runtime);
+        Ok(())
+    }
+
+    /// Puts a datagram into the buffer. Returns how many updates and broadcasts are in it.
+    pub(super) fn compose<R: Runtime<I>>(
+        &mut self,
+        to: &I,
+        message: Message<I>,
+        runtime: &R,
+    ) -> Result<usize, I, C> {
+        let size_max = self.config.max_packet_size;
+        let room = runtime.room(to).min(size_max);
+        self.put_header(to, message.clone())?;
+        let header_len = self.buf.len();
+        let mut items = self.put_items(
+            to,
+            &message,
+            Limits {
+                size: room,
+                items: usize::MAX,
+            },
+        );
+        if items == 0 && matches!(message, Message::Gossip | Message::Broadcast) {
+            // Nothing fits the room: one item may go in a larger packet. If not even that holds
+            // it, it will never fit, and must not wait for ever.
+            self.buf.truncate(header_len);
+            items = self.put_items(
+                to,
+                &message,
+                Limits {
+                    size: size_max,
+                    items: 1,
+                },
+            );
+            if items == 0 {
+                self.pass_over(to, &message);
+            }
+        }
+        Ok(items)
+    }
+
+    pub(super) fn transmit<R: Runtime<I>>(&mut self, to: &I, runtime: &mut R) {
+        self.counters.datagrams_out += 1;
+        self.counters.bytes_out += self.buf.len() as u64;
+        runtime.send_to(to, &self.buf);
+    }
+
+    /// Encodes a header alone; refuses it if not even that fits a packet.
+    pub(super) fn put_header(&mut self, to: &I, message: Message<I>) -> Result<(), I, C> {
+        let header = Header {
+            src: self.identity.clone(),
+            src_incarnation: self.incarnation,
+            dst: to.clone(),
+            message,
+        };
+        self.buf.clear();
+        let room = self.config.max_packet_size;
+        let encoded = match self.codec.encode_header(&header, &mut self.buf) {
+            Ok(()) if self.buf.len() <= room => return Ok(()),
+            Ok(()) => Error::TooBigToSend {
+                len: self.buf.len(),
+                room,
+            },
+            Err(error) => Error::Encode(error),
+        };
+        self.buf.clear();
+        self.counters.unsendable += 1;
+        Err(encoded)
+    }
+
+    fn put_items(&mut self, to: &I, message: &Message<I>, limits: Limits) -> usize {
+        let shared = self.takes_broadcasts(to, message);
+        let mut items = 0;
+        if message.carries_members() && self.buf.len() + 2 < limits.size {
+            let count_at = self.buf.len();
+            self.buf.extend_from_slice(&[0, 0]);
+            let room = limits.size - self.buf.len();
+            let reserve = if shared {
+                self.broadcast_reserve(room)
+            } else {
+                0
+            };
+            items = if *message == Message::Feed {
+                self.put_sample(to, limits.size - reserve)
+            } else {
+                self.put_updates(room, reserve, limits.items)
+            };
+            // A packet holds fewer than 65,536 members: each takes at least one byte.
+            let count = (items as u16).to_be_bytes();
+            self.buf[count_at..count_at + 2].copy_from_slice(&count);
+        }
+        if shared {
+            let fill = Fill {
+                room: limits.size.saturating_sub(self.buf.len()),
+                items_max: limits.items.saturating_sub(items),
+                transmissions: self.transmissions(),
+                first: None,
+            };
+            items += self.broadcasts.fill(&mut self.buf, fill, drop);
+        }
+        items
+    }
+
+    fn takes_broadcasts(&self, to: &I, message: &Message<I>) -> bool {
+        message.carries_broadcasts()
+            && !self.broadcasts.is_empty()
+            && self.handler.should_add_broadcast_data(to)
+    }
+
+    /// How much of `room` updates leave to broadcasts: their share, but no more than there is to
+    /// send, and no less than the first of them needs.
+    fn broadcast_reserve(&self, room: usize) -> usize {
+        let share = room * usize::from(self.config.broadcast_share) / 100;
+        let next = self.broadcasts.next_size().unwrap_or(0);
+        share.min(self.broadcasts.size()).max(next).min(room)
+    }
+
+    fn put_updates(&mut self, room: usize, reserve: usize, items_max: usize) -> usize {
+        let transmissions = self.transmissions();
+        let Self {
+            updates,
+            table,
+            own_item,
+            buf,
+            ..
+        } = self;
+        let mut fill = |room, items_max| {
+            let fill = Fill {
+                room,
+                items_max,
+                transmissions,
+                first: *own_item,
+            };
+            updates.fill(buf, fill, |subject| match subject {
+                Subject::Member(slot) => table.get_mut(slot).item = None,
+                Subject::Ourselves => *own_item = None,
+                Subject::Former => {}
+            })
+        };
+        match fill(room - reserve, items_max) {
+            // Broadcasts must not starve updates either: one always goes.
+            0 if reserve > 0 => fill(room, items_max.min(1)),
+            count => count,
+        }
+    }
+
+    /// Appends a fresh random sample of the active members, but for the receiver.
+    fn put_sample(&mut self, to: &I, size_max: usize) -> usize {
+        let to = to.addr();
+        let mut draw = Draw::default();
+        let mut count = 0;
+        while let Some(slot) = self.table.draw(&mut draw, &mut self.rng) {
+            let entry = self.table.get(slot);
+            if entry.id.addr() == to {
+                continue;
+            }
+            let member = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
+            let before = self.buf.len();
+            let encoded = self.codec.encode_member(&member, &mut self.buf).is_ok();
+            if self.buf.len() > size_max {
+                self.buf.truncate(before);
+                break;
+            }
+            if encoded {
+                count += 1;
+            } else {
+                self.buf.truncate(before);
+                self.counters.updates_unencodable += 1;
+            }
+        }
+        count
+    }
+
+    /// Counts as sent what is too large to ever go to such a member.
+    fn pass_over(&mut self, to: &I, message: &Message<I>) {
+        let transmissions = self.transmissions();
+        if self.takes_broadcasts(to, message) {
+            self.broadcasts.pass_over(transmissions, drop);
+        }
+        if message.carries_members() {
+            let Self {
+                updates,
+                table,
+                own_item,
+                ..
+            } = self;
+            updates.pass_over(transmissions, |subject| match subject {
+                Subject::Member(slot) => table.get_mut(slot).item = None,
+                Subject::Ourselves => *own_item = None,
+                Subject::Former => {}
+            });
+        }
+    }
+
+    /// Reads what follows a header: members into `incoming`, and returns the broadcasts' part.
+    /// All of it, so that nothing is believed of a datagram that does not add up.
+    pub(super) fn decode_body<'d>(
+        &mut self,
+        message: &Message<I>,
+        body: &'d [u8],
+    ) -> Result<Frames<'d>, I, C> {
+        self.incoming.clear();
+        let mut rest = body;
+        if message.carries_members() && !rest.is_empty() {
+            let (count, members) = rest.split_first_chunk().ok_or(Error::MalformedPacket)?;
+            rest = members;
+            for _ in 0..u16::from_be_bytes(*count) {
+                let member = self.codec.decode_member(&mut rest).map_err(Error::Decode)?;
+                if Held::from_state(member.state).is_some() {
+                    self.incoming.push(member);
+                } else {
+                    self.counters.updates_unknown_state += 1;
+                }
+            }
+        }
+        if !message.carries_broadcasts() && !rest.is_empty() {
+            return Err(Error::MalformedPacket);
+        }
+        Frames::check(rest).ok_or(Error::MalformedPacket)
+    }
+
+    /// Encodes an update into the scratch buffer. Counts it when that fails.
+    pub(super) fn encode_update(&mut self, update: &Member<I>) -> bool {
+        self.scratch.clear();
+        let encoded = self.codec.encode_member(update, &mut self.scratch).is_ok()
+            && (1..=self.config.max_packet_size).contains(&self.scratch.len());
+        if !encoded {
+            self.counters.updates_unencodable += 1;
+        }
+        encoded
+    }
+}
+
+/// Custom broadcasts in a datagram, each with its length before it.
+#[derive(Clone, Copy)]
+pub(super) struct Frames<'d>(&'d [u8]);
+
+impl<'d> Frames<'d> {
+    /// `None` when the lengths do not add up, or one is zero.
+    fn check(data: &'d [u8]) -> Option<Self> {
+        let mut rest = Self(data);
+        while !rest.0.is_empty() {
+            rest.next()?;
+        }
+        Some(Self(data))
+    }
+}
+
+impl<'d> Iterator for Frames<'d> {
+    type Item = &'d [u8];
+
+    fn next(&mut self) -> Option<&'d [u8]> {
+        let (len, rest) = self.0.split_first_chunk()?;
+        let (item, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+        if item.is_empty() {
+            return None;
+        }
+        self.0 = rest;
+        Some(item)
+    }
+}
+
+impl Framing {
+    /// The most bytes that an item may have in a datagram of `size` with a header of `header`.
+    pub(super) fn item_max(self, size: usize, header: usize) -> usize {
+        size.saturating_sub(header + self.overhead())
+    }
+}

@@ -1,0 +1,87 @@
+//! What can be read of an engine at any time.
+
+use core::fmt;
+
+use super::Engine;
+use crate::{BroadcastHandler, Config, Counters, Identity, Incarnation, Member};
+
+impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
+    /// Who we are.
+    pub fn identity(&self) -> &I {
+        &self.identity
+    }
+
+    /// Our own incarnation: how often this identity refuted a suspicion.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// The present settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The active members, without ourselves, in no order.
+    pub fn members(&self) -> impl Iterator<Item = Member<&I>> {
+        self.table.active().map(|entry| entry.member())
+    }
+
+    /// All that is known, down members included, without ourselves: what another engine may
+    /// [apply](Engine::apply_many).
+    pub fn membership_state(&self) -> impl Iterator<Item = Member<&I>> {
+        self.table.entries().map(|entry| entry.member())
+    }
+
+    /// What is believed about the member with this address.
+    pub fn member(&self, addr: &I::Addr) -> Option<Member<&I>> {
+        self.table
+            .find(addr)
+            .map(|slot| self.table.get(slot).member())
+    }
+
+    /// How many members are active, without ourselves.
+    pub fn num_members(&self) -> usize {
+        self.table.num_active()
+    }
+
+    /// How many down members are remembered.
+    pub fn num_down_members(&self) -> usize {
+        self.table.num_down()
+    }
+
+    /// How many updates wait to be sent.
+    pub fn updates_backlog(&self) -> usize {
+        self.updates.len()
+    }
+
+    /// How many custom broadcasts wait to be sent.
+    pub fn broadcasts_backlog(&self) -> usize {
+        self.broadcasts.len()
+    }
+
+    /// What happened so far, counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The handler of custom broadcasts.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// The handler of custom broadcasts, to change it.
+    pub fn handler_mut(&mut self) -> &mut H {
+        &mut self.handler
+    }
+}
+
+impl<I: Identity, C, H: BroadcastHandler<I>> fmt::Debug for Engine<I, C, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("identity", &self.identity)
+            .field("incarnation", &self.incarnation)
+            .field("connection", &self.connection)
+            .field("members", &self.num_members())
+            .finish_non_exhaustive()
+    }
+}

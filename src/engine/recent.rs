@@ -1,0 +1,37 @@
+//! The last few of something, oldest out first.
+
+use alloc::collections::VecDeque;
+
+/// Remembers at most `N`.
+pub(super) struct Recent<T, const N: usize>(VecDeque<T>);
+
+impl<T, const N: usize> Recent<T, N> {
+    pub(super) fn new() -> Self {
+        Self(VecDeque::new())
+    }
+
+    pub(super) fn push(&mut self, item: T) {
+        if self.0.len() >= N {
+            self.0.pop_front();
+        }
+        self.0.push_back(item);
+    }
+
+    pub(super) fn any(&self, is_it: impl Fn(&T) -> bool) -> bool {
+        self.0.iter().any(is_it)
+    }
+
+    /// Forgets the first that fits, and returns it.
+    pub(super) fn take(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+        let at = self.0.iter().position(is_it)?;
+        self.0.remove(at)
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        self.0.retain(keep);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,445 @@
+//! Everybody we know of, one entry per address.
+//!
+//! Every operation takes constant time: a keyed hash finds an address, active members stand in one
+//! dense array from which any number can be drawn at random, and down members in two lists by age.
+//! Entries are dense too: removing one moves the last into its place, and everything that refers
+//! to it by [`Slot`] is put right.
+
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hash};
+
+use fastrand::Rng;
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+
+use super::{age_list::AgeList, backlog::ItemId};
+use crate::{Epoch, Identity, Incarnation, Member, State};
+
+/// Where an entry is. Valid until an entry is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(u32);
+
+impl Slot {
+    pub(super) const NONE: u32 = u32::MAX;
+
+    pub(super) fn from_link(link: u32) -> Option<Self> {
+        (link != Self::NONE).then_some(Self(link))
+    }
+
+    fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The states an entry may be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Alive,
+    Suspect,
+    Down,
+}
+
+impl Held {
+    /// `None` for a state that this version does not know.
+    pub(super) fn from_state(state: State) -> Option<Self> {
+        match state {
+            State::Alive => Some(Self::Alive),
+            State::Suspect => Some(Self::Suspect),
+            State::Down => Some(Self::Down),
+            State::Unknown(_) => None,
+        }
+    }
+
+    pub(super) fn is_active(self) -> bool {
+        self != Self::Down
+    }
+}
+
+impl From<Held> for State {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::Alive => Self::Alive,
+            Held::Suspect => Self::Suspect,
+            Held::Down => Self::Down,
+        }
+    }
+}
+
+/// What we hold about one address.
+pub(super) struct Entry<I> {
+    pub(super) id: I,
+    pub(super) incarnation: Incarnation,
+    held: Held,
+    /// Whether a probe of our own failed in the present suspicion.
+    pub(super) accused_by_us: bool,
+    /// Whether it ever was an active member here.
+    was_active: bool,
+    /// Of the present stay in the present state.
+    pub(super) epoch: Epoch,
+    /// What waits to be sent about it.
+    pub(super) item: Option<ItemId>,
+    pub(super) place: Place,
+}
+
+impl<I> Entry<I> {
+    pub(super) fn held(&self) -> Held {
+        self.held
+    }
+
+    pub(super) fn member(&self) -> Member<&I> {
+        Member::new(&self.id, self.incarnation, self.held.into())
+    }
+}
+
+/// Where an entry stands beside the table. Active: its places in `active` and, for a suspect, in
+/// `suspects`. Down: its neighbours in its list, the older and the younger.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) first: u32,
+    pub(super) second: u32,
+}
+
+impl Place {
+    const NOWHERE: Self = Self {
+        first: Slot::NONE,
+        second: Slot::NONE,
+    };
+}
+
+/// How far a drawing without replacement from the active members has come.
+#[derive(Default)]
+pub(super) struct Draw {
+    probed: usize,
+    unprobed: usize,
+}
+
+/// What [`Table::remove`] did.
+pub(super) struct Removed {
+    /// What waited to be sent about the removed entry.
+    pub(super) item: Option<ItemId>,
+    /// What waits to be sent about the entry that took its slot.
+    pub(super) moved_item: Option<ItemId>,
+}
+
+pub(super) struct Table<I: Identity> {
+    entries: Vec<Entry<I>>,
+    index: HashTable<u32>,
+    hash_key: (u64, u64),
+    /// The active members: `..cursor` were probed in this round, `cursor..` were not.
+    active: Vec<u32>,
+    cursor: usize,
+    suspects: Vec<u32>,
+    /// Down members that never were active here.
+    strangers: AgeList,
+    /// Down members that once were active.
+    fallen: AgeList,
+    /// The down member whose turn it is to be announced to.
+    turn: Option<Slot>,
+}
+
+impl<I: Identity> Table<I> {
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        Self {
+            entries: Vec::new(),
+            index: HashTable::new(),
+            hash_key: (rng.u64(..), rng.u64(..)),
+            active: Vec::new(),
+            cursor: 0,
+            suspects: Vec::new(),
+            strangers: AgeList::EMPTY,
+            fallen: AgeList::EMPTY,
+            turn: None,
+        }
+    }
+
+    pub(super) fn find(&self, addr: &I::Addr) -> Option<Slot> {
+        let hash = hash(self.hash_key, addr);
+        self.index
+            .find(hash, |&slot| self.entries[slot as usize].id.addr() == *addr)
+            .map(|&s| Slot(s))
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> &Entry<I> {
+        &self.entries[slot.at()]
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry<I> {
+        &mut self.entries[slot.at()]
+    }
+
+    pub(super) fn num_active(&self) -> usize {
+        self.active.len()
+    }
+
+    pub(super) fn num_down(&self) -> usize {
+        self.strangers.len() + self.fallen.len()
+    }
+
+    pub(super) fn active(&self) -> impl Iterator<Item = &Entry<I>> {
+        self.active.iter().map(|&slot| &self.entries[slot as usize])
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<I>> {
+        self.entries.iter()
+    }
+
+    pub(super) fn num_suspects(&self) -> usize {
+        self.suspects.len()
+    }
+
+    /// The suspect at a place below [`num_suspects`](Self::num_suspects).
+    pub(super) fn suspect(&self, place: usize) -> Slot {
+        Slot(self.suspects[place])
+    }
+
+    /// Adds an identity whose address is not held.
+    pub(super) fn insert(&mut self, update: Member<I>, held: Held, epoch: Epoch) -> Slot {
+        let slot = Slot(self.entries.len() as u32);
+        let hashed = hash(self.hash_key, &update.id.addr());
+        self.entries.push(Entry {
+            id: update.id,
+            incarnation: update.incarnation,
+            held,
+            accused_by_us: false,
+            was_active: held.is_active(),
+            epoch,
+            item: None,
+            place: Place::NOWHERE,
+        });
+        let (entries, key) = (&self.entries, self.hash_key);
+        self.index.insert_unique(hashed, slot.0, |&s| {
+            hash(key, &entries[s as usize].id.addr())
+        });
+        self.take_place(slot);
+        slot
+    }
+
+    /// Puts an entry into a state, from whichever it is in; the suspicion, if any, starts afresh.
+    pub(super) fn set(&mut self, slot: Slot, incarnation: Incarnation, held: Held, epoch: Epoch) {
+        self.leave_place(slot);
+        let entry = &mut self.entries[slot.at()];
+        entry.incarnation = incarnation;
+        entry.held = held;
+        entry.was_active |= held.is_active();
+        entry.accused_by_us = false;
+        entry.epoch = epoch;
+        self.take_place(slot);
+    }
+
+    /// Puts another identity with the same address into an entry.
+    pub(super) fn rename(&mut self, slot: Slot, id: I) -> I {
+        core::mem::replace(&mut self.entries[slot.at()].id, id)
+    }
+
+    pub(super) fn remove(&mut self, slot: Slot) -> Removed {
+        self.leave_place(slot);
+        let last = Slot((self.entries.len() - 1) as u32);
+        if last != slot {
+            self.move_place(last, slot);
+        }
+        self.unindex(slot);
+        let entry = self.entries.swap_remove(slot.at());
+        let moved_item = (last != slot).then(|| {
+            self.reindex(last, slot);
+            self.entries[slot.at()].item
+        });
+        Removed {
+            item: entry.item,
+            moved_item: moved_item.flatten(),
+        }
+    }
+
+    /// The next member to probe: each active one once per round, in random order. A newcomer is
+    /// still probed in the round in which it comes.
+    pub(super) fn next_to_probe(&mut self, rng: &mut Rng) -> Option<Slot> {
+        if self.active.is_empty() {
+            return None;
+        }
+        if self.cursor >= self.active.len() {
+            self.cursor = 0;
+        }
+        let chosen = rng.usize(self.cursor..self.active.len());
+        self.swap_active(self.cursor, chosen);
+        self.cursor += 1;
+        Some(Slot(self.active[self.cursor - 1]))
+    }
+
+    /// A random active member that this drawing has not brought yet. The table must not change
+    /// during a drawing.
+    pub(super) fn draw(&mut self, draw: &mut Draw, rng: &mut Rng) -> Option<Slot> {
+        // Drawn members move to the front of their part of the array, so that neither part loses
+        // or gains any: the probe round is not disturbed.
+        let probed_left = self.cursor - draw.probed;
+        let left = self.active.len() - draw.probed - draw.unprobed;
+        if left == 0 {
+            return None;
+        }
+        let pick = rng.usize(..left);
+        let (to, from) = if pick < probed_left {
+            draw.probed += 1;
+            (draw.probed - 1, draw.probed - 1 + pick)
+        } else {
+            draw.unprobed += 1;
+            let to = self.cursor + draw.unprobed - 1;
+            (to, to + pick - probed_left)
+        };
+        self.swap_active(to, from);
+        Some(Slot(self.active[to]))
+    }
+
+    /// The next down member to announce to: all of them in turn, those that were active first.
+    pub(super) fn next_down(&mut self) -> Option<Slot> {
+        let slot = self.turn.or_else(|| self.first_down())?;
+        self.turn = self.down_after(slot);
+        Some(slot)
+    }
+
+    /// The down member to forget first: one that never was active here, else the oldest.
+    pub(super) fn first_to_forget(&self) -> Option<Slot> {
+        self.strangers.oldest().or(self.fallen.oldest())
+    }
+
+    /// Whether all down members were active once.
+    pub(super) fn knows_all_down(&self) -> bool {
+        self.strangers.len() == 0
+    }
+
+    fn take_place(&mut self, slot: Slot) {
+        let entry = &mut self.entries[slot.at()];
+        if entry.held == Held::Down {
+            let list = if entry.was_active {
+                &mut self.fallen
+            } else {
+                &mut self.strangers
+            };
+            list.push(&mut self.entries, slot.0);
+            return;
+        }
+        entry.place.first = self.active.len() as u32;
+        self.active.push(slot.0);
+        if entry.held == Held::Suspect {
+            entry.place.second = self.suspects.len() as u32;
+            self.suspects.push(slot.0);
+        }
+    }
+
+    fn leave_place(&mut self, slot: Slot) {
+        let Entry {
+            held,
+            was_active,
+            place,
+            ..
+        } = self.entries[slot.at()];
+        match held {
+            Held::Down => {
+                if self.turn == Some(slot) {
+                    self.turn = self.down_after(slot);
+                }
+                let list = if was_active {
+                    &mut self.fallen
+                } else {
+                    &mut self.strangers
+                };
+                list.unlink(&mut self.entries, slot.0);
+            }
+            Held::Suspect => {
+                self.suspects.swap_remove(place.second as usize);
+                if let Some(&moved) = self.suspects.get(place.second as usize) {
+                    self.entries[moved as usize].place.second = place.second;
+                }
+                self.deactivate(place.first as usize);
+            }
+            Held::Alive => self.deactivate(place.first as usize),
+        }
+        self.entries[slot.at()].place = Place::NOWHERE;
+    }
+
+    fn deactivate(&mut self, mut place: usize) {
+        if place < self.cursor {
+            self.cursor -= 1;
+            self.swap_active(place, self.cursor);
+            place = self.cursor;
+        }
+        self.active.swap_remove(place);
+        if let Some(&moved) = self.active.get(place) {
+            self.entries[moved as usize].place.first = place as u32;
+        }
+    }
+
+    fn swap_active(&mut self, a: usize, b: usize) {
+        self.active.swap(a, b);
+        for place in [a, b] {
+            self.entries[self.active[place] as usize].place.first = place as u32;
+        }
+    }
+
+    /// Lets everything that refers to the entry at `from` refer to `to`.
+    fn move_place(&mut self, from: Slot, to: Slot) {
+        let Entry {
+            held,
+            was_active,
+            place,
+            ..
+        } = self.entries[from.at()];
+        if held == Held::Down {
+            let list = if was_active {
+                &mut self.fallen
+            } else {
+                &mut self.strangers
+            };
+            list.renumber(&mut self.entries, from.0, to.0);
+            if self.turn == Some(from) {
+                self.turn = Some(to);
+            }
+            return;
+        }
+        self.active[place.first as usize] = to.0;
+        if held == Held::Suspect {
+            self.suspects[place.second as usize] = to.0;
+        }
+    }
+
+    fn unindex(&mut self, slot: Slot) {
+        let hash = hash(self.hash_key, &self.entries[slot.at()].id.addr());
+        if let Ok(found) = self.index.find_entry(hash, |&s| s == slot.0) {
+            found.remove();
+        }
+    }
+
+    fn reindex(&mut self, from: Slot, to: Slot) {
+        let hash = hash(self.hash_key, &self.entries[to.at()].id.addr());
+        if let Some(found) = self.index.find_mut(hash, |&s| s == from.0) {
+            *found = to.0;
+        }
+    }
+
+    fn first_down(&self) -> Option<Slot> {
+        self.fallen.oldest().or(self.strangers.oldest())
+    }
+
+    /// The down member whose turn comes after this one's, or none at the end.
+    fn down_after(&self, slot: Slot) -> Option<Slot> {
+        let entry = &self.entries[slot.at()];
+        let younger = Slot::from_link(entry.place.second);
+        if entry.was_active {
+            younger.or(self.strangers.oldest())
+        } else {
+            younger
+        }
+    }
+}
+
+fn hash<A: Hash>(key: (u64, u64), addr: &A) -> u64 {
+    Keyed(key).hash_one(addr)
+}
+
+/// SipHash under a key of this engine's own: addresses are chosen by whoever sends them.
+struct Keyed((u64, u64));
+
+impl BuildHasher for Keyed {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0.0, self.0.1)
+    }
+}

@@ -1,0 +1,150 @@
+//! Being held down by others: by mistake, or since we left.
+
+use super::{Connection, Engine, Recent, Result, Undead, table::Draw};
+use crate::{
+    BroadcastHandler, Codec, Header, Identity, Message, Notice, ProbeNumber, Runtime, State, Timer,
+};
+
+/// Somebody told us that we are down to it, and was pinged to see whether it means it.
+pub(super) struct UndeadCheck<I> {
+    teller: I,
+    number: ProbeNumber,
+}
+
+/// The pings that carry our departure and were not acknowledged yet.
+pub(super) struct Departure<I>(Recent<(I, ProbeNumber), DEPARTURE_PINGS_MAX>);
+
+const DEPARTURE_PINGS_MAX: usize = 32;
+
+impl<I: Identity> Departure<I> {
+    pub(super) fn new() -> Self {
+        Self(Recent::new())
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
+    /// Tells the cluster that we go: at once to some members, and on with the gossip timer until
+    /// it was said often enough. Each member that acknowledges is
+    /// [notified](Notice::LeaveAcked).
+    ///
+    /// Nothing that is said about ourselves is acted on any more, until
+    /// [`change_identity`](Self::change_identity) or
+    /// [`reuse_down_identity`](Self::reuse_down_identity). Leaving twice does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Undead`](crate::Error::Undead) when we were declared down.
+    pub fn leave_cluster<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
+        if self.connection == Connection::Undead(Undead::Left) {
+            return Ok(());
+        }
+        self.refuse_if_undead()?;
+        self.leave_connection();
+        self.connection = Connection::Undead(Undead::Left);
+        self.spread_ourselves(State::Down);
+        self.hand_over(self.config.num_indirect_probes, runtime);
+        self.arm_gossip(runtime);
+        Ok(())
+    }
+
+    /// Pings random members: the pings carry our departure, their Acks show that it arrived.
+    pub(super) fn hand_over<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
+        let mut draw = Draw::default();
+        for _ in 0..count {
+            if self.own_item.is_none() {
+                break;
+            }
+            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+                break;
+            };
+            let to = self.table.get(slot).id.clone();
+            let number = self.prober.next_number();
+            if self.send(&to, Message::Ping(number), runtime).is_ok() {
+                self.departure.0.push((to, number));
+            }
+        }
+    }
+
+    /// All that is heard after leaving is who took note of it.
+    pub(super) fn hear_while_undead<R: Runtime<I>>(
+        &mut self,
+        state: Undead,
+        header: &Header<I>,
+        runtime: &mut R,
+    ) {
+        let acked = match header.message {
+            Message::Ack(number) if state == Undead::Left => self
+                .departure
+                .0
+                .take(|(to, sent)| *to == header.src && *sent == number),
+            _ => None,
+        };
+        match acked {
+            Some((member, _)) => runtime.notify(Notice::LeaveAcked(&member)),
+            None => self.counters.dropped_while_undead += 1,
+        }
+    }
+
+    /// Somebody says that it holds us down. Anybody can: it is asked whether it means it.
+    pub(super) fn on_turn_undead<R: Runtime<I>>(
+        &mut self,
+        teller: &I,
+        is_known: bool,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        if !is_known {
+            self.counters.claims_ignored += 1;
+            return Ok(());
+        }
+        match &self.undead_check {
+            Some(check) if check.teller == *teller => {
+                self.undead_check = None;
+                self.declared_down(teller, runtime);
+                if self.is_undead() {
+                    return Ok(());
+                }
+                self.gossip_to(self.config.num_indirect_probes, runtime)
+            }
+            Some(_) => Ok(()),
+            None => {
+                let number = self.prober.next_number();
+                self.undead_check = Some(UndeadCheck {
+                    teller: teller.clone(),
+                    number,
+                });
+                let timer = Timer::UndeadCheck {
+                    token: self.token,
+                    number,
+                };
+                runtime.submit_after(timer, self.config.probe_rtt);
+                self.send_bare(teller, Message::Ping(number), runtime)
+            }
+        }
+    }
+
+    /// Whether this Ack shows that the one we asked does not hold us down.
+    pub(super) fn ends_undead_check(&mut self, sender: &I, number: ProbeNumber) -> bool {
+        let ends = self
+            .undead_check
+            .as_ref()
+            .is_some_and(|check| check.teller == *sender && check.number == number);
+        if ends {
+            self.undead_check = None;
+        }
+        ends
+    }
+
+    pub(super) fn on_undead_check_timer(&mut self, number: ProbeNumber) {
+        if self
+            .undead_check
+            .as_ref()
+            .is_some_and(|check| check.number == number)
+        {
+            self.undead_check = None;
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! What becomes of news about members.
+
+use super::{
+    Engine, Result, Subject,
+    table::{Held, Slot},
+};
+use crate::{
+    BroadcastHandler, Codec, Header, Identity, Incarnation, Member, Message, Notice, Runtime,
+    State, Timer,
+    member::{DownRule, supersedes},
+};
+
+/// Who hands us updates.
+pub(super) struct Teller<'a, I> {
+    pub(super) id: &'a I,
+    /// Whether it may tell us that we are down: it was a member before this datagram, or we
+    /// announced ourselves to it lately.
+    pub(super) has_say: bool,
+}
+
+/// What the sender of a datagram is to us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// An active member already.
+    KnownMember,
+    /// An active member from now on.
+    Newcomer,
+    /// Down, or the loser of the conflict about its address.
+    Down,
+    /// Nobody we listen to. Counted.
+    Refused,
+}
+
+/// What updates about ourselves call for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Aftermath {
+    /// We refuted, or have a new identity: to be gossiped at once.
+    pub(super) news_about_ourselves: bool,
+    /// The sender believes something about us that we refuted long ago.
+    pub(super) heard_stale_claim: bool,
+}
+
+impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
+    /// Applies memberships from elsewhere: of another engine, or of a file. They are not gossiped
+    /// on: whoever gave them knows them. What they say about ourselves is ignored.
+    ///
+    /// To join through well-known peers, hand them in as [down](Member::down): they are announced
+    /// to until they answer, if
+    /// [`periodic_announce_to_down_members`](crate::Config::periodic_announce_to_down_members)
+    /// is on.
+    pub fn apply_many<R: Runtime<I>>(
+        &mut self,
+        members: impl IntoIterator<Item = Member<I>>,
+        runtime: &mut R,
+    ) {
+        if self.is_undead() {
+            return;
+        }
+        for member in members {
+            if member.id.addr() != self.identity.addr() && !self.former.contains(&member.id) {
+                self.apply_update(member, None, Spread::Nothing, runtime);
+            }
+        }
+        self.arm_gossip(runtime);
+    }
+
+    /// Hears who speaks: the sender of a datagram is at least alive.
+    pub(super) fn hear_sender<R: Runtime<I>>(
+        &mut self,
+        header: &Header<I>,
+        runtime: &mut R,
+    ) -> Result<Standing, I, C> {
+        let sender = &header.src;
+        if !sender.names_member() || self.former.contains(sender) {
+            self.counters.dropped_bad_sender += 1;
+            return Ok(Standing::Refused);
+        }
+        if sender.addr() == self.identity.addr() {
+            self.counters.dropped_bad_sender += 1;
+            runtime.notify(Notice::AddrConflict {
+                ours: &self.identity,
+                theirs: sender,
+            });
+            return Ok(Standing::Refused);
+        }
+        let known = self
+            .table
+            .find(&sender.addr())
+            .map(|slot| self.table.get(slot));
+        let is_known = match known {
+            Some(entry) if entry.id == *sender && entry.held() == Held::Down => {
+                return Ok(Standing::Down);
+            }
+            Some(entry) if entry.id == *sender => true,
+            Some(entry) if !sender.win_addr_conflict(&entry.id) => return Ok(Standing::Down),
+            _ => false,
+        };
+        let is_news = known.is_none_or(|entry| header.src_incarnation > entry.incarnation);
+        if !is_known && self.config.prove_joiners && !self.is_proven(header) {
+            self.counters.dropped_unproven += 1;
+            self.challenge(header, runtime)?;
+            return Ok(Standing::Refused);
+        }
+        if is_news || !is_known {
+            let update = Member::new(sender.clone(), header.src_incarnation, State::Alive);
+            self.apply(update, Some(sender), runtime);
+        }
+        Ok(match is_known {
+            true => Standing::KnownMember,
+            false if self.is_active(sender) => Standing::Newcomer,
+            false => Standing::Refused,
+        })
+    }
+
+    /// Somebody speaks whom we hold down: only its own TurnUndead is heard.
+    pub(super) fn hear_down_sender<R: Runtime<I>>(
+        &mut self,
+        header: &Header<I>,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        self.counters.dropped_from_down += 1;
+        if header.message == Message::TurnUndead {
+            // Held as down, or its address under another identity: known either way.
+            return self.on_turn_undead(&header.src, true, runtime);
+        }
+        if self.config.notify_down_members {
+            return self.send(&header.src, Message::TurnUndead, runtime);
+        }
+        Ok(())
+    }
+
+    /// Applies the decoded updates.
+    pub(super) fn apply_incoming<R: Runtime<I>>(
+        &mut self,
+        teller: &Teller<'_, I>,
+        runtime: &mut R,
+    ) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        let mut incoming = core::mem::take(&mut self.incoming);
+        for update in incoming.drain(..) {
+            if self.is_undead() {
+                break;
+            }
+            if update.id == self.identity {
+                self.apply_about_ourselves(&update, teller, &mut aftermath, runtime);
+            } else if self.former.contains(&update.id) {
+                self.counters.updates_stale += 1;
+            } else if update.id.addr() == self.identity.addr() {
+                self.apply_conflict(&update, teller, &mut aftermath, runtime);
+            } else {
+                self.apply(update, Some(teller.id), runtime);
+            }
+        }
+        incoming.clear();
+        self.incoming = incoming;
+        aftermath
+    }
+
+    /// Applies an update about somebody else, and spreads it if it is news.
+    pub(super) fn apply<R: Runtime<I>>(
+        &mut self,
+        update: Member<I>,
+        teller: Option<&I>,
+        runtime: &mut R,
+    ) {
+        self.apply_update(update, teller, Spread::Gossip, runtime);
+    }
+
+    fn apply_update<R: Runtime<I>>(
+        &mut self,
+        update: Member<I>,
+        teller: Option<&I>,
+        spread: Spread,
+        runtime: &mut R,
+    ) {
+        let Some(held) = Held::from_state(update.state) else {
+            self.counters.updates_unknown_state += 1;
+            return;
+        };
+        if !update.id.names_member() {
+            self.counters.updates_nameless += 1;
+            return;
+        }
+        let changed = match self.table.find(&update.id.addr()) {
+            None => self.apply_newcomer(update, held, teller, runtime),
+            Some(slot) if self.table.get(slot).id == update.id => {
+                self.apply_known(slot, &update, held, teller, runtime)
+            }
+            Some(slot) => self.apply_rename(slot, update, held, teller, runtime),
+        };
+        match changed {
+            None => self.counters.updates_stale += 1,
+            Some(Changed { slot, is_hearsay }) => {
+                self.counters.updates_applied += 1;
+                if spread == Spread::Gossip && !is_hearsay {
+                    self.spread(slot);
+                }
+            }
+        }
+    }
+
+    fn apply_newcomer<R: Runtime<I>>(
+        &mut self,
+        update: Member<I>,
+        held: Held,
+        teller: Option<&I>,
+        runtime: &mut R,
+    ) -> Option<Changed> {
+        if held == Held::Down {
+            // Remembered, so that late news of it is recognised; not spread: whoever told us does
+            // that already, and we have nothing to add.
+            self.make_room_for_stranger()?;
+        } else if !self.may_become_active(&update.id, teller, runtime) {
+            return None;
+        }
+        let epoch = self.next_epoch();
+        let slot = self.table.insert(update, held, epoch);
+        self.announce_state(slot, None, runtime);
+        Some(Changed {
+            slot,
+            is_hearsay: held == Held::Down,
+        })
+    }
+
+    fn apply_known<R: Runtime<I>>(
+        &mut self,
+        slot: Slot,
+        update: &Member<I>,
+        held: Held,
+        teller: Option<&I>,
+        runtime: &mut R,
+    ) -> Option<Changed> {
+        let entry = self.table.get(slot);
+        let down_rule = if self.config.foca_wire || teller == Some(&update.id) {
+            DownRule::Always
+        } else {
+            DownRule::LatestIncarnation
+        };
+        let known = (entry.held().into(), entry.incarnation);
+        if !supersedes((update.state, update.incarnation), known, down_rule) {
+            return None;
+        }
+        let incarnation = update.incarnation.max(entry.incarnation);
+        self.transition(slot, incarnation, held, runtime);
+        // Its place changed if others had to be forgotten for it.
+        self.table.find(&update.id.addr()).map(Changed::news)
+    }
+
+    /// Another identity with an address that we hold: the winner's is the one that counts.
+    fn apply_rename<R: Runtime<I>>(
+        &mut self,
+        slot: Slot,
+        update: Member<I>,
+        held: Held,
+        teller: Option<&I>,
+        runtime: &mut R,
+    ) -> Option<Changed> {
+        let entry = self.table.get(slot);
+        if !update.id.win_addr_conflict(&entry.id) {
+            return None;
+        }
+        let was = entry.held();
+        let joins = held.is_active() && !was.is_active();
+        if joins && !self.may_become_active(&update.id, teller, runtime) {
+            return None;
+        }
+        let addr = update.id.addr();
+        let before = self.table.rename(slot, update.id);
+        runtime.notify(Notice::Rename {
+            before: &before,
+            after: &self.table.get(slot).id,
+        });
+        let epoch = self.next_epoch();
+        self.table.set(slot, update.incarnation, held, epoch);
+        self.announce_state(slot, Some(was), runtime);
+        self.table.find(&addr).map(Changed::news)
+    }
+
+    /// Puts an entry into a state, and does all that follows but spread it.
+    pub(super) fn transition<R: Runtime<I>>(
+        &mut self,
+        slot: Slot,
+        incarnation: Incarnation,
+        held: Held,
+        runtime: &mut R,
+    ) {
+        let was = self.table.get(slot).held();
+        let epoch = self.next_epoch();
+        self.table.set(slot, incarnation, held, epoch);
+        self.announce_state(slot, Some(was), runtime);
+    }
+
+    /// Notifies, submits the timers, and updates the connection after an entry's state changed.
+    fn announce_state<R: Runtime<I>>(&mut self, slot: Slot, was: Option<Held>, runtime: &mut R) {
+        let entry = self.table.get(slot);
+        let was_active = was.is_some_and(Held::is_active);
+        if was_active != entry.held().is_active() {
+            if entry.held().is_active() {
+                runtime.notify(Notice::MemberUp(&entry.id));
+            } else if was_active {
+                runtime.notify(Notice::MemberDown(&entry.id));
+            }
+        }
+        match (was, entry.held()) {
+            (Some(Held::Suspect), Held::Alive) => {
+                self.counters.suspicions_refuted += 1;
+                runtime.notify(Notice::MemberRefuted(&entry.id));
+            }
+            (was, Held::Suspect) => {
+                if was != Some(Held::Suspect) {
+                    runtime.notify(Notice::MemberSuspect(&entry.id));
+                }
+                self.submit_suspicion(slot, runtime);
+            }
+            (_, Held::Down) => self.bury(slot, runtime),
+            (_, Held::Alive) => {}
+        }
+        self.refresh_connection(runtime);
+    }
+
+    /// Sees to it that a down member is forgotten one day, and others now if there are too many.
+    fn bury<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) {
+        let entry = self.table.get(slot);
+        if let Some(after) = self.config.remove_down_after {
+            let timer = Timer::Forget {
+                id: entry.id.clone(),
+                epoch: entry.epoch,
+            };
+            runtime.submit_after(timer, after);
+        }
+        while self.table.num_down() > self.config.max_down_members {
+            let Some(oldest) = self.table.first_to_forget() else {
+                break;
+            };
+            self.counters.down_evicted += 1;
+            self.forget(oldest);
+        }
+    }
+
+    /// Makes room to remember a member that never was active here; `None` if those that were
+    /// take all there is.
+    fn make_room_for_stranger(&mut self) -> Option<()> {
+        if self.table.num_down() < self.config.max_down_members {
+            return Some(());
+        }
+        self.counters.down_evicted += 1;
+        if self.table.knows_all_down() {
+            return None;
+        }
+        let stranger = self.table.first_to_forget()?;
+        self.forget(stranger);
+        Some(())
+    }
+
+    fn may_become_active<R: Runtime<I>>(
+        &mut self,
+        newcomer: &I,
+        teller: Option<&I>,
+        runtime: &R,
+    ) -> bool {
+        if self.table.num_active() >= self.config.max_members {
+            self.counters.refused_for_room += 1;
+            return false;
+        }
+        let admitted = teller.is_none_or(|teller| runtime.admit(newcomer, teller));
+        self.counters.refused_by_admission += u64::from(!admitted);
+        admitted
+    }
+
+    fn is_active(&self, id: &I) -> bool {
+        let known = self.table.find(&id.addr()).map(|slot| self.table.get(slot));
+        known.is_some_and(|entry| entry.id == *id && entry.held().is_active())
+    }
+
+    /// Lets an entry's present state be gossiped.
+    pub(super) fn spread(&mut self, slot: Slot) {
+        let entry = self.table.get(slot);
+        let item = entry.item;
+        let update = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
+        match (self.encode_update(&update), item) {
+            (true, Some(item)) => self.updates.replace(item, &self.scratch),
+            (true, None) => {
+                let item = self.updates.add(Subject::Member(slot), &self.scratch);
+                self.table.get_mut(slot).item = Some(item);
+            }
+            (false, Some(item)) => {
+                self.updates.remove(item);
+                self.table.get_mut(slot).item = None;
+            }
+            (false, None) => {}
+        }
+    }
+
+    /// Removes an entry, and what waits to be sent about it.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        let removed = self.table.remove(slot);
+        if let Some(item) = removed.item {
+            self.updates.remove(item);
+        }
+        if let Some(moved) = removed.moved_item {
+            *self.updates.subject_mut(moved) = Subject::Member(slot);
+        }
+    }
+}
+
+/// An entry that an update changed.
+struct Changed {
+    slot: Slot,
+    /// About somebody who is down and whom we never knew.
+    is_hearsay: bool,
+}
+
+impl Changed {
+    fn news(slot: Slot) -> Self {
+        Self {
+            slot,
+            is_hearsay: false,
+        }
+    }
+}
+
+/// Whether an update that is news is gossiped on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spread {
+    Gossip,
+    Nothing,
+}

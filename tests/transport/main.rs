@@ -1,0 +1,16 @@
+//! One suite that every transport passes. A transport brings a [`Fixture`](conformance::Fixture)
+//! and names it in `conformance_tests!`.
+#![cfg(any(feature = "smol", feature = "udp", feature = "quic"))]
+// Tests need no `no_std` discipline, and their helpers may panic as they do.
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used
+)]
+
+#[macro_use]
+mod conformance;
+#[cfg(feature = "smol")]
+mod memory;
+#[cfg(feature = "udp")]
+mod udp;

@@ -1,0 +1,94 @@
+//! Plain UDP, over IPv4, IPv6 and both.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
+
+use selkie::{
+    Transport,
+    transport::{Batch, SendError},
+    transports::PlainUdp,
+};
+
+use crate::conformance::Fixture;
+
+mod v4 {
+    conformance_tests!(super::Loopback(std::net::Ipv4Addr::LOCALHOST.into()));
+}
+
+mod v6 {
+    conformance_tests!(super::Loopback(std::net::Ipv6Addr::LOCALHOST.into()));
+}
+
+struct Loopback(IpAddr);
+
+impl Fixture for Loopback {
+    type Transport = PlainUdp;
+
+    async fn bind(&self) -> PlainUdp {
+        PlainUdp::bind((self.0, 0).into()).unwrap()
+    }
+
+    async fn rebind(&self, addr: SocketAddr) -> io::Result<PlainUdp> {
+        PlainUdp::bind(addr)
+    }
+
+    fn nobody(&self) -> SocketAddr {
+        // Below the ports that tests are given, and nobody offers tcpmux any more.
+        (self.0, 1).into()
+    }
+}
+
+#[test]
+fn a_dual_stack_socket_knows_ipv4_peers_by_their_ipv4_addresses() {
+    let both = PlainUdp::bind((Ipv6Addr::UNSPECIFIED, 0).into()).unwrap();
+    let port = both.local_addr().port();
+    for ip in [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ] {
+        let peer = PlainUdp::bind((ip, 0).into()).unwrap();
+        smol::block_on(async {
+            let mut batch = Batch::new();
+            peer.send((ip, port).into(), b"there").await.unwrap();
+            both.recv(&mut batch).await.unwrap();
+            assert!(batch.iter().eq([(peer.local_addr(), &b"there"[..])]));
+
+            batch.clear();
+            both.send(peer.local_addr(), b"back").await.unwrap();
+            peer.recv(&mut batch).await.unwrap();
+            assert!(batch.iter().eq([((ip, port).into(), &b"back"[..])]));
+        });
+    }
+}
+
+#[test]
+fn an_ipv4_socket_says_that_it_cannot_reach_ipv6() {
+    let udp = PlainUdp::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let sent = smol::block_on(udp.send("[::1]:7000".parse().unwrap(), b"x"));
+    assert!(matches!(sent, Err(SendError::Unreachable(_))), "{sent:?}");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = PlainUdp::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let error = PlainUdp::bind(taken.local_addr()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    let addr = taken.local_addr().to_string();
+    assert!(error.to_string().contains(&addr), "{error}");
+}
+
+#[test]
+fn a_socket_made_elsewhere_serves_as_well() {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = socket.local_addr().unwrap();
+    let udp = PlainUdp::from_socket(socket).unwrap();
+    assert_eq!(udp.local_addr(), addr);
+    smol::block_on(async {
+        let mut batch = Batch::new();
+        udp.send(addr, b"to myself").await.unwrap();
+        udp.recv(&mut batch).await.unwrap();
+        assert!(batch.iter().eq([(addr, &b"to myself"[..])]));
+    });
+}

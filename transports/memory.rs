@@ -1,0 +1,216 @@
+//! A network within the process.
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    format,
+    sync::Arc,
+};
+use core::{net::SocketAddr, ops::RangeInclusive};
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use smol::channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::transport::{Batch, SendError, Transport};
+
+/// A network within the process, for tests and for clusters that fit in one.
+///
+/// Packets arrive at once and in order, until somebody is [cut off](Self::silence). Clones are the
+/// same network.
+///
+/// ```
+/// use selkie::{Transport, transport::Batch, transports::MemoryNetwork};
+///
+/// # smol::block_on(async {
+/// let network = MemoryNetwork::new();
+/// let left = network.bind("10.0.0.1:7000".parse()?)?;
+/// let right = network.bind("10.0.0.2:7000".parse()?)?;
+/// left.send(right.local_addr(), b"hello").await?;
+///
+/// let mut batch = Batch::new();
+/// right.recv(&mut batch).await?;
+/// assert!(batch.iter().eq([(left.local_addr(), &b"hello"[..])]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryNetwork {
+    max_packet_size: usize,
+    ends: Arc<Mutex<Ends>>,
+}
+
+impl MemoryNetwork {
+    /// The most packets that wait at one end; a sender learns that further ones find it
+    /// [busy](SendError::Busy).
+    pub const QUEUE_LEN: usize = 4096;
+
+    /// A network without members, which carries packets of up to 65,507 bytes, as UDP does.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            max_packet_size: 65_507,
+            ends: Arc::default(),
+        }
+    }
+
+    /// Sets the largest packet, in bytes, at most [`Batch::PACKET_MAX`], for those who bind from
+    /// now on through this handle.
+    #[must_use]
+    pub fn with_max_packet_size(self, bytes: usize) -> Self {
+        Self {
+            max_packet_size: bytes.min(Batch::PACKET_MAX),
+            ..self
+        }
+    }
+
+    /// A new end. Port 0 stands for any that is free.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AddrInUse`] when somebody has the address, or all ports.
+    pub fn bind(&self, addr: SocketAddr) -> io::Result<Memory> {
+        let mut ends = self.ends();
+        let addr = ends.free(addr).ok_or_else(|| {
+            let reason = format!("cannot bind {addr}: in use");
+            io::Error::new(io::ErrorKind::AddrInUse, reason)
+        })?;
+        let (sender, receiver) = bounded(Self::QUEUE_LEN);
+        ends.bound.insert(addr, sender);
+        Ok(Memory {
+            addr,
+            network: self.clone(),
+            receiver,
+        })
+    }
+
+    /// Loses every packet to and from an address, until [healed](Self::heal).
+    pub fn silence(&self, addr: SocketAddr) {
+        self.ends().silent.insert(addr);
+    }
+
+    /// Loses every packet between two addresses, both ways, until [healed](Self::heal).
+    pub fn cut(&self, one: SocketAddr, other: SocketAddr) {
+        self.ends().cut.insert((one.min(other), one.max(other)));
+    }
+
+    /// Undoes every [`silence`](Self::silence) and [`cut`](Self::cut). What was lost stays so.
+    pub fn heal(&self) {
+        let mut ends = self.ends();
+        ends.silent.clear();
+        ends.cut.clear();
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        // Nothing panics while it holds the lock.
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryNetwork {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One end of a [`MemoryNetwork`]. Dropping it frees its address.
+#[derive(Debug)]
+pub struct Memory {
+    addr: SocketAddr,
+    network: MemoryNetwork,
+    receiver: Receiver<Packet>,
+}
+
+impl Transport for Memory {
+    fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    fn room(&self, _to: SocketAddr) -> usize {
+        self.network.max_packet_size
+    }
+
+    async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
+        let max = self.network.max_packet_size;
+        if packet.len() > max {
+            return Err(SendError::TooBig { max });
+        }
+        if self.receiver.is_closed() {
+            return Err(SendError::Closed);
+        }
+        let Some(end) = self.network.ends().reach(self.addr, to) else {
+            return Ok(());
+        };
+        match end.try_send((self.addr, packet.into())) {
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(SendError::Busy),
+        }
+    }
+
+    async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        if self.receiver.is_closed() {
+            return Err(closed());
+        }
+        let (from, packet) = self.receiver.recv().await.map_err(|_| closed())?;
+        batch.push(from, &packet);
+        while !batch.is_full()
+            && let Ok((from, packet)) = self.receiver.try_recv()
+        {
+            batch.push(from, &packet);
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.unbind();
+    }
+}
+
+impl Memory {
+    fn unbind(&self) {
+        // Whoever closes first frees the address: later on it may be somebody else's.
+        if self.receiver.close() {
+            self.network.ends().bound.remove(&self.addr);
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.unbind();
+    }
+}
+
+/// From whom, and what.
+type Packet = (SocketAddr, Box<[u8]>);
+
+#[derive(Debug, Default)]
+struct Ends {
+    bound: BTreeMap<SocketAddr, Sender<Packet>>,
+    silent: BTreeSet<SocketAddr>,
+    cut: BTreeSet<(SocketAddr, SocketAddr)>,
+}
+
+impl Ends {
+    fn free(&self, addr: SocketAddr) -> Option<SocketAddr> {
+        const EPHEMERAL: RangeInclusive<u16> = 49_152..=65_535;
+        let is_free = |addr: &SocketAddr| !self.bound.contains_key(addr);
+        if addr.port() != 0 {
+            return Some(addr).filter(is_free);
+        }
+        EPHEMERAL
+            .map(|port| SocketAddr::new(addr.ip(), port))
+            .find(is_free)
+    }
+
+    fn reach(&self, from: SocketAddr, to: SocketAddr) -> Option<Sender<Packet>> {
+        let lost = self.silent.contains(&from)
+            || self.silent.contains(&to)
+            || self.cut.contains(&(from.min(to), from.max(to)));
+        self.bound.get(&to).filter(|_| !lost).cloned()
+    }
+}

@@ -1,0 +1,113 @@
+//! How often what happened.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// How often what happened, since the transport was made. They only grow, and wrap.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// The counters with their names, in the order of their declaration.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+
+        #[derive(Debug, Default)]
+        pub(super) struct Tally {
+            $(pub(super) $name: Count,)*
+        }
+
+        impl Tally {
+            pub(super) fn counters(&self) -> Counters {
+                Counters {
+                    $($name: self.$name.0.load(Ordering::Relaxed),)*
+                }
+            }
+        }
+    };
+}
+
+/// A counter that grows.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn one(&self) {
+        self.many(1);
+    }
+
+    pub(super) fn many(&self, count: usize) {
+        self.0.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}
+
+counters! {
+    /// Packets handed to `recv`'s queue.
+    packets_in,
+    /// Packets sent as datagrams.
+    datagrams_out,
+    /// Packets sent by a stream of their own, since they did not fit a datagram.
+    streams_out,
+    /// Packets dropped on arrival: the queue towards `recv` was full.
+    dropped_inbox_full,
+    /// Packets dropped that had waited for a connection that did not come about.
+    dropped_unreachable,
+    /// Packets dropped that had waited for a connection, and then found its queue full.
+    dropped_queue_full,
+    /// Sends refused: too many packets wait for that connection to come about.
+    refused_waiting_full,
+    /// Sends refused: the connection's queue is full.
+    refused_queue_full,
+    /// Sends refused: too many connections are being made.
+    refused_dials_full,
+    /// Connections that we began to make.
+    dials,
+    /// Dials that nobody answered in time.
+    dials_timed_out,
+    /// Dials given up since we do not trust the peer's certificate.
+    dials_untrusted,
+    /// Dials that failed otherwise: refused, other protocol, bad address.
+    dials_failed,
+    /// Connections that peers closed since they do not trust our certificate.
+    rejected_by_peer,
+    /// Connections made by peers and accepted.
+    accepted,
+    /// Handshakes begun by peers that showed no certificate.
+    inbound_without_certificate,
+    /// Handshakes begun by peers whose certificate we do not trust: another authority, expired.
+    inbound_untrusted,
+    /// Handshakes begun by peers that speak another protocol (ALPN).
+    inbound_wrong_protocol,
+    /// Handshakes begun by peers and not finished in time.
+    inbound_timed_out,
+    /// Handshakes begun by peers that failed otherwise.
+    inbound_failed,
+    /// Handshakes begun by peers and refused unseen: too many at once.
+    inbound_refused,
+    /// Large packets dropped on arrival: their stream was longer than a packet may be.
+    streams_too_big,
+    /// Large packets dropped on arrival: their stream took too long.
+    streams_timed_out,
+    /// Large packets dropped on arrival: too many streams at once.
+    streams_refused,
+    /// Large packets dropped on arrival: their stream broke off.
+    streams_broken,
+    /// Connections that their peer closed: it left, or let go of an idle link.
+    closed_by_peer,
+    /// Connections whose peer was restarted and said so.
+    closed_by_reset,
+    /// Connections that ended without a word.
+    closed_timed_out,
+    /// Connections that ended in a protocol error.
+    closed_by_error,
+    /// Connections replaced, since the peer had been silent while we sent.
+    replaced_silent,
+    /// Connections that we closed to make room for others.
+    evicted,
+}

@@ -1,0 +1,364 @@
+//! Who a node is, and whom it trusts.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+use core::{error, fmt, time::Duration};
+use std::{fs, io, path::Path};
+
+use ring::hkdf;
+use rustls::{
+    CertificateError, Error, InconsistentKeys, RootCertStore,
+    client::danger::ServerCertVerifier,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject},
+    server::WebPkiClientVerifier,
+};
+
+use super::tls::{self, ClusterVerifier};
+
+/// Who a node is, and whom it trusts: its certificate with the private key, and the authority
+/// that signed the certificates of all members.
+///
+/// A certificate must be fit for both ends of a connection (extended key usage `serverAuth` and
+/// `clientAuth`, or none). The names in it are not compared with anything.
+///
+/// Each member has a private key of its own: from it come also the keys by which a restarted node
+/// ends the connections of its predecessor.
+#[derive(Clone)]
+pub struct Credentials {
+    pub(super) client: Arc<rustls::ClientConfig>,
+    pub(super) server: Arc<rustls::ServerConfig>,
+    pub(super) secret: hkdf::Prk,
+}
+
+impl Credentials {
+    /// Reads the certificates of the authority, our certificate (with intermediates after it, if
+    /// there are any) and our private key from PEM files.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`], which names the file: it cannot be read, has not in it what it
+    /// should, or what is in it would be refused by every peer.
+    pub fn from_pem_files(
+        ca: impl AsRef<Path>,
+        cert: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, CredentialsError> {
+        let ca = Source::read("authority's certificate", ca.as_ref())?;
+        let cert = Source::read("own certificate", cert.as_ref())?;
+        let key = Source::read("private key", key.as_ref())?;
+        Self::from_sources(&ca, &cert, &key)
+    }
+
+    /// As [`from_pem_files`](Self::from_pem_files), from what such files have in them.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`]
+    pub fn from_pem(ca: &str, cert: &str, key: &str) -> Result<Self, CredentialsError> {
+        let ca = Source::given("authority's certificate", ca);
+        let cert = Source::given("own certificate", cert);
+        let key = Source::given("private key", key);
+        Self::from_sources(&ca, &cert, &key)
+    }
+
+    /// As [`from_pem`](Self::from_pem), decoded: the authority's certificates, our certificate
+    /// with intermediates after it, our private key.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`]
+    pub fn from_der(
+        ca: Vec<CertificateDer<'static>>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, CredentialsError> {
+        let names = ["authority's certificate", "own certificate", "private key"];
+        Self::from_parts(ca, chain, key, names.map(String::from))
+    }
+
+    /// From rustls' settings, for those who check more, or otherwise, than the chain up to one
+    /// authority: names, revocation lists, pinned keys, keys in hardware.
+    ///
+    /// The application protocol is set to ours, and session resumption and early data are turned
+    /// off: a resumed session would let in a peer that is no longer trusted. The name that the
+    /// client's verifier is asked for is the peer's IP address.
+    ///
+    /// `secret` must be the same after a restart, and nobody else's: peers notice restarts by it.
+    /// Random bytes do, but then peers take a second or so longer to notice.
+    #[must_use]
+    pub fn from_rustls(
+        mut client: rustls::ClientConfig,
+        mut server: rustls::ServerConfig,
+        secret: &[u8],
+    ) -> Self {
+        tls::harden(&mut client, &mut server);
+        Self {
+            client: Arc::new(client),
+            server: Arc::new(server),
+            secret: tls::secret(secret),
+        }
+    }
+
+    fn from_sources(ca: &Source, cert: &Source, key: &Source) -> Result<Self, CredentialsError> {
+        Self::from_parts(
+            ca.certificates()?,
+            cert.certificates()?,
+            key.private_key()?,
+            [&ca.name, &cert.name, &key.name].map(Clone::clone),
+        )
+    }
+
+    fn from_parts(
+        ca: Vec<CertificateDer<'static>>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        [ca_name, cert_name, key_name]: [String; 3],
+    ) -> Result<Self, CredentialsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in ca {
+            roots
+                .add(certificate)
+                .map_err(|source| CredentialsError::refused(&ca_name, source))?;
+        }
+        if roots.is_empty() {
+            return Err(CredentialsError::NoCertificate { name: ca_name });
+        }
+        if chain.is_empty() {
+            return Err(CredentialsError::NoCertificate { name: cert_name });
+        }
+        let roots = Arc::new(roots);
+        let secret = key.secret_der().to_vec();
+        let (client, server) =
+            tls::configs(roots.clone(), chain.clone(), key).map_err(|source| match source {
+                Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                    CredentialsError::KeyMismatch {
+                        key: key_name.clone(),
+                        cert: cert_name.clone(),
+                    }
+                }
+                Error::InvalidCertificate(_) => CredentialsError::refused(&cert_name, source),
+                _ => CredentialsError::refused(&key_name, source),
+            })?;
+        check(&roots, &chain).map_err(|source| CredentialsError::refused(&cert_name, source))?;
+        Ok(Self::from_rustls(client, server, &secret))
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+/// Looks at our own certificate the way our peers will, so that what they would refuse is found
+/// at the start.
+fn check(roots: &Arc<RootCertStore>, chain: &[CertificateDer<'static>]) -> Result<(), Error> {
+    let Some((own, intermediates)) = chain.split_first() else {
+        return Err(Error::NoCertificatesPresented);
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let any = ServerName::from(core::net::IpAddr::from([0, 0, 0, 0]));
+    ClusterVerifier::new(roots.clone(), &provider).verify_server_cert(
+        own,
+        intermediates,
+        &any,
+        &[],
+        UnixTime::now(),
+    )?;
+    WebPkiClientVerifier::builder_with_provider(roots.clone(), provider)
+        .build()
+        .map_err(|error| Error::General(error.to_string()))?
+        .verify_client_cert(own, intermediates, UnixTime::now())?;
+    Ok(())
+}
+
+/// PEM text, and what to call it.
+struct Source {
+    name: String,
+    text: Vec<u8>,
+}
+
+impl Source {
+    fn read(what: &str, path: &Path) -> Result<Self, CredentialsError> {
+        let name = format!("{what} {}", path.display());
+        match fs::read(path) {
+            Ok(text) => Ok(Self { name, text }),
+            Err(source) => Err(CredentialsError::Unreadable { name, source }),
+        }
+    }
+
+    fn given(what: &str, text: &str) -> Self {
+        Self {
+            name: what.into(),
+            text: text.into(),
+        }
+    }
+
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
+        CertificateDer::pem_slice_iter(&self.text)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| self.broken(source))
+            .and_then(|found| match found.is_empty() {
+                true => Err(CredentialsError::NoCertificate {
+                    name: self.name.clone(),
+                }),
+                false => Ok(found),
+            })
+    }
+
+    fn private_key(&self) -> Result<PrivateKeyDer<'static>, CredentialsError> {
+        PrivateKeyDer::from_pem_slice(&self.text).map_err(|source| match source {
+            pem::Error::NoItemsFound => CredentialsError::NoPrivateKey {
+                name: self.name.clone(),
+            },
+            source => self.broken(source),
+        })
+    }
+
+    fn broken(&self, source: pem::Error) -> CredentialsError {
+        CredentialsError::BrokenPem {
+            name: self.name.clone(),
+            source,
+        }
+    }
+}
+
+/// Why credentials cannot be used. `name` says which part, with its file if it came from one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// The file cannot be read.
+    Unreadable {
+        /// Which one.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not well-formed PEM.
+    BrokenPem {
+        /// Which one.
+        name: String,
+        /// Why.
+        source: pem::Error,
+    },
+    /// There is no certificate in it.
+    NoCertificate {
+        /// Which one.
+        name: String,
+    },
+    /// There is no private key in it.
+    NoPrivateKey {
+        /// Which one.
+        name: String,
+    },
+    /// The key is not the one that the certificate is for.
+    KeyMismatch {
+        /// The private key.
+        key: String,
+        /// The certificate.
+        cert: String,
+    },
+    /// The certificate was valid only until some time ago.
+    Expired {
+        /// Which one.
+        name: String,
+        /// How long ago.
+        ago: Duration,
+    },
+    /// The certificate will be valid after some time. Or the clock is wrong.
+    NotValidYet {
+        /// Which one.
+        name: String,
+        /// After how long.
+        after: Duration,
+    },
+    /// The certificate was not signed by the authority, whose members would refuse it.
+    OtherAuthority {
+        /// Which one.
+        name: String,
+    },
+    /// The TLS library, and so every peer, refuses it for some other reason.
+    Refused {
+        /// Which one.
+        name: String,
+        /// Why.
+        source: Error,
+    },
+}
+
+impl CredentialsError {
+    fn refused(name: &str, source: Error) -> Self {
+        let name = name.to_string();
+        let between = |from: UnixTime, to: UnixTime| {
+            Duration::from_secs(to.as_secs().saturating_sub(from.as_secs()))
+        };
+        match source {
+            Error::InvalidCertificate(CertificateError::ExpiredContext { time, not_after }) => {
+                Self::Expired {
+                    name,
+                    ago: between(not_after, time),
+                }
+            }
+            Error::InvalidCertificate(CertificateError::NotValidYetContext {
+                time,
+                not_before,
+            }) => Self::NotValidYet {
+                name,
+                after: between(time, not_before),
+            },
+            Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => Self::OtherAuthority { name },
+            source => Self::Refused { name, source },
+        }
+    }
+}
+
+impl fmt::Display for CredentialsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { name, source } => write!(f, "{name} cannot be read: {source}"),
+            Self::BrokenPem { name, source } => write!(f, "{name} is broken: {source}"),
+            Self::NoCertificate { name } => write!(f, "{name} has no certificate in it"),
+            Self::NoPrivateKey { name } => write!(f, "{name} has no private key in it"),
+            Self::KeyMismatch { key, cert } => write!(f, "{key} does not belong to {cert}"),
+            Self::Expired { name, ago } => write!(f, "{name} expired {} ago", Span(*ago)),
+            Self::NotValidYet { name, after } => {
+                write!(f, "{name} is not valid before {} from now", Span(*after))
+            }
+            Self::OtherAuthority { name } => {
+                write!(f, "{name} was not signed by the cluster's authority")
+            }
+            Self::Refused { name, source } => write!(f, "{name} is not usable: {source}"),
+        }
+    }
+}
+
+impl error::Error for CredentialsError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::BrokenPem { source, .. } => Some(source),
+            Self::Refused { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A time span in its largest whole unit.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.0.as_secs();
+        let units = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
+        match units.iter().find(|(unit, _)| secs >= unit * 2) {
+            Some((unit, name)) => write!(f, "{} {name}", secs / unit),
+            None => write!(f, "{secs} s"),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The tasks: one that accepts, and one per connection that makes it and then receives from it.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{future::Future, net::SocketAddr, time::Duration};
+use std::io;
+
+use async_io::Timer;
+use futures::{StreamExt, future, stream};
+use quinn::{
+    Connecting, Connection, ConnectionError, Endpoint, Incoming, ReadToEndError, RecvStream, VarInt,
+};
+
+use super::{
+    Quic,
+    shared::{Pass, Shared, canonical},
+    tls::STREAMS_MAX,
+};
+
+/// How long a peer that connects to us may take for its handshake.
+const GREETING_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a large packet may take to arrive.
+const STREAM_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How many datagrams of one peer are taken before others have their turn.
+const DATAGRAMS_PER_TURN: usize = 64;
+
+/// Runs `future`, for this long at most.
+pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let late = async {
+        Timer::after(limit).await;
+        None
+    };
+    smol::future::or(async { Some(future.await) }, late).await
+}
+
+/// Accepts connections until the endpoint is closed. When this ends, also by its executor being
+/// dropped, the node is no more.
+pub(super) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
+    let lifeline = Lifeline(shared);
+    let shared = &lifeline.0;
+    while let Some(incoming) = endpoint.accept().await {
+        let (Some(greeting), Some(guest)) = (shared.greetings.enter(), shared.guests.enter())
+        else {
+            shared.tally.inbound_refused.one();
+            incoming.refuse();
+            continue;
+        };
+        // Under load, peers prove first that they are where they say.
+        if shared.greetings.is_half_full() && incoming.may_retry() {
+            let _ = incoming.retry();
+            continue;
+        }
+        shared
+            .spawner
+            .run(greet(shared.clone(), incoming, greeting, guest));
+    }
+}
+
+struct Lifeline(Arc<Shared>);
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Completes the handshake of a peer that connects to us, and serves the connection.
+async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Pass, guest: Pass) {
+    let outcome = match incoming.accept() {
+        Ok(connecting) => within(GREETING_DEADLINE, connecting).await,
+        Err(error) => Some(Err(error)),
+    };
+    drop(greeting);
+    let tally = &shared.tally;
+    match outcome {
+        Some(Ok(conn)) => {
+            tally.accepted.one();
+            let peer = canonical(conn.remote_address());
+            shared.adopt(peer, &conn);
+            serve(&shared, peer, conn).await;
+        }
+        Some(Err(ConnectionError::TransportError(error))) => match alert(error.code) {
+            Some(CERTIFICATE_REQUIRED) => tally.inbound_without_certificate.one(),
+            Some(NO_APPLICATION_PROTOCOL) => tally.inbound_wrong_protocol.one(),
+            Some(BAD_CERTIFICATE..=UNKNOWN_CA) => tally.inbound_untrusted.one(),
+            _ => tally.inbound_failed.one(),
+        },
+        Some(Err(error)) if is_tls(&error) => tally.rejected_by_peer.one(),
+        Some(Err(ConnectionError::TimedOut)) | None => tally.inbound_timed_out.one(),
+        Some(Err(_)) => tally.inbound_failed.one(),
+    }
+    drop(guest);
+}
+
+/// Completes a dial, and serves the connection.
+pub(super) async fn dialled(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    number: u64,
+    connecting: Connecting,
+    pass: Pass,
+) {
+    let outcome = within(shared.dial_deadline, connecting).await;
+    drop(pass);
+    let tally = &shared.tally;
+    let failed = match outcome {
+        Some(Ok(conn)) => {
+            shared.adopt(peer, &conn);
+            serve(&shared, peer, conn).await;
+            return;
+        }
+        None | Some(Err(ConnectionError::TimedOut)) => {
+            tally.dials_timed_out.one();
+            shared.failed(io::ErrorKind::TimedOut, "no answer")
+        }
+        Some(Err(ConnectionError::TransportError(error))) if alert(error.code).is_some() => {
+            tally.dials_untrusted.one();
+            shared.failed(io::ErrorKind::PermissionDenied, error)
+        }
+        Some(Err(error)) if is_tls(&error) => {
+            tally.rejected_by_peer.one();
+            shared.failed(io::ErrorKind::PermissionDenied, error)
+        }
+        Some(Err(error)) => {
+            tally.dials_failed.one();
+            shared.failed(io::ErrorKind::ConnectionRefused, error)
+        }
+    };
+    shared.dial_failed(peer, number, failed);
+}
+
+/// Receives from a connection until it ends.
+async fn serve(shared: &Shared, peer: SocketAddr, conn: Connection) {
+    let datagrams = receive_datagrams(shared, peer, &conn);
+    let streams = receive_streams(shared, peer, &conn);
+    future::join(datagrams, streams).await;
+    let why = conn.closed().await;
+    shared.ended(peer, &conn, &why);
+}
+
+async fn receive_datagrams(shared: &Shared, peer: SocketAddr, conn: &Connection) {
+    let mut turn = 0_usize;
+    while let Ok(packet) = conn.read_datagram().await {
+        deliver(shared, peer, packet.into());
+        turn = turn.wrapping_add(1);
+        if turn.is_multiple_of(DATAGRAMS_PER_TURN) {
+            smol::future::yield_now().await;
+        }
+    }
+}
+
+async fn receive_streams(shared: &Shared, peer: SocketAddr, conn: &Connection) {
+    stream::unfold((), |()| async {
+        let opened = conn.accept_uni().await.ok()?;
+        Some((opened, ()))
+    })
+    .for_each_concurrent(STREAMS_MAX, |opened| receive_stream(shared, peer, opened))
+    .await;
+}
+
+async fn receive_stream(shared: &Shared, peer: SocketAddr, mut opened: RecvStream) {
+    let tally = &shared.tally;
+    let Some(_pass) = shared.streams.enter() else {
+        tally.streams_refused.one();
+        let _ = opened.stop(VarInt::default());
+        return;
+    };
+    match within(STREAM_DEADLINE, opened.read_to_end(Quic::PACKET_MAX)).await {
+        Some(Ok(packet)) => deliver(shared, peer, packet),
+        Some(Err(ReadToEndError::TooLong)) => tally.streams_too_big.one(),
+        Some(Err(ReadToEndError::Read(_))) => tally.streams_broken.one(),
+        None => tally.streams_timed_out.one(),
+    }
+}
+
+fn deliver(shared: &Shared, peer: SocketAddr, packet: Vec<u8>) {
+    match shared.inbox.push(peer, packet) {
+        true => shared.tally.packets_in.one(),
+        false => shared.tally.dropped_inbox_full.one(),
+    }
+}
+
+/// TLS alerts (RFC 8446, section 6).
+const BAD_CERTIFICATE: u8 = 42;
+const UNKNOWN_CA: u8 = 48;
+const CERTIFICATE_REQUIRED: u8 = 116;
+const NO_APPLICATION_PROTOCOL: u8 = 120;
+
+/// The alert in a QUIC error code (RFC 9001, section 4.8).
+fn alert(code: quinn::TransportErrorCode) -> Option<u8> {
+    let alert = u64::from(code).checked_sub(0x100)?;
+    u8::try_from(alert).ok()
+}
+
+/// Whether the peer closed the connection over TLS: it does not trust us.
+pub(super) fn is_tls(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::ConnectionClosed(close) if alert(close.error_code).is_some())
+}

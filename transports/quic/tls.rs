@@ -1,0 +1,216 @@
+//! The TLS and QUIC settings that every node shares.
+
+use alloc::{boxed::Box, format, sync::Arc, vec, vec::Vec};
+use core::{net::SocketAddr, time::Duration};
+use std::io;
+
+use quinn::{
+    ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig,
+    crypto::{
+        HmacKey,
+        rustls::{QuicClientConfig, QuicServerConfig},
+    },
+};
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::{hkdf, hmac};
+use rustls::{
+    DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor,
+    },
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    },
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier},
+    version::TLS13,
+};
+
+use super::{Credentials, Options, Quic};
+
+/// What we speak inside QUIC (ALPN).
+pub(super) const PROTOCOL: &[u8] = b"selkie/1";
+
+/// The most bytes that wait to be sent as datagrams to one peer.
+pub(super) const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
+
+/// The most large packets on their way to one peer, and from one peer.
+pub(super) const STREAMS_MAX: usize = 8;
+
+/// Less than quinn's 333 ms, for the first retransmission not to take a second; more than most
+/// round trips, for it not to be in vain.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// The most handshakes that wait for being looked at.
+const INCOMING_MAX: usize = 256;
+
+/// The TLS settings for both directions.
+pub(super) fn configs(
+    roots: Arc<RootCertStore>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<(rustls::ClientConfig, rustls::ServerConfig), Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ClusterVerifier::new(roots.clone(), &provider)))
+        .with_client_auth_cert(chain.clone(), key.clone_key())?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone())
+        .build()
+        .map_err(|error: VerifierBuilderError| Error::General(format!("{error}")))?;
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    Ok((client, server))
+}
+
+/// Our protocol, and no resumption: it would let a peer in without a look at its certificate.
+pub(super) fn harden(client: &mut rustls::ClientConfig, server: &mut rustls::ServerConfig) {
+    client.alpn_protocols = vec![PROTOCOL.to_vec()];
+    client.resumption = Resumption::disabled();
+    client.enable_early_data = false;
+    server.alpn_protocols = vec![PROTOCOL.to_vec()];
+    server.send_tls13_tickets = 0;
+    server.max_early_data_size = 0;
+}
+
+/// The QUIC settings for both directions.
+pub(super) fn quic_configs(
+    credentials: &Credentials,
+    options: &Options,
+) -> io::Result<(ClientConfig, ServerConfig)> {
+    let transport = Arc::new(transport(options)?);
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let tls = QuicClientConfig::try_from(credentials.client.clone()).map_err(invalid)?;
+    let mut client = ClientConfig::new(Arc::new(tls));
+    client.transport_config(transport.clone());
+    let tls = QuicServerConfig::try_from(credentials.server.clone()).map_err(invalid)?;
+    let mut server = ServerConfig::with_crypto(Arc::new(tls));
+    server
+        .transport_config(transport)
+        // Who a packet is from is the address it came from.
+        .migration(false)
+        .max_incoming(INCOMING_MAX)
+        .incoming_buffer_size(16 << 10)
+        .incoming_buffer_size_total(1 << 20);
+    Ok((client, server))
+}
+
+fn transport(options: &Options) -> io::Result<TransportConfig> {
+    let idle = IdleTimeout::try_from(options.idle_timeout)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let packet = Quic::PACKET_MAX as u32;
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval(None)
+        .initial_rtt(INITIAL_RTT)
+        .max_concurrent_bidi_streams(0_u32.into())
+        .max_concurrent_uni_streams((STREAMS_MAX as u32).into())
+        .stream_receive_window(packet.into())
+        .receive_window((STREAMS_MAX as u32).saturating_mul(packet).into())
+        .send_window((STREAMS_MAX as u64).saturating_mul(u64::from(packet)))
+        .datagram_receive_buffer_size(Some(256 << 10))
+        .datagram_send_buffer_size(DATAGRAMS_OUT_BYTES);
+    Ok(transport)
+}
+
+/// Settings by which a restarted node knows its predecessor's connections and ends them at once,
+/// instead of leaving its peers to wait: the keys are the same again for the same private key at
+/// the same address.
+pub(super) fn endpoint_config(credentials: &Credentials, local: SocketAddr) -> EndpointConfig {
+    let reset = hmac::Key::new(
+        hmac::HMAC_SHA256,
+        &derived::<32>(&credentials.secret, &format!("reset {local}")),
+    );
+    let cid = u64::from_le_bytes(derived(&credentials.secret, &format!("cid {local}")));
+    let reset: Arc<dyn HmacKey> = Arc::new(reset);
+    let mut config = EndpointConfig::new(reset);
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(cid)));
+    config
+}
+
+/// The secret from which a node's keys are derived.
+pub(super) fn secret(key: &[u8]) -> hkdf::Prk {
+    hkdf::Salt::new(hkdf::HKDF_SHA256, b"selkie quic").extract(key)
+}
+
+fn derived<const LEN: usize>(secret: &hkdf::Prk, purpose: &str) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    secret
+        .expand(&[purpose.as_bytes()], Len(LEN))
+        .and_then(|okm| okm.fill(&mut bytes))
+        .expect("LEN is 32 or 8, and expand gives up to 8,160 bytes");
+    bytes
+}
+
+struct Len(usize);
+
+impl hkdf::KeyType for Len {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// Checks what rustls' own verifier checks, but for the host name: a member is whoever the
+/// cluster's authority says is one, wherever it runs.
+#[derive(Debug)]
+pub(super) struct ClusterVerifier {
+    roots: Arc<RootCertStore>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClusterVerifier {
+    pub(super) fn new(roots: Arc<RootCertStore>, provider: &CryptoProvider) -> Self {
+        Self {
+            roots,
+            algorithms: provider.signature_verification_algorithms,
+        }
+    }
+}
+
+impl ServerCertVerifier for ClusterVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        verify_server_cert_signed_by_trust_anchor(
+            &ParsedCertificate::try_from(end_entity)?,
+            &self.roots,
+            intermediates,
+            now,
+            self.algorithms.all,
+        )?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,5 @@
+//! Over UDP sockets.
+
+mod plain;
+
+pub use self::plain::PlainUdp;
