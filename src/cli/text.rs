@@ -4,10 +4,12 @@ use core::time::Duration;
 
 use time::OffsetDateTime;
 
-/// `0.04 s`, `12.3 s`, `95 s`: three figures or fewer.
+/// `40 ms`, `1.25 s`, `12.3 s`, `125 s`: three figures or fewer.
 pub(crate) fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 9.995 {
+    if seconds < 0.9995 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 9.995 {
         format!("{seconds:.2} s")
     } else if seconds < 99.95 {
         format!("{seconds:.1} s")

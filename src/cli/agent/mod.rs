@@ -54,7 +54,7 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
 async fn speak(args: AgentArgs, transport: impl Transport, stop: Stop) -> Result<(), Failure> {
     match args.codec {
         CodecKind::Postcard => live(args, PostcardCodec, transport, stop).await,
-        CodecKind::Bincode => live(args, BincodeCodec, transport, stop).await,
+        CodecKind::Bincode => live(args, BincodeCodec::standard(), transport, stop).await,
         CodecKind::Msgpack => live(args, MsgpackCodec, transport, stop).await,
     }
 }

@@ -8,14 +8,14 @@ mod story;
 use core::{pin::pin, time::Duration};
 use std::{io, time::Instant};
 
-use futures::future::{Either, select};
-use selkie::{Name, Node, agent::Events};
+use futures::{FutureExt, future::{Either, select}};
+use selkie::{Name, Node, agent::{Event, Events}};
 use smol::{Timer, stream::StreamExt};
 
 use self::{
     audience::Audience,
     player::Company,
-    story::{Act, Cast, Missed, Sight, Story, Times},
+    story::{Act, Missed, Sight, Story, Times},
 };
 use crate::{args::DemoArgs, failure::Failure, happening::Happening};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 
 async fn play(args: &DemoArgs, audience: &mut Audience) -> Result<Times, Failure> {
     let curtain = Instant::now();
-    let mut company = Company::start(args.nodes, args.transport).await?;
+    let (mut company, eyes) = Company::start(args.nodes, args.transport).await?;
     let cast = company.cast();
     let intro = format!(
         "{} members in this process, gossiping over {}; as {} sees them:",
@@ -47,7 +47,7 @@ async fn play(args: &DemoArgs, audience: &mut Audience) -> Result<Times, Failure
     );
     audience.say(&intro).map_err(|error| stdout_failed(&error))?;
     let mut show = Show {
-        eyes: company.events()?,
+        eyes,
         story: Story::new(cast, usize::from(args.nodes)),
         curtain,
     };
@@ -87,6 +87,9 @@ impl Show {
         audience: &mut Audience,
     ) -> Result<Option<story::Step>, Failure> {
         let rows = company.rows();
+        while let Some(Some(event)) = self.eyes.next().now_or_never() {
+            self.tell(&event, audience)?;
+        }
         let at = self.curtain.elapsed();
         let sight = Sight {
             at,
@@ -112,13 +115,17 @@ impl Show {
 
     /// Waits for an event, and tells it, but not longer than this.
     async fn wait(&mut self, most: Duration, audience: &mut Audience) -> Result<(), Failure> {
-        let next = select(pin!(self.eyes.next()), Timer::after(most)).await;
-        if let Either::Left((Some(event), _)) = next {
-            audience
-                .happening(self.curtain.elapsed(), &Happening::from(&event))
-                .map_err(|error| stdout_failed(&error))?;
+        let next = pin!(self.eyes.next());
+        if let Either::Left((Some(event), _)) = select(next, Timer::after(most)).await {
+            self.tell(&event, audience)?;
         }
         Ok(())
+    }
+
+    fn tell(&self, event: &Event<Node>, audience: &mut Audience) -> Result<(), Failure> {
+        audience
+            .happening(self.curtain.elapsed(), &Happening::from(event))
+            .map_err(|error| stdout_failed(&error))
     }
 
     /// Lets this time go by, in which the show goes on.

@@ -55,41 +55,40 @@ struct Life {
 }
 
 impl Company {
-    /// Starts this many members, all but the first of which join at the first.
-    pub(super) async fn start(members: u16, transport: TransportKind) -> Result<Self, Failure> {
+    /// Starts this many members, all but the first of which join at the first; and what the first
+    /// one learns from its start on.
+    pub(super) async fn start(
+        members: u16,
+        transport: TransportKind,
+    ) -> Result<(Self, Events<Node>), Failure> {
         let carrier = Carrier::new(transport)?;
-        let mut players = Vec::new();
-        let mut seed = None;
-        for number in 1..=members {
+        let cast = Cast {
+            observer: name(1)?,
+            victim: name(2)?,
+            leaver: name(members)?,
+        };
+        let observer = Life::start(cast.observer, &carrier, None).await?;
+        let (seed, events) = (observer.cluster.local_addr(), observer.cluster.events());
+        let mut players = Vec::from([Player {
+            name: cast.observer,
+            life: Some(observer),
+        }]);
+        for number in 2..=members {
             let name = name(number)?;
-            let life = Life::start(name, &carrier, seed).await?;
-            seed = seed.or(Some(life.cluster.local_addr()));
-            players.push(Player {
-                name,
-                life: Some(life),
-            });
+            let life = Some(Life::start(name, &carrier, Some(seed)).await?);
+            players.push(Player { name, life });
         }
-        Ok(Self {
+        let company = Self {
             players,
             carrier,
-            cast: Cast {
-                observer: name(1)?,
-                victim: name(2)?,
-                leaver: name(members)?,
-            },
+            cast,
             is_leaving: false,
-        })
+        };
+        Ok((company, events))
     }
 
     pub(super) fn cast(&self) -> Cast {
         self.cast
-    }
-
-    /// What the observer learns from now on.
-    pub(super) fn events(&self) -> Result<Events<Node>, Failure> {
-        self.life(self.cast.observer)
-            .map(|life| life.cluster.events())
-            .ok_or_else(|| gone(self.cast.observer))
     }
 
     /// How many members see all the others.
