@@ -72,15 +72,17 @@ impl From<&Event<Node>> for Happening {
             Event::Renamed { before, after } => Self::about("renamed", after).before(before),
             Event::Connected => Self::of("connected", "another member is known"),
             Event::Alone => Self::of("alone", "no other member is known; asking the seeds"),
-            Event::Rejoined(node) => Self::about("rejoined", node)
-                .detail("we had been declared down, and are back"),
+            Event::Rejoined(node) => {
+                Self::about("rejoined", node).detail("we had been declared down, and are back")
+            }
             Event::Defunct => Self::of("defunct", "declared down, and cannot come back"),
             Event::AddrConflict { ours, theirs } => Self::about("conflict", theirs)
                 .before(ours)
                 .detail("another process uses our name"),
-            Event::SeedUnresolved { seed, reason } => {
-                Self::of("unresolved", format!("seed {seed}: {reason}; it will be tried again"))
-            }
+            Event::SeedUnresolved { seed, reason } => Self::of(
+                "unresolved",
+                format!("seed {seed}: {reason}; it will be tried again"),
+            ),
             Event::TransportFailed { reason } => Self::of("deaf", reason.clone()),
             Event::TransportRecovered => Self::of("recovered", "receiving again"),
             Event::Stopped => Self::of("stopped", "no longer a member"),

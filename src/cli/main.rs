@@ -6,6 +6,7 @@ mod certs;
 mod demo;
 mod failure;
 mod happening;
+mod print;
 mod text;
 mod view;
 

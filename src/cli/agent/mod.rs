@@ -3,7 +3,7 @@
 mod place;
 mod signals;
 
-use std::io::{self, Write, stderr, stdout};
+use std::io::{self, Write, stderr};
 
 use futures::future::{Either, select};
 use selkie::{
@@ -24,6 +24,7 @@ use crate::{
     args::{AgentArgs, CodecKind, TransportKind},
     failure::Failure,
     happening::Happening,
+    print,
     text::now,
 };
 
@@ -76,7 +77,7 @@ where
         .map_err(|error| Failure::caused("cannot start the member", &error))?;
     let printer = Printer { json: args.json };
     let told = tell(&args, &cluster, printer, stop).await;
-    told.unwrap_or_else(|error| Err(Failure::caused("cannot write to stdout", &error)))
+    told.unwrap_or_else(|error| Err(print::failed(&error)))
 }
 
 /// Prints what happens, until told to stop. The outer error is that of printing.
@@ -106,11 +107,16 @@ async fn tell(
             Either::Right((signal, _)) => break signal,
         }
     };
-    printer.print(&Happening::of("leaving", format!("{signal}: telling the others")))?;
+    printer.print(&Happening::of(
+        "leaving",
+        format!("{signal}: telling the others"),
+    ))?;
     let left = core::pin::pin!(cluster.leave());
     let again = core::pin::pin!(stop.or_exit());
     let Either::Left((departure, _)) = select(left, again).await;
-    let acked = departure.map(|departure| departure.acked).unwrap_or_default();
+    let acked = departure
+        .map(|departure| departure.acked)
+        .unwrap_or_default();
     let detail = match acked {
         0 => "nobody had to be told, or nobody answered".to_owned(),
         1 => "1 member knows".to_owned(),
@@ -145,8 +151,9 @@ fn warn(event: &Event<Node>) {
             format!("{theirs} uses it, too"),
         )
         .hint("give each member a --name of its own"),
-        Event::TransportFailed { reason } => Failure::new("cannot receive", reason)
-            .hint("it will be tried again"),
+        Event::TransportFailed { reason } => {
+            Failure::new("cannot receive", reason).hint("it will be tried again")
+        }
         Event::Defunct => Failure::new("nobody hears us", "declared down, and cannot come back")
             .hint("start it again"),
         _ => return,
@@ -171,31 +178,34 @@ struct Stamped<'a> {
 impl Printer {
     fn print(self, happening: &Happening) -> io::Result<()> {
         let time = now();
-        let mut out = stdout().lock();
         if self.json {
             let time = &time;
-            serde_json::to_writer(&mut out, &Stamped { time, happening })?;
-            out.write_all(b"\n")?;
+            print::json(&Stamped { time, happening })
         } else {
-            writeln!(out, "{time}  {happening}")?;
+            print::line(format_args!("{time}  {happening}"))
         }
-        out.flush()
     }
 }
 
 fn credentials(args: &AgentArgs) -> Result<Credentials, Failure> {
     let (Some(ca), Some(cert), Some(key)) = (&args.ca, &args.cert, &args.key) else {
-        let given = [("--ca", &args.ca), ("--cert", &args.cert), ("--key", &args.key)];
+        let given = [
+            ("--ca", &args.ca),
+            ("--cert", &args.cert),
+            ("--key", &args.key),
+        ];
         let missing: Vec<_> = given
             .iter()
             .filter_map(|(option, file)| file.is_none().then_some(*option))
             .collect();
         let what = format!("cannot use QUIC without {}", missing.join(", "));
-        return Err(Failure::new(what, "members prove themselves by certificates").hint(
-            "make them: selkie certs init && selkie certs issue NAME\n\
+        return Err(
+            Failure::new(what, "members prove themselves by certificates").hint(
+                "make them: selkie certs init && selkie certs issue NAME\n\
              then give --ca certs/ca.pem --cert certs/NAME.pem --key certs/NAME-key.pem\n\
              or, where everybody on the network is trusted: --transport udp",
-        ));
+            ),
+        );
     };
     Credentials::from_pem_files(ca, cert, key).map_err(|error| credentials_failed(&error))
 }
@@ -205,7 +215,9 @@ fn credentials_failed(error: &CredentialsError) -> Failure {
         CredentialsError::Unreadable { .. } => "is the path right, and the file readable by us?",
         CredentialsError::NoCertificate { .. }
         | CredentialsError::NoPrivateKey { .. }
-        | CredentialsError::BrokenPem { .. } => "PEM files are wanted, as `selkie certs` makes them",
+        | CredentialsError::BrokenPem { .. } => {
+            "PEM files are wanted, as `selkie certs` makes them"
+        }
         CredentialsError::KeyMismatch { .. } => "--cert and --key must come from one issue",
         CredentialsError::Expired { .. } => {
             "get a new one, from `selkie certs issue NAME --force` if the old one came from there"

@@ -20,7 +20,10 @@ pub(super) fn check(args: &AgentArgs) -> Result<(), Failure> {
                     bind.ip()
                 ),
             )
-            .hint(format!("say where they reach us: --advertise {}", SocketAddr::new(ip, bind.port()))))
+            .hint(format!(
+                "say where they reach us: --advertise {}",
+                SocketAddr::new(ip, bind.port())
+            )))
         }
         Some(addr) if addr.ip().is_unspecified() => Err(Failure::new(
             format!("cannot advertise {addr}"),
@@ -51,9 +54,8 @@ pub(super) fn bind_failed(addr: SocketAddr, error: &io::Error) -> Failure {
         io::ErrorKind::AddrInUse => failure.hint(
             "another process has this port: stop it, or take another one; port 0 is any free one",
         ),
-        io::ErrorKind::AddrNotAvailable => failure.hint(
-            "it is no address of this machine; what the others see goes to --advertise",
-        ),
+        io::ErrorKind::AddrNotAvailable => failure
+            .hint("it is no address of this machine; what the others see goes to --advertise"),
         io::ErrorKind::PermissionDenied => failure.hint("ports below 1024 are for root"),
         _ => failure,
     }
@@ -61,7 +63,9 @@ pub(super) fn bind_failed(addr: SocketAddr, error: &io::Error) -> Failure {
 
 /// The host's name, as far as a member may be called that, and the port.
 fn default_name(port: u16) -> Result<Name, Failure> {
-    let host = gethostname::gethostname().to_string_lossy().to_ascii_lowercase();
+    let host = gethostname::gethostname()
+        .to_string_lossy()
+        .to_ascii_lowercase();
     name_from(&host, port)
         .map_err(|error| Failure::caused("cannot name the member", &error).hint("give it a --name"))
 }
@@ -85,7 +89,10 @@ fn name_from(host: &str, port: u16) -> Result<Name, selkie::InvalidName> {
 fn own_ip(wildcard: IpAddr) -> IpAddr {
     let elsewhere: (IpAddr, IpAddr) = match wildcard {
         IpAddr::V4(_) => (wildcard, Ipv4Addr::new(192, 0, 2, 1).into()),
-        IpAddr::V6(_) => (wildcard, Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()),
+        IpAddr::V6(_) => (
+            wildcard,
+            Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+        ),
     };
     let speaks_from = || {
         let socket = UdpSocket::bind((elsewhere.0, 0))?;

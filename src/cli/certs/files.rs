@@ -51,9 +51,8 @@ pub(super) fn write(
     force: bool,
     force_means: &str,
 ) -> Result<(), Failure> {
-    let failed = |error: &io::Error| {
-        Failure::caused(format!("cannot write {}", path.display()), error)
-    };
+    let failed =
+        |error: &io::Error| Failure::caused(format!("cannot write {}", path.display()), error);
     let dir = path.parent().unwrap_or(Path::new("."));
     let mut file = temporary(dir, readers).map_err(|error| failed(&error))?;
     file.write_all(pem.as_bytes())

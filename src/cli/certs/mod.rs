@@ -14,6 +14,7 @@ use self::files::Readers;
 use crate::{
     args::{CertsInitArgs, CertsIssueArgs},
     failure::Failure,
+    print,
     text::rfc3339,
 };
 
@@ -26,15 +27,19 @@ pub(crate) fn init(args: &CertsInitArgs) -> Result<(), Failure> {
     }
     let ca = DevCa::new(&args.cluster).map_err(|error| certs_failed(&error))?;
     files::make_dir(&args.dir)?;
-    let write = |path: &Path, pem: &str, readers| {
-        files::write(path, pem, readers, args.force, force_means)
-    };
+    let write =
+        |path: &Path, pem: &str, readers| files::write(path, pem, readers, args.force, force_means);
     write(&key, &ca.key_pem(), Readers::Owner)?;
     write(&cert, ca.cert_pem(), Readers::All)?;
-    println!("wrote {}  certificate of the authority, for every member", cert.display());
-    println!("wrote {}  its private key, for nobody: it makes members", key.display());
-    println!("next: selkie certs issue NAME{}", dir_option(&args.dir));
-    Ok(())
+    print::line(format_args!(
+        "wrote {}  certificate of the authority, for every member\n\
+         wrote {}  its private key, for nobody: it makes members\n\
+         next: selkie certs issue NAME{}",
+        cert.display(),
+        key.display(),
+        dir_option(&args.dir)
+    ))
+    .map_err(|error| print::failed(&error))
 }
 
 /// Runs `selkie certs issue`.
@@ -60,20 +65,20 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
         .issue_for(args.name.as_str(), now, validity)
         .map_err(|error| certs_failed(&error))?;
     files::make_dir(out)?;
-    let write = |path: &Path, pem: &str, readers| {
-        files::write(path, pem, readers, args.force, force_means)
-    };
+    let write =
+        |path: &Path, pem: &str, readers| files::write(path, pem, readers, args.force, force_means);
     write(&key, issued.key_pem(), Readers::Owner)?;
     write(&cert, issued.cert_pem(), Readers::All)?;
     let (cert, key, ca) = (cert.display(), key.display(), ca_cert.display());
     let until = rfc3339((now + validity).into());
-    println!("wrote {cert}  certificate of {}, valid until {until}", args.name);
-    println!("wrote {key}  its private key, for this member alone");
-    println!(
-        "next: selkie agent --name {} --bind 127.0.0.1:7946 --ca {ca} --cert {cert} --key {key}",
-        args.name
-    );
-    Ok(())
+    let name = args.name;
+    print::line(format_args!(
+        "wrote {cert}  certificate of {name}, valid until {until}\n\
+         wrote {key}  its private key, for this member alone\n\
+         next: selkie agent --name {name} --bind 127.0.0.1:7946 \\\n  \
+         --ca {ca} --cert {cert} --key {key}",
+    ))
+    .map_err(|error| print::failed(&error))
 }
 
 fn ca_files(dir: &Path) -> (PathBuf, PathBuf) {

@@ -1,16 +1,17 @@
 //! Whom the demo is told to: a person at a terminal, a file, a program.
 
 use core::time::Duration;
-use std::io::{self, IsTerminal, Write, stdout};
+use std::io::{self, IsTerminal, stdout};
 
 use serde::Serialize;
 
 use super::{
     screen::{Screen, plain_line, step_line},
-    story::{Step, Times},
+    story::{Present, Step, Times},
 };
 use crate::{
     happening::Happening,
+    print::{json, line},
     text::{millis, seconds},
     view::Row,
 };
@@ -97,8 +98,8 @@ impl Audience {
         }
     }
 
-    /// What the observer sees, and what is waited for.
-    pub(crate) fn show(&mut self, rows: &[Row], now: Option<(&str, Duration)>) -> io::Result<()> {
+    /// What the observer sees, and what is going on.
+    pub(crate) fn show(&mut self, rows: &[Row], now: &Present) -> io::Result<()> {
         match self {
             Self::Screen(screen) => screen.show(rows, now),
             Self::Lines | Self::Json => Ok(()),
@@ -114,14 +115,16 @@ impl Audience {
         }
         let Ok(times) = outcome else { return Ok(()) };
         line(format_args!(
-            "The silent member was suspected after {} and down after {}; back in {} under its\n\
-             own name. The one that left was gone in {}.",
+            "Silence was suspected after {} and certain after {}; the return took {},\n\
+             the departure {}, to be seen.",
             seconds(times.suspect),
             seconds(times.down),
             seconds(times.rejoined),
             seconds(times.left),
         ))?;
-        line(format_args!("Next: selkie certs init, then selkie agent --help"))
+        line(format_args!(
+            "Next, with real members: selkie certs init, then selkie agent --help"
+        ))
     }
 }
 
@@ -176,17 +179,4 @@ impl<'a> From<Result<&Times, &'a str>> for Outcome<'a> {
             Err(reason) => Self::Failed { reason },
         }
     }
-}
-
-fn json(value: &impl Serialize) -> io::Result<()> {
-    let mut out = stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    out.write_all(b"\n")?;
-    out.flush()
-}
-
-fn line(text: core::fmt::Arguments<'_>) -> io::Result<()> {
-    let mut out = stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
 }

@@ -6,10 +6,16 @@ mod screen;
 mod story;
 
 use core::{pin::pin, time::Duration};
-use std::{io, time::Instant};
+use std::time::Instant;
 
-use futures::{FutureExt, future::{Either, select}};
-use selkie::{Name, Node, agent::{Event, Events}};
+use futures::{
+    FutureExt,
+    future::{Either, select},
+};
+use selkie::{
+    Name, Node,
+    agent::{Event, Events},
+};
 use smol::{Timer, stream::StreamExt};
 
 use self::{
@@ -17,7 +23,7 @@ use self::{
     player::Company,
     story::{Act, Missed, Sight, Story, Times},
 };
-use crate::{args::DemoArgs, failure::Failure, happening::Happening};
+use crate::{args::DemoArgs, failure::Failure, happening::Happening, print};
 
 /// How often the cluster is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -32,7 +38,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         (Err(_), reason) => audience.end(Err(reason.as_deref().unwrap_or_default())),
     };
     outcome?;
-    told.map_err(|error| stdout_failed(&error))
+    told.map_err(|error| print::failed(&error))
 }
 
 async fn play(args: &DemoArgs, audience: &mut Audience) -> Result<Times, Failure> {
@@ -45,7 +51,9 @@ async fn play(args: &DemoArgs, audience: &mut Audience) -> Result<Times, Failure
         args.transport.name(),
         cast.observer
     );
-    audience.say(&intro).map_err(|error| stdout_failed(&error))?;
+    audience
+        .say(&intro)
+        .map_err(|error| print::failed(&error))?;
     let mut show = Show {
         eyes,
         story: Story::new(cast, usize::from(args.nodes)),
@@ -104,12 +112,8 @@ impl Show {
             Some(step) => audience.step(at, step),
             None => Ok(()),
         };
-        let now = self.story.waiting_for();
-        let now = now
-            .as_ref()
-            .map(|(text, since)| (text.as_str(), at.saturating_sub(*since)));
-        told.and_then(|()| audience.show(&rows, now))
-            .map_err(|error| stdout_failed(&error))?;
+        told.and_then(|()| audience.show(&rows, &self.story.present(at)))
+            .map_err(|error| print::failed(&error))?;
         Ok(step)
     }
 
@@ -125,7 +129,7 @@ impl Show {
     fn tell(&self, event: &Event<Node>, audience: &mut Audience) -> Result<(), Failure> {
         audience
             .happening(self.curtain.elapsed(), &Happening::from(event))
-            .map_err(|error| stdout_failed(&error))
+            .map_err(|error| print::failed(&error))
     }
 
     /// Lets this time go by, in which the show goes on.
@@ -158,7 +162,7 @@ impl Show {
         let at = self.curtain.elapsed();
         audience
             .act(at, verb, name.as_str())
-            .map_err(|error| stdout_failed(&error))?;
+            .map_err(|error| print::failed(&error))?;
         self.story.performed(at);
         match act {
             Act::Silence(name) => company.silence(name),
@@ -168,8 +172,4 @@ impl Show {
         }
         Ok(())
     }
-}
-
-fn stdout_failed(error: &io::Error) -> Failure {
-    Failure::caused("cannot write to stdout", error)
 }

@@ -162,7 +162,9 @@ impl Company {
             standing,
             incarnation: member.incarnation.0,
             generation: member.id.generation(),
-            lasting: SystemTime::now().duration_since(member.since).unwrap_or_default(),
+            lasting: SystemTime::now()
+                .duration_since(member.since)
+                .unwrap_or_default(),
         }
     }
 

@@ -13,6 +13,7 @@ use ratatui::{
     widgets::{Cell, Row as TableRow, Table, Widget},
 };
 
+use super::story::Present;
 use crate::{
     text::seconds,
     view::{Row, Standing},
@@ -33,9 +34,7 @@ impl Screen {
     /// Makes room for so many members, or as many as fit.
     pub(crate) fn open(members: u16) -> io::Result<Self> {
         let (_, lines) = terminal::size()?;
-        let fits = lines
-            .saturating_sub(STEP_LINES)
-            .max(FRAME_LINES + 3);
+        let fits = lines.saturating_sub(STEP_LINES).max(FRAME_LINES + 3);
         let height = members.saturating_add(FRAME_LINES).min(fits);
         let options = TerminalOptions {
             viewport: Viewport::Inline(height),
@@ -50,8 +49,8 @@ impl Screen {
             .insert_before(1, |buf| line.render(buf.area, buf))
     }
 
-    /// Draws the table and, below it, what is waited for and for how long.
-    pub(crate) fn show(&mut self, rows: &[Row], now: Option<(&str, Duration)>) -> io::Result<()> {
+    /// Draws the table and, below it, what is going on, and for how long.
+    pub(crate) fn show(&mut self, rows: &[Row], now: &Present) -> io::Result<()> {
         self.terminal.draw(|frame| draw(frame, rows, now))?;
         Ok(())
     }
@@ -67,7 +66,10 @@ impl Screen {
 pub(crate) fn step_line(took: Duration, text: &str) -> Line<'_> {
     Line::from(vec![
         Span::styled("  ✓ ", Style::new().fg(Color::Green)),
-        Span::styled(format!("{:>8}  ", seconds(took)), Style::new().add_modifier(Modifier::BOLD)),
+        Span::styled(
+            format!("{:>8}  ", seconds(took)),
+            Style::new().add_modifier(Modifier::BOLD),
+        ),
         Span::raw(text),
     ])
 }
@@ -77,7 +79,7 @@ pub(crate) fn plain_line(text: &str) -> Line<'_> {
     Line::from(vec![Span::raw("  "), Span::raw(text)])
 }
 
-fn draw(frame: &mut Frame<'_>, rows: &[Row], now: Option<(&str, Duration)>) {
+fn draw(frame: &mut Frame<'_>, rows: &[Row], now: &Present) {
     let [_, table, below, rest] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Fill(1),
@@ -86,14 +88,14 @@ fn draw(frame: &mut Frame<'_>, rows: &[Row], now: Option<(&str, Duration)>) {
     ])
     .areas(frame.area());
     draw_table(frame, table, rows);
-    if let Some((text, lasting)) = now {
-        let line = Line::from(vec![
-            Span::styled("  … ", Style::new().fg(Color::Cyan)),
-            Span::raw(format!("{:>8}  ", seconds(lasting))),
-            Span::styled(text, Style::new().add_modifier(Modifier::DIM)),
-        ]);
-        frame.render_widget(line, below);
-    }
+    let mark = if now.text.is_empty() { "" } else { "  … " };
+    let lasting = now.lasting.map(seconds).unwrap_or_default();
+    let line = Line::from(vec![
+        Span::styled(mark, Style::new().fg(Color::Cyan)),
+        Span::raw(format!("{lasting:>8}  ")),
+        Span::styled(now.text.as_str(), Style::new().add_modifier(Modifier::DIM)),
+    ]);
+    frame.render_widget(line, below);
     // A cursor that is seen, and out of the way: an interrupt leaves the terminal in order.
     frame.set_cursor_position(Position::new(rest.x, rest.y));
 }
@@ -104,19 +106,22 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, rows: &[Row]) {
     let mut lines: Vec<_> = shown.into_iter().map(table_row).collect();
     if hidden > 0 {
         let more = format!("and {hidden} more");
-        lines.push(TableRow::new(vec![Cell::from(more)]).style(Style::new().fg(Color::DarkGray)));
+        lines.push(
+            TableRow::new(vec![Cell::from(""), Cell::from(more)])
+                .style(Style::new().fg(Color::DarkGray)),
+        );
     }
     let name = rows.iter().map(|row| row.name.as_str().len()).max();
     let name = name.unwrap_or(0).clamp(12, 24);
     let widths = [
-        Constraint::Length(2),
+        Constraint::Length(3),
         Constraint::Length(u16::try_from(name).unwrap_or(24)),
         Constraint::Length(17),
         Constraint::Length(18),
         Constraint::Length(11),
         Constraint::Length(8),
     ];
-    let heading = ["", "NAME", "ADDRESS", "STATE", "INCARNATION", "SINCE"];
+    let heading = ["", "NAME", "ADDRESS", "STATE", "INCARNATION", "   SINCE"];
     let table = Table::new(lines, widths)
         .header(TableRow::new(heading).style(Style::new().add_modifier(Modifier::DIM)));
     frame.render_widget(table, area);
@@ -129,7 +134,10 @@ fn choose(rows: &[Row], fits: usize) -> (Vec<&Row>, usize) {
         return (rows.iter().collect(), 0);
     }
     let places = fits.saturating_sub(1);
-    let unusual = rows.iter().filter(|row| row.standing != Standing::Alive).count();
+    let unusual = rows
+        .iter()
+        .filter(|row| row.standing != Standing::Alive)
+        .count();
     let mut usual = places.saturating_sub(unusual);
     let mut shown = Vec::new();
     for row in rows {
@@ -156,11 +164,11 @@ fn table_row(row: &Row) -> TableRow<'static> {
         Standing::Left => Style::new().fg(Color::DarkGray),
     };
     let mark = match row.standing {
-        Standing::Ourselves => " ◉",
-        Standing::Alive => " ●",
-        Standing::Suspect => " ?",
-        Standing::Down => " ✗",
-        Standing::Left => " ○",
+        Standing::Ourselves => "  ◉",
+        Standing::Alive => "  ●",
+        Standing::Suspect => "  ?",
+        Standing::Down => "  ✗",
+        Standing::Left => "  ○",
     };
     TableRow::new(vec![
         Cell::from(mark).style(style),

@@ -77,6 +77,13 @@ impl StepKind {
     }
 }
 
+/// What is going on, in words, and for how long if a step's clock runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Present {
+    pub(crate) text: String,
+    pub(crate) lasting: Option<Duration>,
+}
+
 /// How long each step took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Times {
@@ -123,6 +130,7 @@ pub(crate) struct Story {
     /// The victim's life that was silenced.
     generation: u64,
     times: Times,
+    is_over: bool,
 }
 
 impl Story {
@@ -134,6 +142,7 @@ impl Story {
             since: Some(Duration::ZERO),
             generation: 0,
             times: Times::default(),
+            is_over: false,
         }
     }
 
@@ -143,7 +152,7 @@ impl Story {
             return Ok(None);
         };
         let took = sight.at.saturating_sub(since);
-        if self.is_reached(sight) {
+        if self.is_reached(sight, took) {
             return Ok(Some(self.advance(sight, took)));
         }
         if took > self.wanted.deadline() {
@@ -164,29 +173,36 @@ impl Story {
         &self.times
     }
 
-    /// What is being waited for, in words, and since when.
-    pub(crate) fn waiting_for(&self) -> Option<(String, Duration)> {
+    /// What is going on at this time.
+    pub(crate) fn present(&self, at: Duration) -> Present {
         let Cast { victim, leaver, .. } = self.cast;
-        let text = match self.wanted {
-            StepKind::Converged => "waiting until every member sees all the others".to_owned(),
-            StepKind::Suspect => format!("{victim} is silent: nobody was told, its socket is dead"),
-            StepKind::Down => format!("{victim} has time to refute, but is silent"),
-            StepKind::Rejoined => format!("{victim} starts again, on another port"),
-            StepKind::Left => format!("{leaver} leaves, and says so"),
+        let lasting = self.since.map(|since| at.saturating_sub(since));
+        let text = match (self.wanted, lasting) {
+            (StepKind::Converged, _) => "until each sees all the others".to_owned(),
+            (StepKind::Suspect, None) => format!("next, {victim} falls silent, without a word"),
+            (StepKind::Suspect, Some(_)) => format!("{victim} is silent: its socket is dead"),
+            (StepKind::Down, _) => format!("{victim} may still refute that it is dead"),
+            (StepKind::Rejoined, None) => format!("next, {victim} starts again"),
+            (StepKind::Rejoined, Some(_)) => format!("{victim} starts again, on another port"),
+            (StepKind::Left, None) if self.is_over => String::new(),
+            (StepKind::Left, None) => format!("next, {leaver} leaves, and says so"),
+            (StepKind::Left, Some(_)) => format!("{leaver} leaves, and says so"),
         };
-        Some((text, self.since?))
+        Present { text, lasting }
     }
 
-    fn is_reached(&self, sight: &Sight<'_>) -> bool {
+    fn is_reached(&self, sight: &Sight<'_>, took: Duration) -> bool {
         let Cast { victim, leaver, .. } = self.cast;
         let of = |name| sight.rows.iter().find(|row| row.name == name);
         let stands = |name, standing| of(name).is_some_and(|row: &Row| row.standing == standing);
         match self.wanted {
             StepKind::Converged => sight.complete >= self.members,
-            // Nobody looks closely enough to see each suspicion that ends at once.
-            StepKind::Suspect => {
-                stands(victim, Standing::Suspect) || stands(victim, Standing::Down)
-            }
+            // A suspicion from before the silence does not count, and one that ends at once may
+            // never be seen.
+            StepKind::Suspect => of(victim).is_some_and(|row| match row.standing {
+                Standing::Suspect => row.lasting <= took,
+                standing => standing == Standing::Down,
+            }),
             StepKind::Down => stands(victim, Standing::Down),
             StepKind::Rejoined => of(victim).is_some_and(|row| {
                 row.standing == Standing::Alive && row.generation > self.generation
@@ -233,6 +249,7 @@ impl Story {
             }
         };
         self.wanted = wanted;
+        self.is_over = next == Some(Act::End);
         if next.is_some() {
             self.since = None;
         }

@@ -3,7 +3,10 @@ use core::time::Duration;
 use ratatui::{Terminal, backend::TestBackend};
 
 use super::draw;
-use crate::view::{Row, Standing};
+use crate::{
+    demo::story::Present,
+    view::{Row, Standing},
+};
 
 #[test]
 fn everything_about_a_member_fits_80_columns() {
@@ -40,9 +43,12 @@ fn unusual_members_are_shown_where_not_all_fit() {
 
 fn draw_at(width: u16, height: u16, rows: &[Row]) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
-    let now = ("node-2 is silent", Duration::from_millis(1500));
+    let now = Present {
+        text: "node-2 is silent".to_owned(),
+        lasting: Some(Duration::from_millis(1500)),
+    };
     terminal
-        .draw(|frame| draw(frame, rows, Some(now)))
+        .draw(|frame| draw(frame, rows, &now))
         .expect("drawn");
     let buffer = terminal.backend().buffer();
     let cells: Vec<_> = buffer.content().iter().map(|cell| cell.symbol()).collect();

@@ -14,21 +14,48 @@ fn tells_the_whole_story_in_order() {
     play.story.performed(ms(1000));
 
     let step = play.sees(2000, 0, &[row("b", Standing::Suspect, 7)]);
-    assert_eq!(step.map(|s| (s.kind, s.next)), Some((StepKind::Suspect, None)));
-    let step = play.sees(4000, 0, &[row("b", Standing::Down, 7)]).expect("down");
+    assert_eq!(
+        step.map(|s| (s.kind, s.next)),
+        Some((StepKind::Suspect, None))
+    );
+    let step = play
+        .sees(4000, 0, &[row("b", Standing::Down, 7)])
+        .expect("down");
     assert_eq!(step.next, Some(Act::Restart(name("b"))));
     play.story.performed(ms(5000));
 
-    let step = play.sees(5100, 0, &[row("b", Standing::Alive, 8)]).expect("back");
+    let step = play
+        .sees(5100, 0, &[row("b", Standing::Alive, 8)])
+        .expect("back");
     assert_eq!(step.next, Some(Act::Leave(name("c"))));
     play.story.performed(ms(6000));
 
-    let step = play.sees(6050, 0, &[row("c", Standing::Left, 7)]).expect("left");
+    let step = play
+        .sees(6050, 0, &[row("c", Standing::Left, 7)])
+        .expect("left");
     assert_eq!(step.next, Some(Act::End));
 
     let times = play.story.times();
-    let all = [times.converged, times.suspect, times.down, times.rejoined, times.left];
+    let all = [
+        times.converged,
+        times.suspect,
+        times.down,
+        times.rejoined,
+        times.left,
+    ];
     assert_eq!(all, [300, 1000, 3000, 100, 50].map(ms));
+}
+
+#[test]
+fn a_suspicion_from_before_the_silence_does_not_count() {
+    let mut play = Play::new();
+    play.sees(1, 3, &[]);
+    play.story.performed(ms(1000));
+    let mut suspect = row("b", Standing::Suspect, 7);
+    suspect.lasting = ms(200);
+    assert_eq!(play.sees(1100, 0, &[suspect.clone()]), None);
+    suspect.lasting = ms(90);
+    assert!(play.sees(1100, 0, &[suspect]).is_some());
 }
 
 #[test]
@@ -91,7 +118,9 @@ impl Play {
 
     #[track_caller]
     fn sees(&mut self, at: u64, complete: usize, rows: &[Row]) -> Option<Step> {
-        let mut all = ["b", "c"].map(|name| row(name, Standing::Alive, 7)).to_vec();
+        let mut all = ["b", "c"]
+            .map(|name| row(name, Standing::Alive, 7))
+            .to_vec();
         for row in rows {
             all.retain(|other| other.name != row.name);
             all.push(row.clone());
