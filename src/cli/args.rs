@@ -1,6 +1,7 @@
 //! What can be typed.
 
-use std::{net::SocketAddr, path::PathBuf};
+use core::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -15,19 +16,24 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show a live cluster in this terminal: one member is silenced and found out
+    ///
+    /// All members run in this process, each with a thread, a socket on loopback and, over QUIC,
+    /// a certificate of its own. One of them goes silent without a word, is suspected, declared
+    /// down, and comes back; another one leaves. Takes about ten seconds.
     Demo(DemoArgs),
     /// Run a member of a cluster, and print what it learns about the others
+    ///
+    /// Seeds need not run yet: they are tried again until they answer. SIGINT (Ctrl-C) and
+    /// SIGTERM tell the others that we leave; a second one exits at once.
     Agent(AgentArgs),
     /// Make certificates for development: an authority, and what it issues
+    ///
+    /// Every member of a cluster over QUIC is given ca.pem and a certificate with its key; who has
+    /// ca-key.pem can make members. Clusters that have an authority use that instead.
     #[command(subcommand, after_help = CERTS_EXAMPLES)]
     Certs(CertsCommand),
 }
 
-/// Show a live cluster in this terminal: one member is silenced and found out.
-///
-/// All members run in this process, each with a thread, a socket on loopback and, over QUIC, a
-/// certificate of its own. One of them goes silent without a word, is suspected, declared down,
-/// and comes back; another leaves. Takes about ten seconds.
 #[derive(Debug, Args)]
 #[command(after_help = DEMO_EXAMPLES)]
 pub(crate) struct DemoArgs {
@@ -43,10 +49,6 @@ pub(crate) struct DemoArgs {
     pub(crate) json: bool,
 }
 
-/// Run a member of a cluster, and print what it learns about the others.
-///
-/// Seeds need not run yet: they are tried again until they answer. SIGINT (Ctrl-C) and SIGTERM
-/// tell the others that we leave; a second one exits at once.
 #[derive(Debug, Args)]
 #[command(after_help = AGENT_EXAMPLES)]
 pub(crate) struct AgentArgs {
@@ -57,8 +59,7 @@ pub(crate) struct AgentArgs {
     /// port
     #[arg(long, value_name = "ADDR")]
     pub(crate) advertise: Option<SocketAddr>,
-    /// Name, unique in the cluster: a-z 0-9 - . _ [default: the certificate's with QUIC,
-    /// else HOSTNAME-PORT]
+    /// Name, unique in the cluster: a-z 0-9 - . _ [default: HOSTNAME-PORT]
     #[arg(long)]
     pub(crate) name: Option<selkie::Name>,
     /// A member to join at, as ADDRESS:PORT or HOST:PORT; may be given several times
@@ -90,7 +91,6 @@ pub(crate) struct AgentArgs {
     pub(crate) json: bool,
 }
 
-/// Make certificates for development: an authority, and what it issues.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertsCommand {
     /// Make a certificate authority: ca.pem, for every member, and ca-key.pem, to be kept

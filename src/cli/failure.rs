@@ -1,7 +1,6 @@
 //! What went wrong, in one line, and what to do about it, in another.
 
-use core::fmt;
-use std::error::Error;
+use core::{error::Error, fmt};
 
 /// Why a command failed: printed as `selkie: what: why`, then `hint: hint`.
 #[derive(Debug)]

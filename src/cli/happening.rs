@@ -1,6 +1,7 @@
 //! Events as they are printed: by the demo as by an agent.
 
 use core::{fmt, net::SocketAddr};
+use std::collections::BTreeSet;
 
 use selkie::{Locate, Name, Node, agent::Event};
 use serde::Serialize;
@@ -62,32 +63,56 @@ impl Happening {
     }
 }
 
-impl From<&Event<Node>> for Happening {
-    fn from(event: &Event<Node>) -> Self {
+/// Turns events into what is printed of them, minding who was under suspicion.
+#[derive(Debug, Default)]
+pub(crate) struct Chronicle {
+    /// No more than there are members.
+    suspects: BTreeSet<Name>,
+}
+
+impl Chronicle {
+    /// The next event.
+    pub(crate) fn take(&mut self, event: &Event<Node>) -> Happening {
+        let was_suspect = match event {
+            Event::Suspected(node) => !self.suspects.insert(*node.name()),
+            event => event
+                .member()
+                .is_some_and(|node| self.suspects.remove(node.name())),
+        };
         match event {
-            Event::Joined(node) => Self::about("joined", node),
-            Event::Suspected(node) => Self::about("suspect", node),
-            Event::Refuted(node) => Self::about("refuted", node),
-            Event::Failed(node) => Self::about("down", node),
-            Event::Renamed { before, after } => Self::about("renamed", after).before(before),
-            Event::Connected => Self::of("connected", "another member is known"),
-            Event::Alone => Self::of("alone", "no other member is known; asking the seeds"),
-            Event::Rejoined(node) => {
-                Self::about("rejoined", node).detail("we had been declared down, and are back")
+            Event::Joined(node) => Happening::about("joined", node),
+            Event::Suspected(node) => Happening::about("suspect", node),
+            Event::Refuted(node) => Happening::about("refuted", node),
+            Event::Failed(node) if was_suspect => Happening::about("down", node),
+            // News of a suspicion is seconds ahead of that of the failure.
+            Event::Failed(node) => {
+                Happening::about("down", node).detail("it was not suspected here: it probably left")
             }
-            Event::Defunct => Self::of("defunct", "declared down, and cannot come back"),
-            Event::AddrConflict { ours, theirs } => Self::about("conflict", theirs)
-                .before(ours)
-                .detail("another process uses our name"),
-            Event::SeedUnresolved { seed, reason } => Self::of(
-                "unresolved",
-                format!("seed {seed}: {reason}; it will be tried again"),
-            ),
-            Event::TransportFailed { reason } => Self::of("deaf", reason.clone()),
-            Event::TransportRecovered => Self::of("recovered", "receiving again"),
-            Event::Stopped => Self::of("stopped", "no longer a member"),
-            event => Self::of("other", format!("{event:?}")),
+            Event::Renamed { before, after } => Happening::about("renamed", after).before(before),
+            event => about_us(event),
         }
+    }
+}
+
+fn about_us(event: &Event<Node>) -> Happening {
+    match event {
+        Event::Connected => Happening::of("connected", "another member is known"),
+        Event::Alone => Happening::of("alone", "no other member is known"),
+        Event::Rejoined(node) => {
+            Happening::about("rejoined", node).detail("we had been declared down, and are back")
+        }
+        Event::Defunct => Happening::of("defunct", "declared down, and cannot come back"),
+        Event::AddrConflict { ours, theirs } => Happening::about("conflict", theirs)
+            .before(ours)
+            .detail("another process uses our name"),
+        Event::SeedUnresolved { seed, reason } => Happening::of(
+            "unresolved",
+            format!("seed {seed}: {reason}; it will be tried again"),
+        ),
+        Event::TransportFailed { reason } => Happening::of("deaf", reason.clone()),
+        Event::TransportRecovered => Happening::of("recovered", "receiving again"),
+        Event::Stopped => Happening::of("stopped", "no longer a member"),
+        event => Happening::of("other", format!("{event:?}")),
     }
 }
 

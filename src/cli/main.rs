@@ -1,5 +1,10 @@
 //! The command `selkie`: a demo, a real member, and certificates for both.
 
+#![allow(
+    clippy::std_instead_of_alloc,
+    reason = "a program, which always has std"
+)]
+
 mod agent;
 mod args;
 mod certs;

@@ -23,7 +23,7 @@ use self::signals::Stop;
 use crate::{
     args::{AgentArgs, CodecKind, TransportKind},
     failure::Failure,
-    happening::Happening,
+    happening::{Chronicle, Happening},
     print,
     text::now,
 };
@@ -40,12 +40,11 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
             TransportKind::Quic => {
                 let credentials = credentials(&args)?;
                 let quic = Quic::bind(args.bind, &credentials)
-                    .map_err(|error| place::bind_failed(args.bind, &error))?;
+                    .map_err(|error| place::bind_failed(&error))?;
                 speak(args, quic, stop).await
             }
             TransportKind::Udp => {
-                let udp = PlainUdp::bind(args.bind)
-                    .map_err(|error| place::bind_failed(args.bind, &error))?;
+                let udp = PlainUdp::bind(args.bind).map_err(|error| place::bind_failed(&error))?;
                 speak(args, udp, stop).await
             }
         }
@@ -88,6 +87,7 @@ async fn tell(
     mut stop: Stop,
 ) -> io::Result<Result<(), Failure>> {
     let mut events = cluster.events();
+    let mut chronicle = Chronicle::default();
     printer.print(&started(args, &cluster.identity()))?;
     // Those that joined before we listened.
     for member in cluster.members().active() {
@@ -102,7 +102,7 @@ async fn tell(
             }
             Either::Left((Some(event), _)) => {
                 warn(&event);
-                printer.print(&Happening::from(&event))?;
+                printer.print(&chronicle.take(&event))?;
             }
             Either::Right((signal, _)) => break signal,
         }
@@ -128,13 +128,17 @@ async fn tell(
 
 fn started(args: &AgentArgs, identity: &Node) -> Happening {
     let transport = args.transport.name();
+    let unnamed = match args.name {
+        Some(_) => "",
+        None => "; named after the host and port, for want of a --name",
+    };
     let seeds: Vec<_> = args.join.iter().map(Seed::to_string).collect();
     let joining = match seeds.as_slice() {
         [] => "waiting to be joined at".to_owned(),
         seeds => format!("joining at {}", seeds.join(", ")),
     };
     Happening {
-        detail: Some(format!("{transport}; {joining}")),
+        detail: Some(format!("{transport}; {joining}{unnamed}")),
         ..Happening::about("started", identity)
     }
 }

@@ -48,8 +48,8 @@ pub(super) fn identity(args: &AgentArgs, local: SocketAddr) -> Result<Node, Fail
 }
 
 /// Why there is no socket.
-pub(super) fn bind_failed(addr: SocketAddr, error: &io::Error) -> Failure {
-    let failure = Failure::caused(format!("cannot listen at {addr}"), error);
+pub(super) fn bind_failed(error: &io::Error) -> Failure {
+    let failure = Failure::caused("cannot start the member", error);
     match error.kind() {
         io::ErrorKind::AddrInUse => failure.hint(
             "another process has this port: stop it, or take another one; port 0 is any free one",

@@ -23,7 +23,7 @@ use self::{
     player::Company,
     story::{Act, Missed, Sight, Story, Times},
 };
-use crate::{args::DemoArgs, failure::Failure, happening::Happening, print};
+use crate::{args::DemoArgs, failure::Failure, happening::Chronicle, print};
 
 /// How often the cluster is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -56,6 +56,7 @@ async fn play(args: &DemoArgs, audience: &mut Audience) -> Result<Times, Failure
         .map_err(|error| print::failed(&error))?;
     let mut show = Show {
         eyes,
+        chronicle: Chronicle::default(),
         story: Story::new(cast, usize::from(args.nodes)),
         curtain,
     };
@@ -65,6 +66,7 @@ async fn play(args: &DemoArgs, audience: &mut Audience) -> Result<Times, Failure
 /// A performance going on.
 struct Show {
     eyes: Events<Node>,
+    chronicle: Chronicle,
     story: Story,
     curtain: Instant,
 }
@@ -126,9 +128,9 @@ impl Show {
         Ok(())
     }
 
-    fn tell(&self, event: &Event<Node>, audience: &mut Audience) -> Result<(), Failure> {
+    fn tell(&mut self, event: &Event<Node>, audience: &mut Audience) -> Result<(), Failure> {
         audience
-            .happening(self.curtain.elapsed(), &Happening::from(event))
+            .happening(self.curtain.elapsed(), &self.chronicle.take(event))
             .map_err(|error| print::failed(&error))
     }
 
