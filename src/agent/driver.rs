@@ -81,7 +81,7 @@ pub(super) struct Agent<I: Identity, C, T, H: BroadcastHandler<I>> {
     pub(super) lifeline: Lifeline<I>,
     pub(super) news: News<I>,
     pub(super) stats: Stats,
-    pub(super) phase: Phase,
+    pub(super) phase: Phase<I>,
 }
 
 /// What happened in this turn, to be published.
@@ -106,17 +106,18 @@ impl<I: Identity> Default for News<I> {
 }
 
 /// Where the driver is in its life.
-pub(super) enum Phase {
+pub(super) enum Phase<I> {
     Running,
     /// The cluster was told that we go; members are to acknowledge that.
-    Leaving(Leave),
+    Leaving(Leave<I>),
     /// To stop after this turn.
     Ending,
 }
 
 /// A departure on its way.
-pub(super) struct Leave {
-    acked: usize,
+pub(super) struct Leave<I> {
+    /// Who acknowledged it, each once.
+    acked: Vec<I>,
     enough: usize,
     deadline: Duration,
 }
@@ -229,19 +230,26 @@ where
         }
         debug!(enough, "leaving");
         self.phase = Phase::Leaving(Leave {
-            acked: 0,
+            acked: Vec::new(),
             enough,
             deadline: self.outputs.now.saturating_add(patience),
         });
-        self.check_leave(0);
+        self.check_leave();
     }
 
-    /// Ends the departure if so many more acknowledgements, or the time, allow it.
-    fn check_leave(&mut self, acks: usize) {
+    fn on_leave_acked(&mut self, member: I) {
+        if let Phase::Leaving(leave) = &mut self.phase
+            && !leave.acked.contains(&member)
+        {
+            leave.acked.push(member);
+        }
+    }
+
+    /// Ends the departure if enough members know, or the time is up.
+    fn check_leave(&mut self) {
         if let Phase::Leaving(leave) = &mut self.phase {
-            leave.acked += acks;
-            if leave.acked >= leave.enough || self.outputs.now >= leave.deadline {
-                let acked = leave.acked;
+            let acked = leave.acked.len();
+            if acked >= leave.enough || self.outputs.now >= leave.deadline {
                 self.end_leave(acked);
             }
         }
@@ -304,7 +312,7 @@ where
                 self.outputs.flush(&mut self.stats).await;
             }
         }
-        self.check_leave(0);
+        self.check_leave();
     }
 
     /// Asks the seeds, while there is nobody else.
@@ -367,18 +375,16 @@ where
 
     /// Shows the handles what changed.
     fn publish(&mut self) {
-        let mut leave_acks = 0;
         let mut notices = core::mem::take(&mut self.outputs.notices);
         for notice in notices.drain(..) {
-            if let OwnedNotification::LeaveAcked(_) = &notice {
-                leave_acks += 1;
-            }
-            if let Some(event) = Event::from_notice(notice) {
+            if let OwnedNotification::LeaveAcked(member) = notice {
+                self.on_leave_acked(member);
+            } else if let Some(event) = Event::from_notice(notice) {
                 self.note(event);
             }
         }
         self.outputs.notices = notices;
-        self.check_leave(leave_acks);
+        self.check_leave();
         self.audit();
 
         let members: Vec<_> = self

@@ -12,5 +12,7 @@
 mod conformance;
 #[cfg(feature = "smol")]
 mod memory;
+#[cfg(all(feature = "quic", feature = "certs"))]
+mod quic;
 #[cfg(feature = "udp")]
 mod udp;

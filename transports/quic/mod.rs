@@ -142,12 +142,8 @@ impl Transport for Quic {
         self.handle.shared.room(to)
     }
 
-    fn send(
-        &self,
-        to: SocketAddr,
-        packet: &[u8],
-    ) -> impl Future<Output = Result<(), SendError>> + Send {
-        core::future::ready(self.handle.shared.send(to, packet))
+    async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
+        self.handle.shared.send(to, packet)
     }
 
     fn recv(&self, batch: &mut Batch) -> impl Future<Output = io::Result<()>> + Send {
@@ -206,8 +202,7 @@ impl Options {
         self
     }
 
-    /// How long a connection is kept over which nothing is sent: 15 s. Should be longer than the
-    /// time between two probes of the same member.
+    /// How long a connection is kept over which nothing is sent: 15 s. At least a millisecond.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;

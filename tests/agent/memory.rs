@@ -1,0 +1,77 @@
+use selkie::{
+    Incarnation, State,
+    agent::Event,
+    transports::{Memory, MemoryNetwork},
+};
+
+use super::{
+    cluster::{ANY_PORT, Net, cluster_tests},
+    fixture::{Agent, event, name},
+};
+
+cluster_tests!(MemoryNetwork);
+
+impl Net for MemoryNetwork {
+    type End = Memory;
+
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn bind(&self, _named: &str) -> Memory {
+        Self::bind(self, ANY_PORT).unwrap()
+    }
+}
+
+#[test]
+fn a_refutation_shows_with_its_incarnation() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", Net::bind(&net, "a"), &[]).await;
+        let b = Agent::start("b", Net::bind(&net, "b"), &[&a]).await;
+        let c = Agent::start("c", Net::bind(&net, "c"), &[&a]).await;
+        for agent in [&a, &b, &c] {
+            agent.knows(2).await;
+        }
+        let mut events = a.cluster.events();
+        let id = c.cluster.identity();
+        net.silence(c.addr());
+        event(&mut events, &Event::Suspected(id)).await;
+        assert_eq!(a.state_of("c"), Some(State::Suspect));
+        net.heal();
+        event(&mut events, &Event::Refuted(id)).await;
+        let shown = a.cluster.members().find(&name("c")).cloned().unwrap();
+        assert_eq!((shown.id, shown.state), (id, State::Alive));
+        assert!(shown.incarnation > Incarnation(0));
+    });
+}
+
+#[test]
+fn a_member_that_was_declared_down_rejoins_under_a_renewed_identity() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", Net::bind(&net, "a"), &[]).await;
+        let b = Agent::start("b", Net::bind(&net, "b"), &[&a]).await;
+        a.knows(1).await;
+        let (mut at_a, mut at_b) = (a.cluster.events(), b.cluster.events());
+        let before = b.cluster.identity();
+        net.cut(a.addr(), b.addr());
+        event(&mut at_a, &Event::Failed(before)).await;
+        event(&mut at_a, &Event::Alone).await;
+        net.heal();
+        a.knows(1).await;
+        b.knows(1).await;
+        // Both held each other down: at least one of them came back as somebody new.
+        let renewed = [&a, &b].map(|agent| agent.cluster.stats().engine.renewals);
+        assert!(renewed.iter().sum::<u64>() > 0);
+        if renewed[1] > 0 {
+            event_rejoined(&mut at_b).await;
+            assert!(b.cluster.identity().generation() > before.generation());
+        }
+    });
+}
+
+async fn event_rejoined(events: &mut selkie::agent::Events<selkie::Node>) {
+    let is_it = |event: &Event<_>| matches!(event, Event::Rejoined(_));
+    super::fixture::event_where(events, &"rejoined", is_it).await;
+}
