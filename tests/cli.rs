@@ -156,12 +156,25 @@ fn members_on_ipv6_find_each_other_through_a_dual_stack_socket() {
 
 #[test]
 fn a_second_signal_exits_at_once() {
-    let bind = ["--bind", "127.0.0.1:0", "--transport", "udp"];
-    let mut a = Agent::start("a", &owned(&[&bind[..], &["--name", "a"]].concat()));
-    a.signal("INT");
-    a.signal("INT");
-    // Both, as nobody has to be told here.
-    assert!(matches!(a.wait(), Some(0 | 130)));
+    let shared = [
+        "--transport",
+        "udp",
+        "--preset",
+        "wan",
+        "--bind",
+        "127.0.0.1:0",
+    ];
+    let mut a = Agent::start("a", &owned(&[&shared[..], &["--name", "a"]].concat()));
+    let seed = a.addr.to_string();
+    let join = ["--name", "b", "--join", &seed];
+    let mut b = Agent::start("b", &owned(&[&shared[..], &join].concat()));
+    a.until_event("joined", "b");
+    // Nobody acknowledges the departure: it takes its time.
+    b.kill();
+    a.signal("TERM");
+    a.until("leaving", |event| event["event"] == "leaving");
+    a.signal("TERM");
+    assert_eq!(a.wait(), Some(130));
 }
 
 #[test]
@@ -409,7 +422,10 @@ impl Agent {
     fn start(name: &'static str, args: &[String]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_selkie"));
         if args.first().is_none_or(|arg| arg != "agent") {
-            command.args(["agent", "--json", "--preset", "local"]);
+            command.args(["agent", "--json"]);
+            if !args.iter().any(|arg| arg == "--preset") {
+                command.args(["--preset", "local"]);
+            }
         }
         let mut child = command
             .args(args)

@@ -88,6 +88,7 @@ async fn tell(
 ) -> io::Result<Result<(), Failure>> {
     let mut events = cluster.events();
     let mut chronicle = Chronicle::default();
+    let mut unresolved = Vec::new();
     printer.print(&started(args, &cluster.identity()))?;
     // Those that joined before we listened.
     for member in cluster.members().active() {
@@ -101,7 +102,7 @@ async fn tell(
                 return Ok(Err(Failure::new("the member stopped", why)));
             }
             Either::Left((Some(event), _)) => {
-                warn(&event);
+                warn(&event, &mut unresolved);
                 printer.print(&chronicle.take(&event))?;
             }
             Either::Right((signal, _)) => break signal,
@@ -143,10 +144,12 @@ fn started(args: &AgentArgs, identity: &Node) -> Happening {
     }
 }
 
-/// What needs somebody's attention also goes where errors go.
-fn warn(event: &Event<Node>) {
+/// What needs somebody's attention also goes where errors go; a seed that cannot be resolved, once.
+fn warn(event: &Event<Node>, unresolved: &mut Vec<Seed>) {
     let failure = match event {
+        Event::SeedUnresolved { seed, .. } if unresolved.contains(seed) => return,
         Event::SeedUnresolved { seed, reason } => {
+            unresolved.push(seed.clone());
             Failure::new(format!("cannot resolve seed {seed}"), reason)
                 .hint("it will be tried again; is the name right?")
         }
