@@ -261,6 +261,7 @@ fn members_of_another_authority_stay_strangers() {
     let mut b = Agent::start("b", &ours.args("b", &["--join", &join]));
     a.until_event("joined", "b");
     b.until_event("joined", "a");
+    x.until_stderr("authority");
     for agent in [&mut a, &mut b, &mut x] {
         agent.signal("TERM");
         assert_eq!(agent.wait(), Some(0));

@@ -41,3 +41,33 @@ pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
         at.millisecond()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::{rfc3339, seconds};
+
+    #[test]
+    fn spans_have_three_figures() {
+        for (millis, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.00 s"),
+            (9_994, "9.99 s"),
+            (9_995, "10.0 s"),
+            (99_940, "99.9 s"),
+            (99_960, "100 s"),
+        ] {
+            assert_eq!(seconds(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn points_in_time_are_utc_to_the_millisecond() {
+        let at = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_007);
+        assert_eq!(rfc3339(at), "2001-09-09T01:46:40.007Z");
+    }
+}

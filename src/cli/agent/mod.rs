@@ -2,6 +2,7 @@
 
 mod place;
 mod signals;
+mod trust;
 
 use std::io::{self, Write, stderr};
 
@@ -41,6 +42,7 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
                 let credentials = credentials(&args)?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
+                smol::spawn(trust::watch(quic.clone())).detach();
                 speak(args, quic, stop).await
             }
             TransportKind::Udp => {
