@@ -180,3 +180,31 @@ impl<'a> From<Result<&Times, &'a str>> for Outcome<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::{Outcome, Times};
+
+    #[test]
+    fn the_result_is_as_scripts_expect_it() {
+        let times = Times {
+            converged: Duration::from_millis(1),
+            suspect: Duration::from_millis(2),
+            down: Duration::from_millis(3),
+            rejoined: Duration::from_millis(4),
+            left: Duration::from_millis(5),
+        };
+        for (outcome, json) in [
+            (
+                Ok(&times),
+                r#"{"result":"ok","converged_ms":1,"suspect_ms":2,"down_ms":3,"rejoined_ms":4,"left_ms":5}"#,
+            ),
+            (Err("why"), r#"{"result":"failed","reason":"why"}"#),
+        ] {
+            let printed = serde_json::to_string(&Outcome::from(outcome)).expect("JSON");
+            assert_eq!(printed, json);
+        }
+    }
+}

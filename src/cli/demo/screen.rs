@@ -24,6 +24,9 @@ const FRAME_LINES: u16 = 4;
 /// Left above the table for the steps told, where the terminal is not high enough for everything.
 const STEP_LINES: u16 = 8;
 
+/// What all columns take, with names of the demo's length.
+const WIDTH_OF_ALL: u16 = 74;
+
 /// A table that redraws in place.
 #[derive(Debug)]
 pub(crate) struct Screen {
@@ -103,7 +106,9 @@ fn draw(frame: &mut Frame<'_>, rows: &[Row], now: &Present) {
 fn draw_table(frame: &mut Frame<'_>, area: Rect, rows: &[Row]) {
     let fits = usize::from(area.height.saturating_sub(1));
     let (shown, hidden) = choose(rows, fits);
-    let mut lines: Vec<_> = shown.into_iter().map(table_row).collect();
+    let with_incarnation = area.width >= WIDTH_OF_ALL;
+    let row_of = |row| table_row(row, with_incarnation);
+    let mut lines: Vec<_> = shown.into_iter().map(row_of).collect();
     if hidden > 0 {
         let more = format!("and {hidden} more");
         lines.push(
@@ -113,17 +118,20 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, rows: &[Row]) {
     }
     let name = rows.iter().map(|row| row.name.as_str().len()).max();
     let name = name.unwrap_or(0).clamp(12, 24);
-    let widths = [
-        Constraint::Length(3),
-        Constraint::Length(u16::try_from(name).unwrap_or(24)),
-        Constraint::Length(17),
-        Constraint::Length(18),
-        Constraint::Length(11),
-        Constraint::Length(8),
+    let mut columns = vec![
+        ("", 3),
+        ("NAME", u16::try_from(name).unwrap_or(24)),
+        ("ADDRESS", 17),
+        ("STATE", 18),
+        ("   SINCE", 8),
     ];
-    let heading = ["", "NAME", "ADDRESS", "STATE", "INCARNATION", "   SINCE"];
-    let table = Table::new(lines, widths)
-        .header(TableRow::new(heading).style(Style::new().add_modifier(Modifier::DIM)));
+    if with_incarnation {
+        columns.insert(4, ("INCARNATION", 11));
+    }
+    let heading = TableRow::new(columns.iter().map(|(heading, _)| *heading))
+        .style(Style::new().add_modifier(Modifier::DIM));
+    let widths = columns.iter().map(|(_, width)| Constraint::Length(*width));
+    let table = Table::new(lines, widths).header(heading);
     frame.render_widget(table, area);
 }
 
@@ -156,7 +164,7 @@ fn choose(rows: &[Row], fits: usize) -> (Vec<&Row>, usize) {
     (shown, hidden)
 }
 
-fn table_row(row: &Row) -> TableRow<'static> {
+fn table_row(row: &Row, with_incarnation: bool) -> TableRow<'static> {
     let style = match row.standing {
         Standing::Ourselves | Standing::Alive => Style::new().fg(Color::Green),
         Standing::Suspect => Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD),
@@ -170,14 +178,17 @@ fn table_row(row: &Row) -> TableRow<'static> {
         Standing::Down => "  ✗",
         Standing::Left => "  ○",
     };
-    TableRow::new(vec![
+    let mut cells = vec![
         Cell::from(mark).style(style),
         Cell::from(row.name.as_str().to_owned()),
         Cell::from(row.addr.to_string()),
         Cell::from(row.standing.name()).style(style),
-        Cell::from(format!("{:>11}", row.incarnation)),
         Cell::from(format!("{:>8}", seconds(row.lasting))),
-    ])
+    ];
+    if with_incarnation {
+        cells.insert(4, Cell::from(format!("{:>11}", row.incarnation)));
+    }
+    TableRow::new(cells)
 }
 
 #[cfg(test)]

@@ -29,6 +29,15 @@ fn everything_about_a_member_fits_80_columns() {
 }
 
 #[test]
+fn a_narrow_terminal_does_without_the_incarnation() {
+    let drawn = draw_at(62, 5, &[row("node-1", 65535, Standing::Ourselves)]);
+    assert_eq!(
+        drawn.get(2).map(String::as_str),
+        Some("  ◉ node-1       127.0.0.1:65535   alive (observer)     12.3 s")
+    );
+}
+
+#[test]
 fn unusual_members_are_shown_where_not_all_fit() {
     let mut rows: Vec<_> = (1..=30)
         .map(|n| row(&format!("node-{n}"), 4000, Standing::Alive))
