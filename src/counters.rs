@@ -37,7 +37,7 @@ counters! {
     dropped_from_ourselves,
     /// Dropped: a kind of message from a newer version.
     dropped_unknown_kind,
-    /// Dropped: addressed to somebody else, or to a former identity of ours.
+    /// Dropped: addressed to somebody else.
     dropped_not_for_us,
     /// Dropped: the caller's check of the header refused them.
     dropped_by_check,

@@ -4,6 +4,7 @@
 //! (Front page to be written with the engine.)
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(unreachable_pub)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

@@ -300,9 +300,19 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.believe(header, broadcasts, runtime)
     }
 
+    /// Whether a datagram is for us, or for a former life of ours: its sender does not know yet
+    /// that we are another. Dropping those would cut us off from everybody when many renew at
+    /// once, as after a partition. Only what holds that life down does not concern us any more.
     fn is_for_us(&self, header: &Header<I>) -> bool {
-        header.dst == self.identity
-            || (header.message == Message::Announce && self.identity.accepts_announce(&header.dst))
+        match header.message {
+            _ if header.dst == self.identity => true,
+            Message::Announce => self.identity.accepts_announce(&header.dst),
+            Message::TurnUndead => false,
+            _ => {
+                header.dst.addr() == self.identity.addr()
+                    && self.identity.win_addr_conflict(&header.dst)
+            }
+        }
     }
 
     /// Applies a datagram that is whole and for us: the sender, the updates, the broadcasts; then
@@ -358,7 +368,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Message::Ping(_) | Message::IndirectPing { .. }
         );
         if aftermath.heard_stale_claim && !answered {
-            // The header's incarnation is the answer.
+            // The header is the answer: it says who we are, and our incarnation.
             self.send(&header.src, Message::Gossip, runtime)?;
         }
         Ok(())
@@ -415,7 +425,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             } => {
                 self.on_suspicion_timer(&id, incarnation, epoch, runtime);
             }
-            Timer::Forget { id, epoch } => self.on_forget_timer(&id, epoch),
+            Timer::Forget { id, epoch } => self.on_forget_timer(&id, epoch, runtime),
             Timer::Probe { token, cycle } if token == self.token => {
                 self.on_probe_timer(cycle, runtime);
             }

@@ -96,7 +96,7 @@ fn lengths_that_are_only_claimed_are_refused() {
 #[test]
 fn deep_nesting_is_refused() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    struct Nested(Vec<Nested>);
+    struct Nested(Vec<Self>);
 
     let bytes = [0x91; 100_000];
     let decoded: Result<Member<Nested>, _> = MsgpackCodec.decode_member(&mut &bytes[..]);

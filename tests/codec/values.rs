@@ -58,10 +58,6 @@ pub(crate) fn labelled() -> [Labelled; 3] {
     })
 }
 
-pub(crate) fn ping(src: SocketAddr, incarnation: u16, dst: SocketAddr) -> Header<SocketAddr> {
-    header(src, incarnation, dst, Message::Ping(ProbeNumber(255)))
-}
-
 pub(crate) fn header<I>(src: I, incarnation: u16, dst: I, message: Message<I>) -> Header<I> {
     Header {
         src,

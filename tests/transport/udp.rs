@@ -92,3 +92,28 @@ fn a_socket_made_elsewhere_serves_as_well() {
         assert!(batch.iter().eq([(addr, &b"to myself"[..])]));
     });
 }
+
+#[test]
+fn a_report_that_nobody_listens_is_no_failure() {
+    let gone = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let peer = gone.local_addr().unwrap();
+    drop(gone);
+    // A connected socket is one that hears such reports, on every system.
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.connect(peer).unwrap();
+    let addr = socket.local_addr().unwrap();
+    let udp = PlainUdp::from_socket(socket).unwrap();
+    smol::block_on(async {
+        let mut batch = Batch::new();
+        for _ in 0..3 {
+            udp.send(peer, b"anybody there?").await.unwrap();
+        }
+        let received = smol::future::poll_once(udp.recv(&mut batch)).await;
+        assert!(received.is_none(), "{received:?}");
+
+        let heir = PlainUdp::bind(peer).unwrap();
+        heir.send(addr, b"now there is").await.unwrap();
+        udp.recv(&mut batch).await.unwrap();
+        assert!(batch.iter().eq([(peer, &b"now there is"[..])]));
+    });
+}

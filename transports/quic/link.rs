@@ -7,10 +7,7 @@ use std::{collections::HashMap, io, time::Instant};
 use futures::{FutureExt, future::BoxFuture};
 use quinn::{Connection, SendDatagramError, StoppedError, VarInt};
 
-use super::{
-    counters::Tally,
-    tls::{DATAGRAMS_OUT_BYTES, STREAMS_MAX},
-};
+use super::{counters::Tally, tls::STREAMS_MAX};
 
 /// The most packets that wait for a connection to come about.
 const WAITING_PACKETS_MAX: usize = 32;
@@ -117,6 +114,8 @@ pub(super) struct Up {
     /// The one before, over which the peer may still send: after two that dialled at once, each
     /// may prefer another one. A peer has no more than these two.
     previous: Option<Connection>,
+    /// The free bytes of its datagram queue when that is empty.
+    space: usize,
     /// How many datagrams had come in when we last looked, and since when we send without any
     /// more coming in.
     heard: (u64, Option<Instant>),
@@ -127,6 +126,7 @@ pub(super) struct Up {
 impl Up {
     pub(super) fn new(conn: Connection, replaced: Option<Link>) -> Self {
         Self {
+            space: conn.datagram_send_buffer_space(),
             conn,
             previous: replaced.and_then(Link::into_conn),
             heard: (0, None),
@@ -159,7 +159,7 @@ impl Up {
     pub(super) fn send(&mut self, packet: &[u8], tally: &Tally) -> Result<(), Refusal> {
         if self.room().is_some_and(|room| packet.len() <= room) {
             // Beyond its buffer, quinn would drop the oldest without a word.
-            if self.conn.datagram_send_buffer_space() < packet.len() {
+            if self.conn.datagram_send_buffer_space() < packet.len().max(1) {
                 return Err(Refusal::Full);
             }
             match self.conn.send_datagram(packet.to_vec().into()) {
@@ -211,8 +211,7 @@ impl Up {
     pub(super) fn is_flushed(&mut self) -> bool {
         self.forget_finished_streams();
         self.conn.close_reason().is_some()
-            || self.streams.is_empty()
-                && self.conn.datagram_send_buffer_space() >= DATAGRAMS_OUT_BYTES
+            || self.streams.is_empty() && self.conn.datagram_send_buffer_space() >= self.space
     }
 }
 

@@ -194,8 +194,8 @@ impl Options {
     }
 
     /// Runs the node's tasks on this executor, which the caller drives, instead of smol's global
-    /// one. The node does not keep it alive: once the last owner drops it, the node is silent at
-    /// once, without a word to its peers, and its port is free.
+    /// one. The node does not keep it alive, but these options do: once its last owner drops it,
+    /// the node is silent at once, without a word to its peers, and its port is free.
     #[must_use]
     pub fn executor(mut self, executor: Arc<Executor<'static>>) -> Self {
         self.executor = Some(executor);

@@ -34,7 +34,7 @@ use super::{Credentials, Options, Quic};
 pub(super) const PROTOCOL: &[u8] = b"selkie/1";
 
 /// The most bytes that wait to be sent as datagrams to one peer.
-pub(super) const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
+const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
 
 /// The most large packets on their way to one peer, and from one peer.
 pub(super) const STREAMS_MAX: usize = 8;

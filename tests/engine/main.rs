@@ -1,0 +1,7 @@
+//! The engine through its public API, on virtual time.
+
+mod cluster;
+mod codec;
+mod detection;
+mod solo;
+mod world;
