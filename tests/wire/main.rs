@@ -18,4 +18,5 @@ mod peer;
 mod site;
 #[cfg(all(feature = "smol", feature = "udp"))]
 mod sockets;
+mod subject;
 mod world;

@@ -83,9 +83,9 @@ fn a_member_of_either_kind_refutes_a_suspicion() {
                 })
             })
         });
-        let refuted = world.up().any(|at| {
-            at != suspect && !world.places[at].notices.contains(&Notice::Down(before))
-        });
+        let refuted = world
+            .up()
+            .any(|at| at != suspect && !world.places[at].notices.contains(&Notice::Down(before)));
         assert!(refuted, "declared down by everybody");
     });
 }
@@ -98,9 +98,13 @@ fn what_foca_tells_a_healthy_member_by_mistake_does_not_move_a_selkie() {
         let mut world = World::joined(&[foca, selkie], Pace::Lan, seed(), 0);
         world.loss = 0.0;
         world.cut_off(1);
-        world.wait("suspected", |world| world.belief(0, 1).unwrap().state == State::Suspect);
+        world.wait("suspected", |world| {
+            world.belief(0, 1).unwrap().state == State::Suspect
+        });
         world.heal();
-        world.wait("refuted", |world| world.belief(0, 1).unwrap().state == State::Alive);
+        world.wait("refuted", |world| {
+            world.belief(0, 1).unwrap().state == State::Alive
+        });
         world.runs_for(60 * SECOND);
         assert!(world.verdicts > 0, "this foca has learned better: {foca:?}");
         assert_eq!(world.site(1).identity(), peer(1), "{foca:?}");
@@ -120,7 +124,10 @@ fn a_restarted_member_of_either_kind_takes_its_own_place() {
             world.joins(restarted, (restarted + 1) % 8);
             world.wait("all see all", World::all_see_all);
             let renamed = Notice::Rename(before, after);
-            let told = world.up().filter(|&at| world.places[at].notices.contains(&renamed)).count();
+            let told = world
+                .up()
+                .filter(|&at| world.places[at].notices.contains(&renamed))
+                .count();
             assert!(told > 0, "nobody was told of the new identity");
         });
     }
@@ -175,7 +182,9 @@ fn members_of_each_kind_that_were_cut_off_come_back() {
         world.cut_off(2);
         world.wait("cut off to all", |world| {
             let lost = |at: usize, of: usize| {
-                world.belief(at, of).is_some_and(|belief| belief.state == State::Down)
+                world
+                    .belief(at, of)
+                    .is_some_and(|belief| belief.state == State::Down)
             };
             (3..6).all(|at| lost(at, 1) && lost(at, 2)) && lost(0, 1) && lost(1, 2) && lost(2, 1)
         });

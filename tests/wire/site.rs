@@ -6,8 +6,8 @@ use std::{
 };
 
 use selkie::{
-    Codec, Config, Engine, Incarnation, Member, Message, Notification, Periodic, Runtime, State, Suspicion,
-    Transmissions,
+    Codec, Config, Engine, Incarnation, Member, Message, Notification, Periodic, Runtime, State,
+    Suspicion, Transmissions,
     codecs::{BincodeCodec, PostcardCodec},
 };
 
@@ -117,7 +117,12 @@ pub(crate) trait Site: Send {
     /// Who is active, sorted.
     fn active(&self) -> Vec<Peer> {
         let active = |member: &Member<Peer>| member.state.is_active();
-        let mut active: Vec<Peer> = self.members().into_iter().filter(active).map(|m| m.id).collect();
+        let mut active: Vec<Peer> = self
+            .members()
+            .into_iter()
+            .filter(active)
+            .map(|m| m.id)
+            .collect();
         active.sort_unstable();
         active
     }

@@ -123,7 +123,8 @@ impl World {
             let lost = self.rng.f64() < self.loss || self.cut_off.contains(&at);
             let latency = Duration::from_micros(self.rng.u64(1_000..20_000));
             if !lost {
-                self.events.push(self.now + latency, Event::Arrives { to, data });
+                self.events
+                    .push(self.now + latency, Event::Arrives { to, data });
             }
         }
         outcome
@@ -179,9 +180,19 @@ impl World {
             return;
         }
         let views: Vec<_> = (0..self.places.len())
-            .map(|at| (at, self.places[at].kind, self.site(at).identity(), self.site(at).members()))
+            .map(|at| {
+                (
+                    at,
+                    self.places[at].kind,
+                    self.site(at).identity(),
+                    self.site(at).members(),
+                )
+            })
             .collect();
-        panic!("SEED={}: not in three minutes: {what}; {views:#?}", self.seed);
+        panic!(
+            "SEED={}: not in three minutes: {what}; {views:#?}",
+            self.seed
+        );
     }
 
     fn step(&mut self, end: Duration) -> bool {
@@ -232,7 +243,8 @@ impl World {
     /// Whether all the others hold the member of a place down.
     pub(crate) fn is_down_to_all(&self, about: usize) -> bool {
         self.up().filter(|&at| at != about).all(|at| {
-            self.belief(at, about).is_some_and(|member| member.state == State::Down)
+            self.belief(at, about)
+                .is_some_and(|member| member.state == State::Down)
         })
     }
 }
