@@ -64,26 +64,24 @@ impl selkie::Locate for Peer {
     }
 }
 
-/// Broadcasts that were heard, each once.
+/// Broadcasts that were heard, each once. Clones share what they heard.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Heard(pub(crate) BTreeSet<Vec<u8>>);
+pub(crate) struct Heard(Arc<Mutex<BTreeSet<Vec<u8>>>>);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Distinct;
 
-/// The same for foca, which does not show its handler to the outside.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SharedHeard(Arc<Mutex<Heard>>);
-
-impl SharedHeard {
-    pub(crate) fn contains(&self, data: &[u8]) -> bool {
-        self.0.lock().unwrap().0.contains(data)
-    }
-}
-
 impl Heard {
-    fn hear(&mut self, data: &[u8]) -> Option<Distinct> {
-        self.0.insert(data.to_vec()).then_some(Distinct)
+    pub(crate) fn contains(&self, data: &[u8]) -> bool {
+        self.0.lock().unwrap().contains(data)
+    }
+
+    fn hear(&self, data: &[u8]) -> Option<Distinct> {
+        self.0
+            .lock()
+            .unwrap()
+            .insert(data.to_vec())
+            .then_some(Distinct)
     }
 }
 
@@ -129,7 +127,7 @@ macro_rules! foca_peer {
             }
         }
 
-        impl<I> $foca::BroadcastHandler<I> for SharedHeard {
+        impl<I> $foca::BroadcastHandler<I> for Heard {
             type Key = Distinct;
             type Error = Infallible;
 
@@ -138,7 +136,7 @@ macro_rules! foca_peer {
                 data: &[u8],
                 _sender: Option<&I>,
             ) -> Result<Option<Distinct>, Infallible> {
-                Ok(self.0.lock().unwrap().hear(data))
+                Ok(self.hear(data))
             }
         }
     };

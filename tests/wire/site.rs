@@ -11,7 +11,7 @@ use selkie::{
     codecs::{BincodeCodec, PostcardCodec},
 };
 
-use crate::peer::{Heard, Peer, SharedHeard};
+use crate::peer::{Heard, Peer};
 
 /// Which engine, with which codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,15 +223,15 @@ impl<C: Codec<Peer> + Send> Site for Selkie<C> {
     }
 
     fn has_heard(&self, data: &[u8]) -> bool {
-        self.handler().0.contains(data)
+        self.handler().contains(data)
     }
 }
 
 macro_rules! foca_site {
     ($site:ident, $foca:ident, $rand:ident, $remember:expr) => {
         pub(crate) struct $site<C> {
-            pub(crate) foca: $foca::Foca<Peer, C, $rand::rngs::SmallRng, SharedHeard>,
-            heard: SharedHeard,
+            pub(crate) foca: $foca::Foca<Peer, C, $rand::rngs::SmallRng, Heard>,
+            heard: Heard,
         }
 
         impl<C> $site<C>
@@ -240,7 +240,7 @@ macro_rules! foca_site {
         {
             pub(crate) fn new(id: Peer, config: $foca::Config, seed: u64, codec: C) -> Self {
                 let rng = $rand::SeedableRng::seed_from_u64(seed);
-                let heard = SharedHeard::default();
+                let heard = Heard::default();
                 let foca =
                     $foca::Foca::with_custom_broadcast(id, config, rng, codec, heard.clone());
                 Self { foca, heard }

@@ -10,7 +10,7 @@ use selkie::{
     AccumulatingRuntime, Codec, Config, Engine, Header, Incarnation, Member, Message, Transmissions,
 };
 
-use crate::peer::{Heard, SharedHeard};
+use crate::peer::Heard;
 
 /// Who the engine under test is.
 pub(crate) fn a() -> SocketAddr {
@@ -130,7 +130,7 @@ impl<C: Codec<SocketAddr>> Subject for Selkie<C> {
 macro_rules! foca_subject {
     ($name:ident, $foca:ident, $rand:ident) => {
         pub(crate) struct $name<C> {
-            foca: $foca::Foca<SocketAddr, C, $rand::rngs::SmallRng, SharedHeard>,
+            foca: $foca::Foca<SocketAddr, C, $rand::rngs::SmallRng, Heard>,
             runtime: $foca::AccumulatingRuntime<SocketAddr>,
         }
 
@@ -143,7 +143,7 @@ macro_rules! foca_subject {
                 config.max_transmissions = NonZeroU8::new(TRANSMISSIONS).unwrap();
                 config.notify_down_members = true;
                 let rng = $rand::SeedableRng::seed_from_u64(1);
-                let heard = SharedHeard::default();
+                let heard = Heard::default();
                 Self {
                     foca: $foca::Foca::with_custom_broadcast(a(), config, rng, codec, heard),
                     runtime: $foca::AccumulatingRuntime::new(),
