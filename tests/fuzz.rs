@@ -12,7 +12,7 @@ use std::{fs, path::Path};
 
 use fastrand::Rng;
 
-#[path = "../fuzz/bodies/mod.rs"]
+#[path = "../fuzz/src/lib.rs"]
 mod bodies;
 
 #[test]

@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../bodies/mod.rs"]
-mod bodies;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::decode_postcard(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| selkie_fuzz::decode_postcard(data));

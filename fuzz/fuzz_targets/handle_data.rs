@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../bodies/mod.rs"]
-mod bodies;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::handle_data(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| selkie_fuzz::handle_data(data));

@@ -266,7 +266,6 @@ macro_rules! foca_site {
                         config.probe_rtt = Duration::from_millis(100);
                         config.suspect_to_down_after = Duration::from_millis(2000);
                         config.remove_down_after = $remember(Duration::from_secs(86_400));
-                        config.notify_down_members = true;
                         config.periodic_gossip = every(100, 3);
                         config.periodic_announce = every(1000, 1);
                         config.periodic_announce_to_down_members = every(1000, 2);
@@ -274,6 +273,7 @@ macro_rules! foca_site {
                     }
                 };
                 config.max_transmissions = NonZeroU8::new(Pace::TRANSMISSIONS).unwrap();
+                config.notify_down_members = true;
                 config
             }
         }

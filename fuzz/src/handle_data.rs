@@ -9,7 +9,8 @@ use super::{
 
 const US: Id = Id { addr: 1, life: 0 };
 
-pub(crate) fn handle_data(data: &[u8]) {
+/// Options, then datagrams.
+pub fn handle_data(data: &[u8]) {
     let mut input = Input::new(data);
     let Some((mut engine, mut out)) = engine(&mut input) else {
         return;

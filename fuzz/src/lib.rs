@@ -2,8 +2,6 @@
 //!
 //! Shared by the targets of cargo-fuzz and by `tests/fuzz.rs`, which runs them for a moment on
 //! stable Rust.
-// Each target uses one of them.
-#![allow(dead_code)]
 
 mod decode;
 mod engine;
@@ -11,7 +9,7 @@ mod handle_data;
 mod input;
 mod operations;
 
-pub(crate) use self::{
+pub use self::{
     decode::{decode_bincode, decode_msgpack, decode_postcard},
     handle_data::handle_data,
     operations::operations,

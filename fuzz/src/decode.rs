@@ -9,16 +9,19 @@ use selkie::{
 
 use super::engine::Id;
 
-pub(crate) fn decode_bincode(data: &[u8]) {
+/// Bincode in both of its integer encodings.
+pub fn decode_bincode(data: &[u8]) {
     decode(BincodeCodec::standard(), data);
     decode(BincodeCodec::legacy(), data);
 }
 
-pub(crate) fn decode_postcard(data: &[u8]) {
+/// Postcard.
+pub fn decode_postcard(data: &[u8]) {
     decode(PostcardCodec, data);
 }
 
-pub(crate) fn decode_msgpack(data: &[u8]) {
+/// MessagePack.
+pub fn decode_msgpack(data: &[u8]) {
     decode(MsgpackCodec, data);
 }
 

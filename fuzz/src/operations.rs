@@ -15,7 +15,8 @@ use super::{
 /// More than this on the way, or on the clock, and the oldest is lost.
 const KEPT_MAX: usize = 256;
 
-pub(crate) fn operations(data: &[u8]) {
+/// Options, then operations.
+pub fn operations(data: &[u8]) {
     let mut input = Input::new(data);
     let mut world = World::new(&mut input);
     while !world.sites.is_empty() && !input.is_empty() {
