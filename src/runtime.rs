@@ -64,6 +64,10 @@ pub enum Notice<T> {
     MemberSuspect(T),
     /// A suspected member showed that it is alive.
     MemberRefuted(T),
+    /// A member showed a higher incarnation, in the state that it was in.
+    IncarnationRaised(T),
+    /// A down member is not remembered any more.
+    MemberForgotten(T),
     /// At least one other member is known: the engine probes and gossips.
     Active,
     /// No other member is active.
@@ -102,6 +106,8 @@ impl<'a, I: Clone> Notice<&'a I> {
             },
             Self::MemberSuspect(id) => Notice::MemberSuspect(own(id)),
             Self::MemberRefuted(id) => Notice::MemberRefuted(own(id)),
+            Self::IncarnationRaised(id) => Notice::IncarnationRaised(own(id)),
+            Self::MemberForgotten(id) => Notice::MemberForgotten(own(id)),
             Self::Active => Notice::Active,
             Self::Idle => Notice::Idle,
             Self::Rejoin(id) => Notice::Rejoin(own(id)),

@@ -425,7 +425,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             } => {
                 self.on_suspicion_timer(&id, incarnation, epoch, runtime);
             }
-            Timer::Forget { id, epoch } => self.on_forget_timer(&id, epoch),
+            Timer::Forget { id, epoch } => self.on_forget_timer(&id, epoch, runtime),
             Timer::Probe { token, cycle } if token == self.token => {
                 self.on_probe_timer(cycle, runtime);
             }

@@ -171,15 +171,19 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.updates.add(Subject::Former, &self.scratch);
         }
         self.former.0.push(former);
-        self.forget_our_address();
+        self.forget_our_address(runtime);
         self.spread_ourselves(State::Alive);
         self.reconnect(runtime);
     }
 
     /// A member that had the address we have now makes way.
-    fn forget_our_address(&mut self) {
+    fn forget_our_address<R: Runtime<I>>(&mut self, runtime: &mut R) {
         if let Some(slot) = self.table.find(&self.identity.addr()) {
-            self.forget(slot);
+            let entry = self.table.get(slot);
+            if entry.held().is_active() {
+                runtime.notify(Notice::MemberDown(&entry.id));
+            }
+            self.forget(slot, runtime);
         }
     }
 

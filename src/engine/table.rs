@@ -114,7 +114,9 @@ pub(super) struct Draw {
 }
 
 /// What [`Table::remove`] did.
-pub(super) struct Removed {
+pub(super) struct Removed<I> {
+    /// Who it was.
+    pub(super) id: I,
     /// What waited to be sent about the removed entry.
     pub(super) item: Option<ItemId>,
     /// What waits to be sent about the entry that took its slot.
@@ -231,7 +233,7 @@ impl<I: Identity> Table<I> {
         core::mem::replace(&mut self.entries[slot.at()].id, id)
     }
 
-    pub(super) fn remove(&mut self, slot: Slot) -> Removed {
+    pub(super) fn remove(&mut self, slot: Slot) -> Removed<I> {
         self.leave_place(slot);
         let last = Slot((self.entries.len() - 1) as u32);
         if last != slot {
@@ -244,6 +246,7 @@ impl<I: Identity> Table<I> {
             self.entries[slot.at()].item
         });
         Removed {
+            id: entry.id,
             item: entry.item,
             moved_item: moved_item.flatten(),
         }

@@ -209,7 +209,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if held == Held::Down {
             // Remembered, so that late news of it is recognised; not spread: whoever told us does
             // that already, and we have nothing to add.
-            self.make_room_for_stranger()?;
+            self.make_room_for_stranger(runtime)?;
         } else if !self.may_become_active(&update.id, teller, runtime) {
             return None;
         }
@@ -307,12 +307,16 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 runtime.notify(Notice::MemberRefuted(&entry.id));
             }
             (was, Held::Suspect) => {
-                if was != Some(Held::Suspect) {
-                    runtime.notify(Notice::MemberSuspect(&entry.id));
-                }
+                runtime.notify(match was {
+                    Some(Held::Suspect) => Notice::IncarnationRaised(&entry.id),
+                    _ => Notice::MemberSuspect(&entry.id),
+                });
                 self.submit_suspicion(slot, runtime);
             }
             (_, Held::Down) => self.bury(slot, runtime),
+            (Some(Held::Alive), Held::Alive) => {
+                runtime.notify(Notice::IncarnationRaised(&entry.id));
+            }
             (_, Held::Alive) => {}
         }
         self.refresh_connection(runtime);
@@ -333,13 +337,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 break;
             };
             self.counters.down_evicted += 1;
-            self.forget(oldest);
+            self.forget(oldest, runtime);
         }
     }
 
     /// Makes room to remember a member that never was active here; `None` if those that were
     /// take all there is.
-    fn make_room_for_stranger(&mut self) -> Option<()> {
+    fn make_room_for_stranger<R: Runtime<I>>(&mut self, runtime: &mut R) -> Option<()> {
         if self.table.num_down() < self.config.max_down_members {
             return Some(());
         }
@@ -348,7 +352,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return None;
         }
         let stranger = self.table.first_to_forget()?;
-        self.forget(stranger);
+        self.forget(stranger, runtime);
         Some(())
     }
 
@@ -392,7 +396,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Removes an entry, and what waits to be sent about it.
-    pub(super) fn forget(&mut self, slot: Slot) {
+    pub(super) fn forget<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) {
         let removed = self.table.remove(slot);
         if let Some(item) = removed.item {
             self.updates.remove(item);
@@ -400,6 +404,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if let Some(moved) = removed.moved_item {
             *self.updates.subject_mut(moved) = Subject::Member(slot);
         }
+        runtime.notify(Notice::MemberForgotten(&removed.id));
     }
 }
 
