@@ -6,8 +6,10 @@ use core::fmt;
 use super::{
     BuildError, Cluster, Driver, InvalidSeed, Seed, Stats,
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
-    driver::{Agent, Lifeline, News, Phase},
+    driver::{Agent, Lifeline},
     inputs::{COMMANDS_MAX, Inputs},
+    leave::Phase,
+    news::News,
     outputs::Outputs,
     seeds::Seeds,
     shared::Shared,

@@ -107,7 +107,10 @@ impl<I> Event<I> {
             OwnedNotification::Rejoin(id) => Self::Rejoined(id),
             OwnedNotification::Defunct => Self::Defunct,
             OwnedNotification::AddrConflict { ours, theirs } => Self::AddrConflict { ours, theirs },
-            OwnedNotification::LeaveAcked(_) | OwnedNotification::ProbeRestarted => return None,
+            OwnedNotification::IncarnationRaised(_)
+            | OwnedNotification::MemberForgotten(_)
+            | OwnedNotification::LeaveAcked(_)
+            | OwnedNotification::ProbeRestarted => return None,
         })
     }
 

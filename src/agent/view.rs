@@ -183,15 +183,6 @@ impl<I: Identity> View<I> {
         copy.clone()
     }
 
-    /// The member at this place, counting round and round.
-    pub(super) fn at_place(&self, place: usize) -> Option<&MemberInfo<I>> {
-        let places = match self.chunks.last() {
-            Some(last) => (self.chunks.len() - 1) * CHUNK_LEN + last.len(),
-            None => return None,
-        };
-        self.at(place.checked_rem(places)?)
-    }
-
     fn at(&self, slot: usize) -> Option<&MemberInfo<I>> {
         let chunk = self.chunks.get(slot / CHUNK_LEN)?;
         chunk.get(slot % CHUNK_LEN)?.as_ref()

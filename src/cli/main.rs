@@ -1,2 +1,38 @@
-//! The command `selkie`.
-fn main() {}
+//! The command `selkie`: a demo, a real member, and certificates for both.
+
+#![allow(
+    clippy::std_instead_of_alloc,
+    reason = "a program, which always has std"
+)]
+
+mod agent;
+mod args;
+mod certs;
+mod demo;
+mod failure;
+mod happening;
+mod print;
+mod text;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{CertsCommand, Cli, Command};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Agent(args) => agent::run(args),
+        Command::Certs(CertsCommand::Init(args)) => certs::init(&args),
+        Command::Certs(CertsCommand::Issue(args)) => certs::issue(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,16 +1,13 @@
 //! The connection over which we send to one peer, and the table of them.
 
 use alloc::{string::String, vec::Vec};
-use core::{net::SocketAddr, time::Duration};
+use core::{mem, net::SocketAddr, time::Duration};
 use std::{collections::HashMap, io, time::Instant};
 
 use futures::{FutureExt, future::BoxFuture};
 use quinn::{Connection, SendDatagramError, StoppedError, VarInt};
 
-use super::{
-    counters::Tally,
-    tls::{DATAGRAMS_OUT_BYTES, STREAMS_MAX},
-};
+use super::{counters::Tally, tls::STREAMS_MAX};
 
 /// The most packets that wait for a connection to come about.
 const WAITING_PACKETS_MAX: usize = 32;
@@ -21,7 +18,7 @@ const WAITING_BYTES_MAX: usize = 256 << 10;
 /// For how long at least a peer may give no sign of having received anything.
 const SILENCE_MIN: Duration = Duration::from_secs(1);
 
-/// The code by which a connection is closed that was not used for the longest time.
+/// The code by which a connection is closed to make room for others.
 const EVICTED: VarInt = VarInt::from_u32(1);
 
 /// How we stand with a peer.
@@ -34,20 +31,38 @@ pub(super) enum Link {
     Failed(Failed),
 }
 
+impl Link {
+    /// The connection that may still be of use to the peer. An older one is closed.
+    fn into_conn(self) -> Option<Connection> {
+        match self {
+            Self::Dialling(dialling) => dialling.previous,
+            Self::Up(up) => {
+                if let Some(oldest) = up.previous {
+                    oldest.close(EVICTED, b"superseded");
+                }
+                Some(up.conn)
+            }
+            Self::Failed(_) => None,
+        }
+    }
+}
+
 /// The packets that wait for a connection.
-#[derive(Default)]
 pub(super) struct Dialling {
     /// Which dial: a later one to the same peer has another number.
     pub(super) number: u64,
     packets: Vec<Vec<u8>>,
     bytes: usize,
+    previous: Option<Connection>,
 }
 
 impl Dialling {
-    pub(super) fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64, replaced: Option<Link>) -> Self {
         Self {
             number,
-            ..Self::default()
+            packets: Vec::new(),
+            bytes: 0,
+            previous: replaced.and_then(Link::into_conn),
         }
     }
 
@@ -62,8 +77,9 @@ impl Dialling {
         fits
     }
 
-    pub(super) fn packets(&self) -> impl Iterator<Item = &[u8]> {
-        self.packets.iter().map(Vec::as_slice)
+    /// The packets, to be sent by now.
+    pub(super) fn take_packets(&mut self) -> Vec<Vec<u8>> {
+        mem::take(&mut self.packets)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -95,6 +111,11 @@ pub(super) enum Refusal {
 /// A connection for sending.
 pub(super) struct Up {
     conn: Connection,
+    /// The one before, over which the peer may still send: after two that dialled at once, each
+    /// may prefer another one. A peer has no more than these two.
+    previous: Option<Connection>,
+    /// The free bytes of its datagram queue when that is empty.
+    space: usize,
     /// How many datagrams had come in when we last looked, and since when we send without any
     /// more coming in.
     heard: (u64, Option<Instant>),
@@ -103,16 +124,14 @@ pub(super) struct Up {
 }
 
 impl Up {
-    pub(super) fn new(conn: Connection) -> Self {
+    pub(super) fn new(conn: Connection, replaced: Option<Link>) -> Self {
         Self {
+            space: conn.datagram_send_buffer_space(),
             conn,
+            previous: replaced.and_then(Link::into_conn),
             heard: (0, None),
             streams: Vec::new(),
         }
-    }
-
-    pub(super) fn is(&self, conn: &Connection) -> bool {
-        self.conn.stable_id() == conn.stable_id()
     }
 
     pub(super) fn room(&self) -> Option<usize> {
@@ -140,7 +159,7 @@ impl Up {
     pub(super) fn send(&mut self, packet: &[u8], tally: &Tally) -> Result<(), Refusal> {
         if self.room().is_some_and(|room| packet.len() <= room) {
             // Beyond its buffer, quinn would drop the oldest without a word.
-            if self.conn.datagram_send_buffer_space() < packet.len() {
+            if self.conn.datagram_send_buffer_space() < packet.len().max(1) {
                 return Err(Refusal::Full);
             }
             match self.conn.send_datagram(packet.to_vec().into()) {
@@ -192,8 +211,7 @@ impl Up {
     pub(super) fn is_flushed(&mut self) -> bool {
         self.forget_finished_streams();
         self.conn.close_reason().is_some()
-            || self.streams.is_empty()
-                && self.conn.datagram_send_buffer_space() >= DATAGRAMS_OUT_BYTES
+            || self.streams.is_empty() && self.conn.datagram_send_buffer_space() >= self.space
     }
 }
 
@@ -234,31 +252,35 @@ impl Links {
         Some(&mut entry.link)
     }
 
-    /// Puts a link in place of the one that is there, which is returned. If there are too many,
-    /// another one goes: one that failed, or else the one that was not used for the longest time.
-    pub(super) fn put(
-        &mut self,
-        peer: SocketAddr,
-        link: Link,
-        now: Instant,
-        tally: &Tally,
-    ) -> Option<Link> {
+    /// Puts a link in place of the one that is there. If there are too many, another one goes: one
+    /// that failed, or else the one that was not used for the longest time.
+    pub(super) fn put(&mut self, peer: SocketAddr, link: Link, now: Instant, tally: &Tally) {
         if !self.links.contains_key(&peer) && self.links.len() >= self.max {
             self.evict(tally);
         }
         let entry = Entry { link, used: now };
-        self.links.insert(peer, entry).map(|entry| entry.link)
+        self.links.insert(peer, entry);
     }
 
-    /// Takes the link to `peer` out if it is the one that `matches` means.
-    pub(super) fn take_if(
-        &mut self,
-        peer: SocketAddr,
-        matches: impl FnOnce(&Link) -> bool,
-    ) -> Option<Link> {
-        matches(&self.links.get(&peer)?.link)
-            .then(|| self.links.remove(&peer))?
-            .map(|entry| entry.link)
+    /// Takes the link to `peer` out.
+    pub(super) fn take(&mut self, peer: SocketAddr) -> Option<Link> {
+        self.links.remove(&peer).map(|entry| entry.link)
+    }
+
+    /// Forgets a connection that ended. Returns whether it was the one for sending.
+    pub(super) fn forget(&mut self, peer: SocketAddr, conn: &Connection) -> bool {
+        let is_it = |it: &Connection| it.stable_id() == conn.stable_id();
+        let previous = match self.links.get_mut(&peer).map(|entry| &mut entry.link) {
+            Some(Link::Up(up)) if is_it(&up.conn) => {
+                self.links.remove(&peer);
+                return true;
+            }
+            Some(Link::Up(up)) => &mut up.previous,
+            Some(Link::Dialling(dialling)) => &mut dialling.previous,
+            Some(Link::Failed(_)) | None => return false,
+        };
+        let _ended = previous.take_if(|it| is_it(it));
+        false
     }
 
     /// Whether nothing waits to be sent.

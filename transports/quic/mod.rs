@@ -142,12 +142,8 @@ impl Transport for Quic {
         self.handle.shared.room(to)
     }
 
-    fn send(
-        &self,
-        to: SocketAddr,
-        packet: &[u8],
-    ) -> impl Future<Output = Result<(), SendError>> + Send {
-        core::future::ready(self.handle.shared.send(to, packet))
+    async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
+        self.handle.shared.send(to, packet)
     }
 
     fn recv(&self, batch: &mut Batch) -> impl Future<Output = io::Result<()>> + Send {
@@ -198,16 +194,15 @@ impl Options {
     }
 
     /// Runs the node's tasks on this executor, which the caller drives, instead of smol's global
-    /// one. The node does not keep it alive: once the last owner drops it, the node is silent at
-    /// once, without a word to its peers, and its port is free.
+    /// one. The node does not keep it alive, but these options do: once its last owner drops it,
+    /// the node is silent at once, without a word to its peers, and its port is free.
     #[must_use]
     pub fn executor(mut self, executor: Arc<Executor<'static>>) -> Self {
         self.executor = Some(executor);
         self
     }
 
-    /// How long a connection is kept over which nothing is sent: 15 s. Should be longer than the
-    /// time between two probes of the same member.
+    /// How long a connection is kept over which nothing is sent: 15 s. At least a millisecond.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;

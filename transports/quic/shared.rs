@@ -1,6 +1,6 @@
 //! What the handles and the tasks of one node share: sending, and the life of connections.
 
-use alloc::{string::ToString, sync::Arc};
+use alloc::{string::ToString, sync::Arc, vec::Vec};
 use core::{
     net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -154,7 +154,7 @@ impl Shared {
             Ok(connecting) => {
                 self.tally.dials.one();
                 let number = links.next_dial();
-                let mut dialling = Dialling::new(number);
+                let mut dialling = Dialling::new(number, links.take(to));
                 dialling.push(packet);
                 links.put(to, Link::Dialling(dialling), now, &self.tally);
                 let shared = self.clone();
@@ -179,12 +179,15 @@ impl Shared {
         if self.closed.load(Ordering::Acquire) && self.endpoint().is_none() {
             return;
         }
-        let mut up = Up::new(conn.clone());
-        if let Some(Link::Dialling(dialling)) = links.take_if(peer, |_| true) {
-            for packet in dialling.packets() {
-                if up.send(packet, &self.tally).is_err() {
-                    self.tally.dropped_queue_full.one();
-                }
+        let mut replaced = links.take(peer);
+        let waiting = match &mut replaced {
+            Some(Link::Dialling(dialling)) => dialling.take_packets(),
+            _ => Vec::new(),
+        };
+        let mut up = Up::new(conn.clone(), replaced);
+        for packet in waiting {
+            if up.send(&packet, &self.tally).is_err() {
+                self.tally.dropped_queue_full.one();
             }
         }
         links.put(peer, Link::Up(up), now, &self.tally);
@@ -194,8 +197,9 @@ impl Shared {
     /// that is all there is to it.
     pub(super) fn dial_failed(&self, peer: SocketAddr, number: u64, failed: Failed) {
         let mut links = lock(&self.links);
-        let ours = |link: &Link| matches!(link, Link::Dialling(it) if it.number == number);
-        if let Some(Link::Dialling(dialling)) = links.take_if(peer, ours) {
+        if let Some(Link::Dialling(dialling)) = links.get(peer)
+            && dialling.number == number
+        {
             self.tally.dropped_unreachable.many(dialling.len());
             links.put(peer, Link::Failed(failed), Instant::now(), &self.tally);
         }
@@ -204,10 +208,10 @@ impl Shared {
     /// Notes that a connection ended, and why.
     pub(super) fn ended(&self, peer: SocketAddr, conn: &Connection, why: &ConnectionError) {
         let mut links = lock(&self.links);
-        let ours = links.take_if(peer, |link| matches!(link, Link::Up(up) if up.is(conn)));
+        let was_ours = links.forget(peer, conn);
         if serve::is_tls(why) {
             self.tally.rejected_by_peer.one();
-            if ours.is_some() {
+            if was_ours {
                 let failed = self.failed(io::ErrorKind::PermissionDenied, why);
                 links.put(peer, Link::Failed(failed), Instant::now(), &self.tally);
             }
@@ -226,8 +230,9 @@ impl Shared {
 
     /// Why there is no connection to a peer for the time being.
     pub(super) fn failed(&self, kind: io::ErrorKind, why: impl ToString) -> Failed {
+        let now = Instant::now();
         Failed {
-            until: Instant::now() + self.redial_after,
+            until: now.checked_add(self.redial_after).unwrap_or(now),
             kind,
             why: why.to_string(),
         }

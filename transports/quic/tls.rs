@@ -34,7 +34,7 @@ use super::{Credentials, Options, Quic};
 pub(super) const PROTOCOL: &[u8] = b"selkie/1";
 
 /// The most bytes that wait to be sent as datagrams to one peer.
-pub(super) const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
+const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
 
 /// The most large packets on their way to one peer, and from one peer.
 pub(super) const STREAMS_MAX: usize = 8;
@@ -101,7 +101,9 @@ pub(super) fn quic_configs(
 }
 
 fn transport(options: &Options) -> io::Result<TransportConfig> {
-    let idle = IdleTimeout::try_from(options.idle_timeout)
+    // To QUIC, none at all would mean for ever.
+    let idle = options.idle_timeout.max(Duration::from_millis(1));
+    let idle = IdleTimeout::try_from(idle)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let packet = Quic::PACKET_MAX as u32;
     let mut transport = TransportConfig::default();

@@ -1,0 +1,116 @@
+//! What a turn changed, and how the handles learn of it.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::{collections::HashSet, time::SystemTime};
+
+use super::{Event, driver::Agent};
+use crate::{
+    BroadcastHandler, Codec, Identity, Locate, Member, OwnedNotification, Transport,
+    trace::{debug, warn},
+};
+
+/// What happened in this turn, to be published.
+pub(super) struct News<I: Identity> {
+    pub(super) events: Vec<Event<I>>,
+    /// Members that changed.
+    touched: HashSet<I::Addr>,
+    pub(super) has_transport_failed: bool,
+    /// The last conflict about our address that was told, and when.
+    conflict: Option<(I, Duration)>,
+}
+
+impl<I: Identity> Default for News<I> {
+    fn default() -> Self {
+        Self {
+            events: Vec::new(),
+            touched: HashSet::new(),
+            has_transport_failed: false,
+            conflict: None,
+        }
+    }
+}
+
+impl<I, C, T, H> Agent<I, C, T, H>
+where
+    I: Locate,
+    C: Codec<I>,
+    T: Transport,
+    H: BroadcastHandler<I>,
+{
+    /// Shows the handles what changed.
+    pub(super) fn publish(&mut self) {
+        let mut notices = core::mem::take(&mut self.outputs.notices);
+        for notice in notices.drain(..) {
+            match notice {
+                OwnedNotification::LeaveAcked(member) => self.on_leave_acked(member),
+                OwnedNotification::IncarnationRaised(member)
+                | OwnedNotification::MemberForgotten(member) => {
+                    self.news.touched.insert(member.addr());
+                }
+                notice => {
+                    if let Some(event) = Event::from_notice(notice) {
+                        self.note(event);
+                    }
+                }
+            }
+        }
+        self.outputs.notices = notices;
+        self.check_leave();
+
+        let members: Vec<_> = self
+            .news
+            .touched
+            .drain()
+            .map(|addr| {
+                let member = self.engine.member(&addr);
+                let member = member.map(|m| Member::new(m.id.clone(), m.incarnation, m.state));
+                (addr, member)
+            })
+            .collect();
+        let shared = &self.lifeline.0;
+        if !members.is_empty() || !self.news.events.is_empty() {
+            shared.publish(
+                self.engine.identity(),
+                members,
+                &self.news.events,
+                SystemTime::now(),
+            );
+            self.news.events.clear();
+        }
+        self.stats.engine = *self.engine.counters();
+        self.stats.members_active = self.engine.num_members() as u64;
+        self.stats.updates_waiting = self.engine.updates_backlog() as u64;
+        self.stats.broadcasts_waiting = self.engine.broadcasts_backlog() as u64;
+        self.stats.timers_waiting = self.outputs.timers.len() as u64;
+    }
+
+    fn note(&mut self, event: Event<I>) {
+        if let Some(member) = event.member() {
+            self.news.touched.insert(member.addr());
+        }
+        match &event {
+            Event::AddrConflict { theirs, .. } if !self.is_new_conflict(theirs) => return,
+            Event::AddrConflict { ours, theirs } => {
+                warn!(?ours, ?theirs, "somebody else uses our address");
+            }
+            Event::Defunct => warn!("declared down, and cannot come back under this identity"),
+            event => debug!(?event, "changed"),
+        }
+        self.news.events.push(event);
+    }
+
+    /// Whether it is worth telling: every packet of the other one is a conflict.
+    fn is_new_conflict(&mut self, theirs: &I) -> bool {
+        let now = self.outputs.now;
+        let told = self.news.conflict.as_ref();
+        if told.is_some_and(|(id, at)| id == theirs && now < at.saturating_add(CONFLICT_PAUSE)) {
+            return false;
+        }
+        self.news.conflict = Some((theirs.clone(), now));
+        true
+    }
+}
+
+/// How long one conflict about our address is not told again.
+const CONFLICT_PAUSE: Duration = Duration::from_secs(10);

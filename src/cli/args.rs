@@ -1,0 +1,217 @@
+//! What can be typed.
+
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Gossip-based cluster membership: see a cluster live, run a member, make its certificates.
+#[derive(Debug, Parser)]
+#[command(name = "selkie", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a live cluster in this terminal: one member is silenced and found out
+    ///
+    /// All members run in this process, each with a thread, a socket on loopback and, over QUIC,
+    /// a certificate of its own. One of them goes silent without a word, is suspected, declared
+    /// down, and comes back; another one leaves. Takes about ten seconds.
+    Demo(DemoArgs),
+    /// Run a member of a cluster, and print what it learns about the others
+    ///
+    /// Seeds need not run yet: they are tried again until they answer. SIGINT (Ctrl-C) and
+    /// SIGTERM tell the others that we leave; a second one exits at once.
+    Agent(AgentArgs),
+    /// Make certificates for development: an authority, and what it issues
+    ///
+    /// Every member of a cluster over QUIC is given ca.pem and a certificate with its key; who has
+    /// ca-key.pem can make members. Clusters that have an authority use that instead.
+    #[command(subcommand, after_help = CERTS_EXAMPLES)]
+    Certs(CertsCommand),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = DEMO_EXAMPLES)]
+pub(crate) struct DemoArgs {
+    /// How many members, from 3 to 50
+    #[arg(long, default_value_t = 5, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(3..=50))]
+    pub(crate) nodes: u16,
+    /// What carries the packets
+    #[arg(long, value_enum, default_value_t = TransportKind::Quic)]
+    pub(crate) transport: TransportKind,
+    /// Print one JSON object per event, the result last
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = AGENT_EXAMPLES)]
+pub(crate) struct AgentArgs {
+    /// Address and port to receive at, such as 10.0.0.1:7946 or [::]:7946
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: SocketAddr,
+    /// Where the others reach us, if that is not the bound address; port 0 stands for the bound
+    /// port
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) advertise: Option<SocketAddr>,
+    /// Name, unique in the cluster: a-z 0-9 - . _ [default: HOSTNAME-PORT]
+    #[arg(long)]
+    pub(crate) name: Option<selkie::Name>,
+    /// A member to join at, as ADDRESS:PORT or HOST:PORT; may be given several times
+    #[arg(long, value_name = "SEED")]
+    pub(crate) join: Vec<selkie::agent::Seed>,
+    /// What carries the packets
+    #[arg(long, value_enum, default_value_t = TransportKind::Quic)]
+    pub(crate) transport: TransportKind,
+    /// How packets are written; the same at all members
+    #[arg(long, value_enum, default_value_t = CodecKind::Postcard)]
+    pub(crate) codec: CodecKind,
+    /// How far apart the members are: one machine, one data centre, or the world
+    #[arg(long, value_enum, default_value_t = Preset::Lan)]
+    pub(crate) preset: Preset,
+    /// Certificate of the cluster's authority, PEM (QUIC)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Certificate of this member, PEM (QUIC)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Private key of this member, PEM (QUIC)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Log to stderr what passes this filter, such as debug or selkie=trace
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// Print one JSON object per event
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertsCommand {
+    /// Make a certificate authority: ca.pem, for every member, and ca-key.pem, to be kept
+    Init(CertsInitArgs),
+    /// Issue a member's certificate: NAME.pem and NAME-key.pem
+    Issue(CertsIssueArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsInitArgs {
+    /// Where to put ca.pem and ca-key.pem
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    pub(crate) dir: PathBuf,
+    /// Name of the cluster, put into the certificate's subject
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    pub(crate) cluster: String,
+    /// Replace files that exist; what the former authority issued is then refused
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsIssueArgs {
+    /// Name of the member: a-z 0-9 - . _
+    #[arg(value_name = "NAME")]
+    pub(crate) name: selkie::Name,
+    /// Where ca.pem and ca-key.pem are
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    pub(crate) dir: PathBuf,
+    /// Where to put NAME.pem and NAME-key.pem [default: as --dir]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How long it is valid, from 1 to 3650 days
+    #[arg(long, value_name = "N", default_value_t = 90,
+          value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub(crate) days: u16,
+    /// Replace files that exist
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TransportKind {
+    /// Encrypted, both sides proven by certificates
+    Quic,
+    /// Plain datagrams, for networks in which everybody is trusted
+    Udp,
+}
+
+impl TransportKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Quic => "QUIC",
+            Self::Udp => "UDP",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CodecKind {
+    /// The smallest packets
+    Postcard,
+    /// For clusters that already speak it
+    Bincode,
+    /// Readable by every language's MessagePack library
+    Msgpack,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// Members on one machine
+    Local,
+    /// Members in one data centre
+    Lan,
+    /// Members around the world
+    Wan,
+}
+
+impl Preset {
+    pub(crate) fn config(self) -> selkie::Config {
+        match self {
+            Self::Local => selkie::Config::local(),
+            Self::Lan => selkie::Config::lan(),
+            Self::Wan => selkie::Config::wan(),
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  selkie demo                     a live QUIC cluster, nothing to set up
+  selkie certs init               the certificates that real members need
+  selkie agent --help             how to run a real member";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  selkie demo
+  selkie demo --nodes 20 --transport udp
+  selkie demo --json | tail -1    the result alone, for scripts
+
+Exit codes: 0 the story ended well, 1 a step missed its deadline, 2 wrong usage.";
+
+const AGENT_EXAMPLES: &str = "\
+Examples:
+  Two members on this machine, over QUIC:
+    selkie certs init
+    selkie certs issue a
+    selkie certs issue b
+    selkie agent --bind 127.0.0.1:7946 \\
+      --ca certs/ca.pem --cert certs/a.pem --key certs/a-key.pem
+    selkie agent --bind 127.0.0.1:7947 --join 127.0.0.1:7946 \\
+      --ca certs/ca.pem --cert certs/b.pem --key certs/b-key.pem
+
+  On all interfaces, unencrypted, joining at whatever a DNS name stands for:
+    selkie agent --bind [::]:7946 --advertise 10.0.0.1:7946 \\
+      --join seeds.example.org:7946 --transport udp
+
+Exit codes: 0 left as told, 1 could not do it, 2 wrong usage.";
+
+const CERTS_EXAMPLES: &str = "\
+Examples:
+  selkie certs init --cluster shop
+  selkie certs issue db-1 --days 30
+  selkie certs issue db-2 --out /etc/selkie";

@@ -1,0 +1,106 @@
+//! `selkie certs`: an authority for development, and what it issues.
+
+mod files;
+
+use core::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use selkie::transports::certs::{CertsError, DevCa};
+
+use self::files::Readers;
+use crate::{
+    args::{CertsInitArgs, CertsIssueArgs},
+    failure::Failure,
+    print,
+    text::rfc3339,
+};
+
+/// Runs `selkie certs init`.
+pub(crate) fn init(args: &CertsInitArgs) -> Result<(), Failure> {
+    let force_means = "members whose certificates the former authority signed must get new ones";
+    let (cert, key) = ca_files(&args.dir);
+    if !args.force {
+        files::check_absent(&[&cert, &key], force_means)?;
+    }
+    let ca = DevCa::new(&args.cluster).map_err(|error| certs_failed(&error))?;
+    files::make_dir(&args.dir)?;
+    let write =
+        |path: &Path, pem: &str, readers| files::write(path, pem, readers, args.force, force_means);
+    write(&key, &ca.key_pem(), Readers::Owner)?;
+    write(&cert, ca.cert_pem(), Readers::All)?;
+    print::line(format_args!(
+        "wrote {}  certificate of the authority, for every member\n\
+         wrote {}  its private key, for nobody: it makes members\n\
+         next: selkie certs issue NAME{}",
+        cert.display(),
+        key.display(),
+        dir_option(&args.dir)
+    ))
+    .map_err(|error| print::failed(&error))
+}
+
+/// Runs `selkie certs issue`.
+pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
+    let force_means = "a member that runs with the former ones can go on doing so";
+    let out = args.out.as_ref().unwrap_or(&args.dir);
+    let cert = out.join(format!("{}.pem", args.name));
+    let key = out.join(format!("{}-key.pem", args.name));
+    if !args.force {
+        files::check_absent(&[&cert, &key], force_means)?;
+    }
+    let (ca_cert, ca_key) = ca_files(&args.dir);
+    if cert == ca_cert || key == ca_key {
+        let why = "its files would be the authority's own";
+        return Err(Failure::new(format!("cannot issue for {}", args.name), why)
+            .hint("take another name, or another --out"));
+    }
+    let ca = DevCa::from_pem(&files::read(&ca_cert)?, &files::read(&ca_key)?)
+        .map_err(|error| certs_failed(&error))?;
+    let now = SystemTime::now();
+    let validity = Duration::from_secs(u64::from(args.days) * 24 * 60 * 60);
+    let issued = ca
+        .issue_for(args.name.as_str(), now, validity)
+        .map_err(|error| certs_failed(&error))?;
+    files::make_dir(out)?;
+    let write =
+        |path: &Path, pem: &str, readers| files::write(path, pem, readers, args.force, force_means);
+    write(&key, issued.key_pem(), Readers::Owner)?;
+    write(&cert, issued.cert_pem(), Readers::All)?;
+    let (cert, key, ca) = (cert.display(), key.display(), ca_cert.display());
+    let until = rfc3339((now + validity).into());
+    let name = args.name;
+    print::line(format_args!(
+        "wrote {cert}  certificate of {name}, valid until {until}\n\
+         wrote {key}  its private key, for this member alone\n\
+         next: selkie agent --name {name} --bind 127.0.0.1:7946 \\\n  \
+         --ca {ca} --cert {cert} --key {key}",
+    ))
+    .map_err(|error| print::failed(&error))
+}
+
+fn ca_files(dir: &Path) -> (PathBuf, PathBuf) {
+    (dir.join("ca.pem"), dir.join("ca-key.pem"))
+}
+
+/// What to type so that the next command looks at the same place.
+fn dir_option(dir: &Path) -> String {
+    if dir == Path::new("certs") {
+        String::new()
+    } else {
+        format!(" --dir {}", dir.display())
+    }
+}
+
+fn certs_failed(error: &CertsError) -> Failure {
+    let failure = Failure::caused("cannot make certificates", error);
+    match error {
+        CertsError::KeyMismatch => {
+            failure.hint("ca.pem and ca-key.pem must come from one `selkie certs init`")
+        }
+        CertsError::InvalidName { .. } => failure.hint("take another name"),
+        _ => failure,
+    }
+}

@@ -1,0 +1,73 @@
+//! Times as they are printed.
+
+use core::time::Duration;
+
+use time::OffsetDateTime;
+
+/// `40 ms`, `1.25 s`, `12.3 s`, `125 s`: three figures or fewer.
+pub(crate) fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 0.9995 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 9.995 {
+        format!("{seconds:.2} s")
+    } else if seconds < 99.95 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{seconds:.0} s")
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The present, in UTC, as RFC 3339 has it.
+pub(crate) fn now() -> String {
+    rfc3339(OffsetDateTime::now_utc())
+}
+
+/// A point in time, in UTC, to the millisecond.
+pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.millisecond()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::{rfc3339, seconds};
+
+    #[test]
+    fn spans_have_three_figures() {
+        for (millis, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.00 s"),
+            (9_994, "9.99 s"),
+            (9_995, "10.0 s"),
+            (99_940, "99.9 s"),
+            (99_960, "100 s"),
+        ] {
+            assert_eq!(seconds(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn points_in_time_are_utc_to_the_millisecond() {
+        let at = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_007);
+        assert_eq!(rfc3339(at), "2001-09-09T01:46:40.007Z");
+    }
+}

@@ -1,0 +1,23 @@
+//! The agent through its public surface, over every transport.
+#![cfg(all(feature = "smol", feature = "postcard"))]
+// Tests need no `no_std` discipline, and their helpers may panic as they do.
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::unwrap_used
+)]
+
+mod broadcasts;
+mod builder;
+mod cluster;
+mod executors;
+mod fixture;
+mod handles;
+mod hostile;
+mod memory;
+#[cfg(all(feature = "quic", feature = "certs"))]
+mod quic;
+mod seeds;
+mod transport;
+#[cfg(feature = "udp")]
+mod udp;

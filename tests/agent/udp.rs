@@ -1,0 +1,19 @@
+use selkie::transports::PlainUdp;
+
+use super::cluster::{ANY_PORT, Net, cluster_tests};
+
+struct Udp;
+
+cluster_tests!(Udp);
+
+impl Net for Udp {
+    type End = PlainUdp;
+
+    fn new() -> Self {
+        Self
+    }
+
+    fn bind(&self, _named: &str) -> PlainUdp {
+        PlainUdp::bind(ANY_PORT).unwrap()
+    }
+}

@@ -1,0 +1,224 @@
+//! Peers that leave, die, restart or fall silent.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use selkie::{
+    Transport,
+    transport::{Batch, SendError},
+    transports::{
+        certs::Issued,
+        quic::{Credentials, Options, Quic},
+    },
+};
+use smol::{Executor, Timer, channel, future};
+
+use crate::fixture::*;
+
+#[test]
+fn a_peer_that_leaves_is_gone_at_once() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        check_delivers(&left, &right, b"here").await;
+        let before = Instant::now();
+        right.close().await;
+        check_counts(&left, |counters| counters.closed_by_peer).await;
+        let took = before.elapsed();
+        assert!(took < Duration::from_secs(5), "that is a timeout: {took:?}");
+    });
+}
+
+#[test]
+fn what_was_sent_before_closing_arrives() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let large = vec![7; 20_000];
+        // Not even connected yet.
+        left.send(right.local_addr(), b"I go").await.unwrap();
+        left.send(right.local_addr(), &large).await.unwrap();
+        left.close().await;
+        let mut got = Vec::new();
+        while got.len() < 2 {
+            got.extend(receive(&right).await);
+        }
+        let from = left.local_addr();
+        assert!(got.contains(&(from, b"I go".to_vec())) && got.contains(&(from, large)));
+    });
+}
+
+#[test]
+fn leaving_takes_no_longer_than_it_must() {
+    let ca = ca();
+    run(async {
+        let mut took = Vec::new();
+        for _ in 0..10 {
+            let (left, right) = (node(&ca), node(&ca));
+            check_delivers(&left, &right, b"datagram").await;
+            check_delivers(&left, &right, &vec![7; 20_000]).await;
+            let before = Instant::now();
+            left.close().await;
+            took.push(before.elapsed());
+            // Less than the time it would wait for a peer that is dead.
+            if took.last() < Some(&Duration::from_millis(700)) {
+                return;
+            }
+        }
+        panic!("{took:?}");
+    });
+}
+
+#[test]
+fn the_last_handle_takes_the_node_with_it() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        check_delivers(&left, &right, b"here").await;
+        let addr = right.local_addr();
+        let other = right.clone();
+        drop(right);
+        check_delivers(&left, &other, b"still here").await;
+        drop(other);
+        check_counts(&left, |counters| counters.closed_by_peer).await;
+        until_bound(addr, &member(&ca)).await;
+    });
+}
+
+#[test]
+fn with_its_executor_a_node_dies_without_a_word() {
+    let ca = ca();
+    run(async {
+        let victim_key = ca.issue("victim").unwrap();
+        let (left, right, island) = (node(&ca), node(&ca), Island::new());
+        let victim = island.node(&victim_key);
+        check_delivers(&left, &victim, b"here").await;
+        check_delivers(&victim, &right, b"here").await;
+        let addr = victim.local_addr();
+        island.drown();
+        let received = victim.recv(&mut Batch::new()).await;
+        assert_eq!(received.unwrap_err().kind(), io::ErrorKind::NotConnected);
+        let sent = victim.send(left.local_addr(), b"I am dead").await;
+        assert!(matches!(sent, Err(SendError::Closed)), "{sent:?}");
+
+        // Its handle is still there, its port is not taken any more.
+        let credentials = Credentials::from_issued(&victim_key).unwrap();
+        let heir = Quic::bind(addr, &credentials).unwrap();
+        for peer in [&left, &right] {
+            assert_eq!(peer.counters().closed_by_peer, 0);
+            let before = Instant::now();
+            check_delivers_repeated(peer, &heir, b"are you back?").await;
+            let took = before.elapsed();
+            assert!(took < Duration::from_secs(5), "not noticed for {took:?}");
+            // Not by silence, nor by the idle timeout: by the word of the heir.
+            check_counts(peer, |counters| counters.closed_by_reset).await;
+            assert_eq!(peer.counters().closed_by_peer, 0);
+        }
+        drop(victim);
+    });
+}
+
+#[test]
+fn a_peer_restarted_with_another_key_is_noticed_by_its_silence() {
+    let ca = ca();
+    run(async {
+        let (left, island) = (node(&ca), Island::new());
+        let victim = island.node(&ca.issue("victim").unwrap());
+        check_delivers(&victim, &left, b"here").await;
+        let addr = victim.local_addr();
+        island.drown();
+        let heir = Quic::bind(addr, &member(&ca)).unwrap();
+        let before = Instant::now();
+        check_delivers_repeated(&left, &heir, b"are you back?").await;
+        let took = before.elapsed();
+        assert!(took < Duration::from_secs(8), "not noticed for {took:?}");
+        assert_eq!(left.counters().replaced_silent, 1);
+        drop(victim);
+    });
+}
+
+#[test]
+fn an_idle_connection_ends_and_comes_back_when_needed() {
+    let ca = ca();
+    run(async {
+        let options = Options::new().idle_timeout(Duration::from_millis(300));
+        let addr = addr("127.0.0.1", 0);
+        let left = Quic::bind_with(addr, &member(&ca), &options).unwrap();
+        let right = node(&ca);
+        check_delivers(&left, &right, b"first").await;
+        check_counts(&left, |counters| counters.closed_timed_out).await;
+        check_delivers(&left, &right, b"second").await;
+        assert!(left.counters().dials >= 2);
+    });
+}
+
+/// An executor with a thread of its own, and what lives on it.
+struct Island {
+    executor: Arc<Executor<'static>>,
+    stop: channel::Sender<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Island {
+    fn new() -> Self {
+        let executor = Arc::new(Executor::new());
+        let (stop, stopped) = channel::bounded(1);
+        let driven = executor.clone();
+        let thread = thread::spawn(move || {
+            let _ = smol::block_on(driven.run(stopped.recv()));
+        });
+        Self {
+            executor,
+            stop,
+            thread,
+        }
+    }
+
+    fn node(&self, issued: &Issued) -> Quic {
+        let options = Options::new().executor(self.executor.clone());
+        let credentials = Credentials::from_issued(issued).unwrap();
+        Quic::bind_with(addr("127.0.0.1", 0), &credentials, &options).unwrap()
+    }
+
+    fn drown(self) {
+        drop(self.stop);
+        self.thread.join().unwrap();
+    }
+}
+
+/// Sends a packet until it arrives.
+async fn check_delivers_repeated(sender: &Quic, receiver: &Quic, packet: &[u8]) {
+    let sending = async {
+        loop {
+            let _ = sender.send(receiver.local_addr(), packet).await;
+            Timer::after(Duration::from_millis(50)).await;
+        }
+    };
+    let received = async {
+        loop {
+            if receive(receiver)
+                .await
+                .contains(&(sender.local_addr(), packet.to_vec()))
+            {
+                break;
+            }
+        }
+    };
+    future::or(received, sending).await;
+}
+
+async fn until_bound(addr: SocketAddr, credentials: &Credentials) -> Quic {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match Quic::bind(addr, credentials) {
+            Ok(node) => return node,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        Timer::after(Duration::from_millis(5)).await;
+    }
+}
