@@ -66,7 +66,7 @@
 )]
 #![cfg_attr(
     not(all(feature = "smol", feature = "udp", feature = "postcard")),
-    doc = "```ignore"
+    doc = "```text"
 )]
 //! use selkie::{Builder, codecs::PostcardCodec, transports::PlainUdp};
 //! use smol::stream::StreamExt;
