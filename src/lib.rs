@@ -29,7 +29,10 @@
 //! use std::{io, net::{SocketAddr, UdpSocket}, time::{Duration, Instant}};
 //! use selkie::{AccumulatingRuntime, Codec, Engine, TimerQueue};
 //!
-//! fn run<C: Codec<SocketAddr>>(mut engine: Engine<SocketAddr, C>, socket: UdpSocket) -> io::Result<()> {
+//! fn run<C>(mut engine: Engine<SocketAddr, C>, socket: UdpSocket) -> io::Result<()>
+//! where
+//!     C: Codec<SocketAddr>,
+//! {
 //!     let (mut runtime, mut timers) = (AccumulatingRuntime::new(), TimerQueue::new());
 //!     let (clock, mut buf) = (Instant::now(), [0; 1500]);
 //!     engine.start(&mut runtime);
@@ -43,7 +46,8 @@
 //!         while let Some(notification) = runtime.to_notify() {
 //!             println!("{notification:?}");
 //!         }
-//!         let wait = timers.next_deadline().unwrap_or(Duration::MAX).saturating_sub(clock.elapsed());
+//!         let due = timers.next_deadline().unwrap_or(Duration::MAX);
+//!         let wait = due.saturating_sub(clock.elapsed());
 //!         socket.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
 //!         if let Ok((len, _)) = socket.recv_from(&mut buf) {
 //!             let _ = engine.handle_data(&buf[..len], &mut runtime); // refused ones are counted
@@ -100,7 +104,7 @@
 //! | `std` | the `Transport` trait, `Node::now` | yes |
 //! | `serde` | `Serialize` and `Deserialize` for `Node`, `Name` and the plain protocol types | no |
 //! | `postcard` | `codecs::PostcardCodec`: the smallest datagrams; the one to take | no |
-//! | `bincode` | `codecs::BincodeCodec`: on an unmaintained crate, for clusters that speak it | no |
+//! | `bincode` | `codecs::BincodeCodec`: for clusters that speak it; an unmaintained crate | no |
 //! | `msgpack` | `codecs::MsgpackCodec`: readable by every language | yes |
 //! | `smol` | the agent: `Builder`, `Cluster`, `agent`; `transports::MemoryNetwork` | yes |
 //! | `udp` | `transports::PlainUdp`: not encrypted | yes |
