@@ -1,7 +1,8 @@
 //! The seam between the agent and the network.
 
+use alloc::vec::Vec;
 use core::{fmt, future::Future, net::SocketAddr, ops::Range};
-use std::{io, vec::Vec};
+use std::io;
 
 /// Carries packets to and from addresses.
 ///

@@ -12,6 +12,35 @@
 //!                        Transport
 //! ```
 //!
+//! A member with a made-up name on a socket of its own:
+//!
+#![cfg_attr(all(feature = "postcard", feature = "udp"), doc = "```")]
+#![cfg_attr(not(all(feature = "postcard", feature = "udp")), doc = "```ignore")]
+//! use futures::StreamExt;
+//! use selkie::{Builder, codecs::PostcardCodec, transports::PlainUdp};
+//!
+//! # smol::block_on(async {
+//! let transport = PlainUdp::bind("127.0.0.1:0".parse()?)?;
+//! let first = Builder::new().codec(PostcardCodec).transport(transport).spawn().await?;
+//!
+//! let transport = PlainUdp::bind("127.0.0.1:0".parse()?)?;
+//! let second = Builder::new()
+//!     .codec(PostcardCodec)
+//!     .transport(transport)
+//!     .seeds([first.local_addr()])
+//!     .spawn()
+//!     .await?;
+//! let mut events = second.events();
+//! while second.members().num_active() == 0 {
+//!     events.next().await;
+//! }
+//! assert_eq!(second.members().active().next().unwrap().id, first.identity());
+//! second.leave().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! It waits with async-io's timers, which bring a thread of their own where no smol executor runs:
 //! any executor will do, tokio's included.
 

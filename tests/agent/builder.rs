@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use futures::StreamExt;
 use selkie::{
     Builder, Config, Name, Node, agent::BuildError, codecs::PostcardCodec,
     transports::MemoryNetwork,
@@ -109,12 +110,15 @@ fn socket_addresses_are_identities_too() {
             .transport(b)
             .identity(own);
         let b = b.seeds([own, addr]).spawn().await.unwrap();
-        let mut events = b.events();
-        let joined = super::fixture::in_time("joined", async {
-            use futures::StreamExt;
-            events.next().await
-        });
-        assert_eq!(joined.await, Some(selkie::agent::Event::Joined(addr)));
-        assert_eq!(a.members().num_active(), 1);
+        for (cluster, other) in [(&a, own), (&b, addr)] {
+            let mut events = cluster.events();
+            super::fixture::in_time("joined", async {
+                while cluster.members().num_active() == 0 {
+                    events.next().await;
+                }
+            })
+            .await;
+            assert_eq!(cluster.members().active().next().unwrap().id, other);
+        }
     });
 }

@@ -23,18 +23,24 @@ fn nth(n: usize) -> Node {
     Node::new(name(&format!("m{n}")), addr, 1)
 }
 
-/// Says that all of the crowd are in a state.
-async fn tell(from: &Memory, to: &Agent, state: State) {
-    let mut codec = PostcardCodec;
+/// A Gossip up to where its updates begin.
+fn gossip(from: &Memory, named: &str, to: &Agent) -> Vec<u8> {
     let header = Header {
-        src: Node::new(name("teller"), from.local_addr(), 1),
+        src: Node::new(name(named), from.local_addr(), 1),
         src_incarnation: Incarnation(0),
         dst: to.cluster.identity(),
         message: Message::Gossip,
     };
+    let mut packet = Vec::new();
+    PostcardCodec.encode_header(&header, &mut packet).unwrap();
+    packet
+}
+
+/// Says that all of the crowd are in a state.
+async fn tell(from: &Memory, to: &Agent, state: State) {
+    let mut codec = PostcardCodec;
     for start in (0..CROWD).step_by(PER_PACKET) {
-        let mut packet = Vec::new();
-        codec.encode_header(&header, &mut packet).unwrap();
+        let mut packet = gossip(from, "teller", to);
         packet.extend(u16::try_from(PER_PACKET).unwrap().to_be_bytes());
         for n in start..start + PER_PACKET {
             let member = Member::new(nth(n), Incarnation(0), state);
@@ -94,5 +100,26 @@ fn rubbish_is_counted_and_does_no_harm() {
         let b = Agent::start("b", net.bind(ANY_PORT).unwrap(), &[&a]).await;
         a.knows(1).await;
         b.knows(1).await;
+    });
+}
+
+#[test]
+fn somebody_of_our_name_is_told_of_once_not_with_every_packet() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
+        let mut events = a.cluster.events();
+        let stranger = net.bind(ANY_PORT).unwrap();
+        let packet = gossip(&stranger, "a", &a);
+        for _ in 0..50 {
+            stranger.send(a.addr(), &packet).await.unwrap();
+        }
+        let all_in = |c: &selkie::Cluster<_>| c.stats().engine.dropped_bad_sender == 50;
+        until(&a.cluster, "all counted", all_in).await;
+        a.cluster.leave().await.unwrap();
+        let told: Vec<_> = std::iter::from_fn(|| smol::block_on(events.next())).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(matches!(told[0], Event::AddrConflict { .. }));
+        assert_eq!(told[1], Event::Stopped);
     });
 }

@@ -115,8 +115,8 @@ impl Audience {
         }
         let Ok(times) = outcome else { return Ok(()) };
         line(format_args!(
-            "Silence was suspected after {} and certain after {}; the return took {},\n\
-             the departure {}, to be seen.",
+            "The silent member: suspected after {}, down after {}.\n\
+             Back under its name in {}; the one that left was gone in {}.",
             seconds(times.suspect),
             seconds(times.down),
             seconds(times.rejoined),
