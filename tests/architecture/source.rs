@@ -1,9 +1,6 @@
 //! The files of the crate, and the paths that a file imports.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -37,7 +34,7 @@ pub fn files_below(folder: &str, ending: &str) -> Vec<String> {
     files
 }
 
-fn from_root(path: &PathBuf) -> String {
+fn from_root(path: &Path) -> String {
     let path = path.strip_prefix(root()).unwrap();
     path.to_str().unwrap().replace('\\', "/")
 }
