@@ -36,6 +36,8 @@ pub enum Error<E> {
         /// How many there are.
         room: usize,
     },
+    /// The caller's fault: a custom broadcast of no bytes.
+    EmptyBroadcast,
     /// The caller's fault: the new identity is the present one.
     SameIdentity,
     /// The caller's fault: the identity is the destination of an Announce, not a member's
@@ -62,6 +64,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::TooBigToSend { len, room } => {
                 write!(f, "{len} bytes do not fit a datagram with room for {room}")
             }
+            Self::EmptyBroadcast => f.write_str("custom broadcast has no bytes"),
             Self::SameIdentity => f.write_str("new identity is the same as the present one"),
             Self::NamelessIdentity => f.write_str("identity does not name a member"),
             Self::NotUndead => {

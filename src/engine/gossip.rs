@@ -46,17 +46,20 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ///
     /// # Errors
     ///
-    /// [`Error::TooBigToSend`] when no packet would ever hold it;
+    /// [`Error::EmptyBroadcast`]; [`Error::TooBigToSend`] when no packet would ever hold it;
     /// [`Error::CustomBroadcast`] when the handler refuses it.
     pub fn add_broadcast<R: Runtime<I>>(
         &mut self,
         data: &[u8],
         runtime: &mut R,
     ) -> Result<bool, I, C> {
+        if data.is_empty() {
+            return Err(Error::EmptyBroadcast);
+        }
         let identity = self.identity.clone();
         self.put_header(&identity, Message::Broadcast)?;
         let room = Framing::Length.item_max(self.config.max_packet_size, self.buf.len());
-        if data.is_empty() || data.len() > room {
+        if data.len() > room {
             return Err(Error::TooBigToSend {
                 len: data.len(),
                 room,

@@ -52,6 +52,26 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         Ok(())
     }
 
+    /// Tells somebody one thing and nothing else: who holds its address. Where it was a
+    /// TurnUndead, two that live under one address would renew past each other for ever.
+    pub(super) fn send_verdict<R: Runtime<I>>(
+        &mut self,
+        to: &I,
+        verdict: &Member<I>,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        if !self.encode_update(verdict) {
+            return Ok(());
+        }
+        self.put_header(to, Message::Gossip)?;
+        self.buf.extend_from_slice(&1_u16.to_be_bytes());
+        self.buf.extend_from_slice(&self.scratch);
+        if self.buf.len() <= runtime.room(to).min(self.config.max_packet_size) {
+            self.transmit(to, runtime);
+        }
+        Ok(())
+    }
+
     /// Puts a datagram into the buffer. Returns how many updates and broadcasts are in it.
     pub(super) fn compose<R: Runtime<I>>(
         &mut self,

@@ -123,10 +123,26 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             // Held as down, or its address under another identity: known either way.
             return self.on_turn_undead(&header.src, true, runtime);
         }
-        if self.config.notify_down_members {
-            return self.send(&header.src, Message::TurnUndead, runtime);
+        if !self.config.notify_down_members {
+            return Ok(());
         }
-        Ok(())
+        match self.winner_over(&header.src) {
+            Some(winner) => self.send_verdict(&header.src, &winner, runtime),
+            None => self.send(&header.src, Message::TurnUndead, runtime),
+        }
+    }
+
+    /// Who holds this identity's address instead of it. On foca's wire nobody is told: a
+    /// TurnUndead is what it expects.
+    fn winner_over(&self, loser: &I) -> Option<Member<I>> {
+        let slot = self.table.find(&loser.addr())?;
+        let Member {
+            id,
+            incarnation,
+            state,
+        } = self.table.get(slot).member();
+        let is_other = !self.config.foca_wire && id != loser;
+        is_other.then(|| Member::new(id.clone(), incarnation, state))
     }
 
     /// Applies the decoded updates.

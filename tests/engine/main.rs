@@ -2,6 +2,7 @@
 
 mod cluster;
 mod codec;
+mod conflict;
 mod detection;
 mod solo;
 mod world;
