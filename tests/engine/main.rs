@@ -3,5 +3,7 @@
 mod cluster;
 mod codec;
 mod detection;
+mod precedence;
+mod receiving;
 mod solo;
 mod world;
