@@ -199,16 +199,27 @@ impl<T> Backlog<T> {
     }
 
     /// Treats the item that goes next as sent: it is too large for where it should have gone.
-    pub(super) fn pass_over(&mut self, transmissions: u8, mut spent: impl FnMut(T)) {
-        if let Some(id) = self
-            .levels
-            .iter()
-            .find_map(|level| level.first())
-            .map(|b| b.head)
-        {
-            self.unlink(id);
-            self.sent_once_more(id, transmissions, &mut spent);
+    pub(super) fn pass_over(&mut self, transmissions: u8, spent: impl FnMut(T)) {
+        let next = self.levels.iter().find_map(|level| level.first());
+        if let Some(id) = next.map(|bucket| bucket.head) {
+            self.count_as_sent(id, transmissions, spent);
         }
+    }
+
+    /// Treats an item as sent that was not.
+    pub(super) fn count_as_sent(
+        &mut self,
+        id: ItemId,
+        transmissions: u8,
+        mut spent: impl FnMut(T),
+    ) {
+        self.unlink(id);
+        self.sent_once_more(id, transmissions, &mut spent);
+    }
+
+    /// How often a waiting item was sent.
+    pub(super) fn times_sent(&self, id: ItemId) -> u8 {
+        self.items[id.key()].sent
     }
 
     fn take(&mut self, id: ItemId, buf: &mut Vec<u8>, fill: &mut Fill, taken: &mut Vec<ItemId>) {

@@ -142,8 +142,8 @@ enum Undead {
 enum Subject {
     Member(Slot),
     Ourselves,
-    /// An identity of our own that we gave up.
-    Former,
+    /// The identity of our own that we gave up and that is remembered at this place.
+    Former(usize),
 }
 
 /// A figure that follows from the number of members.
@@ -283,6 +283,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if let Message::Unknown(_) = header.message {
             self.counters.dropped_unknown_kind += 1;
             return Ok(());
+        }
+        if !header.message.carries_broadcasts() && !body.is_empty() {
+            return Err(Error::MalformedPacket);
         }
         if !self.is_for_us(&header) {
             self.counters.dropped_not_for_us += 1;

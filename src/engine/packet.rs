@@ -172,6 +172,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             updates,
             table,
             own_item,
+            former,
             buf,
             ..
         } = self;
@@ -185,7 +186,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             updates.fill(buf, fill, |subject| match subject {
                 Subject::Member(slot) => table.get_mut(slot).item = None,
                 Subject::Ourselves => *own_item = None,
-                Subject::Former => {}
+                Subject::Former(place) => former.spend(place),
             })
         };
         match fill(room - reserve, items_max) {
@@ -233,12 +234,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 updates,
                 table,
                 own_item,
+                former,
                 ..
             } = self;
             updates.pass_over(transmissions, |subject| match subject {
                 Subject::Member(slot) => table.get_mut(slot).item = None,
                 Subject::Ourselves => *own_item = None,
-                Subject::Former => {}
+                Subject::Former(place) => former.spend(place),
             });
         }
     }
@@ -263,9 +265,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                     self.counters.updates_unknown_state += 1;
                 }
             }
-        }
-        if !message.carries_broadcasts() && !rest.is_empty() {
-            return Err(Error::MalformedPacket);
         }
         Frames::check(rest).ok_or(Error::MalformedPacket)
     }

@@ -3,7 +3,11 @@
 mod cluster;
 mod codec;
 mod detection;
+mod dissemination;
+mod ourselves;
 mod precedence;
+mod probe;
 mod receiving;
 mod solo;
+mod suspicion;
 mod world;
