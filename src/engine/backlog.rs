@@ -161,10 +161,23 @@ impl<T> Backlog<T> {
         Some(self.remove(last))
     }
 
-    /// How many bytes the item that goes next takes, with its framing.
-    pub(super) fn next_size(&self) -> Option<usize> {
-        let first = self.levels.iter().find_map(|level| level.first())?;
-        Some(usize::from(first.len) + self.framing.overhead())
+    /// How many bytes the item takes, with its framing, that goes next where there is so much
+    /// room; 0 if none fits.
+    pub(super) fn next_size(&self, room: usize) -> usize {
+        let next = (0..self.levels.len()).find_map(|level| self.first_that_fits(level, room));
+        next.map_or(0, |id| self.items[id.key()].bytes.len() + self.framing.overhead())
+    }
+
+    /// Removes what is longer than `len`.
+    pub(super) fn remove_larger(&mut self, len: usize, mut removed: impl FnMut(T)) {
+        for level in 0..self.levels.len() {
+            while let Some(largest) = self.levels[level].first() {
+                if usize::from(largest.len) <= len {
+                    break;
+                }
+                removed(self.remove(largest.head));
+            }
+        }
     }
 
     /// Appends items to `buf`. Returns how many; `spent` gets the subjects of those that were

@@ -438,7 +438,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Timer::UndeadCheck { token, number } if token == self.token => {
                 self.on_undead_check_timer(number);
             }
-            Timer::Gossip { token } if token == self.token => self.on_gossip_timer(runtime),
+            Timer::Gossip { token, turn } if token == self.token => {
+                self.on_gossip_timer(turn, runtime);
+            }
             Timer::Announce { token, turn } if token == self.token => {
                 self.on_announce_timer(turn, runtime);
             }
@@ -451,7 +453,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Changes the settings, whichever, at once: the periodic tasks and the probe start afresh.
-    /// Suspicions that run keep the timeout they began with.
+    /// Suspicions that run keep the timeout they began with. What waits to be sent but fits no
+    /// packet any more is dropped, and so is what exceeds a lower bound, save active members.
     ///
     /// # Errors
     ///
@@ -465,7 +468,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         config.validate()?;
         let before = core::mem::replace(&mut self.config, config);
         let identity = self.identity.clone();
-        if let Err(error) = self.check_identity(&identity) {
+        let trimmed = self
+            .check_identity(&identity)
+            .and_then(|()| self.trim());
+        if let Err(error) = trimmed {
             self.config = before;
             return Err(error);
         }

@@ -330,6 +330,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             };
             runtime.submit_after(timer, after);
         }
+        self.forget_beyond_bound();
+    }
+
+    pub(super) fn forget_beyond_bound(&mut self) {
         while self.table.num_down() > self.config.max_down_members {
             let Some(oldest) = self.table.first_to_forget() else {
                 break;
