@@ -1,5 +1,6 @@
 //! The engine through its public API, on virtual time.
 
+
 mod cluster;
 mod codec;
 mod detection;
@@ -7,6 +8,7 @@ mod dissemination;
 mod ourselves;
 mod precedence;
 mod probe;
+mod properties;
 mod receiving;
 mod solo;
 mod suspicion;
