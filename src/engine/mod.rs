@@ -142,8 +142,8 @@ enum Undead {
 enum Subject {
     Member(Slot),
     Ourselves,
-    /// An identity of our own that we gave up.
-    Former,
+    /// The identity of our own that we gave up and that is remembered at this place.
+    Former(usize),
 }
 
 /// A figure that follows from the number of members.
@@ -283,6 +283,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if let Message::Unknown(_) = header.message {
             self.counters.dropped_unknown_kind += 1;
             return Ok(());
+        }
+        if !header.message.carries_broadcasts() && !body.is_empty() {
+            return Err(Error::MalformedPacket);
         }
         if !self.is_for_us(&header) {
             self.counters.dropped_not_for_us += 1;
@@ -435,7 +438,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Timer::UndeadCheck { token, number } if token == self.token => {
                 self.on_undead_check_timer(number);
             }
-            Timer::Gossip { token } if token == self.token => self.on_gossip_timer(runtime),
+            Timer::Gossip { token, turn } if token == self.token => {
+                self.on_gossip_timer(turn, runtime);
+            }
             Timer::Announce { token, turn } if token == self.token => {
                 self.on_announce_timer(turn, runtime);
             }
@@ -448,7 +453,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Changes the settings, whichever, at once: the periodic tasks and the probe start afresh.
-    /// Suspicions that run keep the timeout they began with.
+    /// Suspicions that run keep the timeout they began with. What waits to be sent but fits no
+    /// packet any more is dropped, and so is what exceeds a lower bound, save active members.
     ///
     /// # Errors
     ///
@@ -462,7 +468,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         config.validate()?;
         let before = core::mem::replace(&mut self.config, config);
         let identity = self.identity.clone();
-        if let Err(error) = self.check_identity(&identity) {
+        let trimmed = self
+            .check_identity(&identity)
+            .and_then(|()| self.trim(runtime));
+        if let Err(error) = trimmed {
             self.config = before;
             return Err(error);
         }

@@ -217,15 +217,26 @@ impl<I: Identity> Table<I> {
     }
 
     /// Puts an entry into a state, from whichever it is in; the suspicion, if any, starts afresh.
+    /// An active member that stays active keeps its turn to be probed.
     pub(super) fn set(&mut self, slot: Slot, incarnation: Incarnation, held: Held, epoch: Epoch) {
-        self.leave_place(slot);
+        let before = self.entries[slot.at()].held;
+        let moves = !before.is_active() || !held.is_active();
+        if moves {
+            self.leave_place(slot);
+        } else if before == Held::Suspect {
+            self.leave_suspects(slot);
+        }
         let entry = &mut self.entries[slot.at()];
         entry.incarnation = incarnation;
         entry.held = held;
         entry.was_active |= held.is_active();
         entry.accused_by_us = false;
         entry.epoch = epoch;
-        self.take_place(slot);
+        if moves {
+            self.take_place(slot);
+        } else if held == Held::Suspect {
+            self.join_suspects(slot);
+        }
     }
 
     /// Puts another identity with the same address into an entry.
@@ -321,8 +332,20 @@ impl<I: Identity> Table<I> {
         entry.place.first = self.active.len() as u32;
         self.active.push(slot.0);
         if entry.held == Held::Suspect {
-            entry.place.second = self.suspects.len() as u32;
-            self.suspects.push(slot.0);
+            self.join_suspects(slot);
+        }
+    }
+
+    fn join_suspects(&mut self, slot: Slot) {
+        self.entries[slot.at()].place.second = self.suspects.len() as u32;
+        self.suspects.push(slot.0);
+    }
+
+    fn leave_suspects(&mut self, slot: Slot) {
+        let place = self.entries[slot.at()].place.second;
+        self.suspects.swap_remove(place as usize);
+        if let Some(&moved) = self.suspects.get(place as usize) {
+            self.entries[moved as usize].place.second = place;
         }
     }
 
@@ -346,10 +369,7 @@ impl<I: Identity> Table<I> {
                 list.unlink(&mut self.entries, slot.0);
             }
             Held::Suspect => {
-                self.suspects.swap_remove(place.second as usize);
-                if let Some(&moved) = self.suspects.get(place.second as usize) {
-                    self.entries[moved as usize].place.second = place.second;
-                }
+                self.leave_suspects(slot);
                 self.deactivate(place.first as usize);
             }
             Held::Alive => self.deactivate(place.first as usize),
