@@ -292,7 +292,7 @@ fn a_gossip_timer_delivered_twice_does_not_double_the_gossip() {
         }
         for (at, timer) in due {
             if is_gossip(&timer) {
-                solo.timers.push(at, timer.clone());
+                solo.timers.push(at, timer);
             }
             solo.timers.push(at, timer);
         }
