@@ -455,7 +455,7 @@ impl BroadcastHandler<Peer> for Even {
     }
 
     fn should_add_broadcast_data(&self, member: &Peer) -> bool {
-        member.addr % 2 == 0
+        member.addr.is_multiple_of(2)
     }
 }
 

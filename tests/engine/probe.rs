@@ -380,14 +380,14 @@ fn a_timer_delivered_twice_does_nothing_the_second_time() {
     let mut solo = prober([2, 3, 4]);
     solo.schedule();
     let probe = solo.timers.pop_due(Duration::MAX).unwrap();
-    solo.engine.handle_timer(probe.clone(), &mut solo.runtime);
+    solo.engine.handle_timer(probe, &mut solo.runtime);
     assert_eq!(solo.sent().len(), 1);
     solo.engine.handle_timer(probe, &mut solo.runtime);
     assert_eq!(solo.sent(), []);
     solo.schedule();
     while let Some(timer) = solo.timers.pop_due(Duration::MAX) {
         if is_indirect(&timer) {
-            solo.engine.handle_timer(timer.clone(), &mut solo.runtime);
+            solo.engine.handle_timer(timer, &mut solo.runtime);
             assert_eq!(solo.sent().len(), 2);
             solo.engine.handle_timer(timer, &mut solo.runtime);
             assert_eq!(solo.sent(), []);

@@ -238,11 +238,11 @@ impl Bench {
             }
             Input::Fires(which) if !self.timers.is_empty() => {
                 let timer = self.timers.swap_remove(which % self.timers.len());
-                engine.handle_timer(timer.clone(), runtime);
+                engine.handle_timer(timer, runtime);
                 self.fired.push(timer);
             }
             Input::FiresAgain(which) if !self.fired.is_empty() => {
-                let timer = self.fired[which % self.fired.len()].clone();
+                let timer = self.fired[which % self.fired.len()];
                 engine.handle_timer(timer, runtime);
             }
             Input::HearsAgain(_) | Input::Fires(_) | Input::FiresAgain(_) => {}

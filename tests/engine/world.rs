@@ -215,10 +215,11 @@ impl World {
         self.now = next;
         match self.events.pop_due(next) {
             Some(Event::Arrives { to, data }) => {
-                if to != 0 && usize::from(to) <= self.sites.len() && self.site(to).is_up {
-                    self.input(to, |engine, out| engine.handle_data(&data, out))
-                        .ok();
-                }
+                let site = to
+                    .checked_sub(1)
+                    .and_then(|index| self.sites.get(usize::from(index)));
+                let is_up = site.is_some_and(|site| site.is_up);
+                let _ = is_up.then(|| self.input(to, |engine, out| engine.handle_data(&data, out)));
             }
             Some(Event::Fires { at, start, timer }) => {
                 let site = self.site(at);
