@@ -165,7 +165,9 @@ impl<T> Backlog<T> {
     /// room; 0 if none fits.
     pub(super) fn next_size(&self, room: usize) -> usize {
         let next = (0..self.levels.len()).find_map(|level| self.first_that_fits(level, room));
-        next.map_or(0, |id| self.items[id.key()].bytes.len() + self.framing.overhead())
+        next.map_or(0, |id| {
+            self.items[id.key()].bytes.len() + self.framing.overhead()
+        })
     }
 
     /// Removes what is longer than `len`.

@@ -126,11 +126,19 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             let count_at = self.buf.len();
             self.buf.extend_from_slice(&[0, 0]);
             let room = limits.size - self.buf.len();
-            let share = if shared { self.broadcast_share(room) } else { 0 };
+            let share = if shared {
+                self.broadcast_share(room)
+            } else {
+                0
+            };
             items = if *message == Message::Feed {
                 self.put_sample(to, limits.size - share)
             } else {
-                let next = if shared { self.broadcasts.next_size(room) } else { 0 };
+                let next = if shared {
+                    self.broadcasts.next_size(room)
+                } else {
+                    0
+                };
                 self.put_updates(room, share.max(next), limits.items)
             };
             // A packet holds fewer than 65,536 members: each takes at least one byte.
@@ -160,7 +168,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     fn broadcast_share(&self, room: usize) -> usize {
         match self.broadcasts.next_size(room) {
             0 => 0,
-            _ => (room * usize::from(self.config.broadcast_share) / 100).min(self.broadcasts.size()),
+            _ => {
+                (room * usize::from(self.config.broadcast_share) / 100).min(self.broadcasts.size())
+            }
         }
     }
 
@@ -243,18 +253,28 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
-    /// The most bytes that an update, or a broadcast, may have to fit a ping to somebody like us.
-    pub(super) fn item_max(&mut self, framing: Framing) -> Result<usize, I, C> {
+    /// Finds out what fits a packet. To be called after a change of identity or settings.
+    pub(super) fn measure(&mut self) {
         let identity = self.identity.clone();
-        self.put_header(&identity, Message::Ping(self.prober.number()))?;
-        let taken = self.buf.len() + 2 + framing.overhead();
-        Ok(self.config.max_packet_size.saturating_sub(taken))
+        let ping = Message::Ping(self.prober.number());
+        self.item_max = match self.put_header(&identity, ping) {
+            Ok(()) => self
+                .config
+                .max_packet_size
+                .saturating_sub(self.buf.len() + 2),
+            Err(_) => 0,
+        };
+    }
+
+    /// The most bytes that an update, or a broadcast, may have to fit a ping to somebody like us.
+    pub(super) fn item_max(&self, framing: Framing) -> usize {
+        self.item_max.saturating_sub(framing.overhead())
     }
 
     /// Drops what waits but fits no packet any more, and what is beyond the bounds.
-    pub(super) fn trim(&mut self) -> Result<(), I, C> {
-        let update_max = self.item_max(Framing::Bare)?;
-        let broadcast_max = self.item_max(Framing::Length)?;
+    pub(super) fn trim(&mut self) {
+        let update_max = self.item_max(Framing::Bare);
+        let broadcast_max = self.item_max(Framing::Length);
         let Self {
             updates,
             table,
@@ -274,7 +294,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.broadcasts.evict();
         }
         self.forget_beyond_bound();
-        Ok(())
     }
 
     /// Reads what follows a header: members into `incoming`, and returns the broadcasts' part.
@@ -304,11 +323,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Encodes an update into the scratch buffer. Counts it when that fails.
     pub(super) fn encode_update(&mut self, update: &Member<I>) -> bool {
         self.scratch.clear();
-        let encoded = self.codec.encode_member(update, &mut self.scratch).is_ok();
-        let encoded = encoded
-            && self
-                .item_max(Framing::Bare)
-                .is_ok_and(|max| (1..=max).contains(&self.scratch.len()));
+        let encoded = self.codec.encode_member(update, &mut self.scratch).is_ok()
+            && (1..=self.item_max(Framing::Bare)).contains(&self.scratch.len());
         if !encoded {
             self.counters.updates_unencodable += 1;
         }
@@ -344,4 +360,3 @@ impl<'d> Iterator for Frames<'d> {
         Some(item)
     }
 }
-

@@ -165,7 +165,11 @@ fn a_broadcast_that_can_never_fit_is_refused_when_added() {
         );
     }
     assert!(solo.engine.handler().0.is_empty(), "not even judged");
-    assert!(solo.engine.add_broadcast(&vec![1; room], &mut solo.runtime).unwrap());
+    assert!(
+        solo.engine
+            .add_broadcast(&vec![1; room], &mut solo.runtime)
+            .unwrap()
+    );
     assert_eq!(solo.engine.broadcasts_backlog(), 1);
     let sent = solo.passes(30 * SECOND);
     assert!(sent.iter().any(|(_, packet)| packet.broadcasts.len() == 1));
@@ -176,7 +180,9 @@ fn a_broadcast_that_can_never_fit_is_refused_when_added() {
 fn what_does_not_fit_a_smaller_packet_size_any_more_is_given_up() {
     for config in [Config::lan(), Config::simple()] {
         let mut solo = speaker(config.clone());
-        solo.engine.add_broadcast(&[1; 1000], &mut solo.runtime).unwrap();
+        solo.engine
+            .add_broadcast(&[1; 1000], &mut solo.runtime)
+            .unwrap();
         let mut smaller = config;
         smaller.max_packet_size = 200;
         solo.engine.set_config(smaller, &mut solo.runtime).unwrap();
@@ -193,7 +199,9 @@ fn updates_and_broadcasts_share_a_packet_fairly() {
     let mut solo = speaker(config);
     learns(&mut solo, 100..400);
     for key in 0..40 {
-        solo.engine.add_broadcast(&[key, 1, 0, 0, 0, 0, 0, 0], &mut solo.runtime).unwrap();
+        solo.engine
+            .add_broadcast(&[key, 1, 0, 0, 0, 0, 0, 0], &mut solo.runtime)
+            .unwrap();
     }
     let packet = ack(&mut solo);
     let bytes = (packet.members.len() * 6, packet.broadcasts.len() * 10);
@@ -246,7 +254,7 @@ fn periodic_gossip_is_not_armed_while_there_is_nothing_to_say() {
     solo.schedule();
     let armed = |solo: &mut Solo<Versions>| {
         solo.schedule();
-        let mut all = std::iter::from_fn(|| solo.timers.pop_due(core::time::Duration::MAX));
+        let mut all = core::iter::from_fn(|| solo.timers.pop_due(core::time::Duration::MAX));
         all.any(|timer| is_gossip(&timer))
     };
     assert!(!armed(&mut solo));
@@ -282,14 +290,16 @@ fn a_gossip_timer_delivered_twice_does_not_double_the_gossip() {
         }
         for (at, timer) in due {
             if is_gossip(&timer) {
-                solo.timers.push(at, timer.clone());
+                solo.timers.push(at, timer);
             }
             solo.timers.push(at, timer);
         }
         solo.fires(SECOND / 5, is_gossip);
     }
     solo.sent();
-    let sent: usize = (0..10).map(|_| solo.fires(SECOND / 5, is_gossip).len()).sum();
+    let sent: usize = (0..10)
+        .map(|_| solo.fires(SECOND / 5, is_gossip).len())
+        .sum();
     assert_eq!(sent, 10, "in ten intervals");
 }
 
@@ -297,10 +307,23 @@ fn a_gossip_timer_delivered_twice_does_not_double_the_gossip() {
 fn a_broadcast_makes_those_it_invalidates_obsolete() {
     let mut solo = speaker(Config::lan());
     for version in 1..=5 {
-        assert!(solo.engine.add_broadcast(&[1, version], &mut solo.runtime).unwrap());
-        assert!(solo.engine.add_broadcast(&[2, version], &mut solo.runtime).unwrap());
+        assert!(
+            solo.engine
+                .add_broadcast(&[1, version], &mut solo.runtime)
+                .unwrap()
+        );
+        assert!(
+            solo.engine
+                .add_broadcast(&[2, version], &mut solo.runtime)
+                .unwrap()
+        );
     }
-    assert!(!solo.engine.add_broadcast(&[1, 4], &mut solo.runtime).unwrap());
+    assert!(
+        !solo
+            .engine
+            .add_broadcast(&[1, 4], &mut solo.runtime)
+            .unwrap()
+    );
     assert_eq!(solo.engine.broadcasts_backlog(), 2);
     let mut broadcasts = ack(&mut solo).broadcasts;
     broadcasts.sort();
@@ -316,7 +339,10 @@ fn received_news_is_spread_on_and_old_news_is_not() {
     solo.hears(says(&[1, 1]));
     assert_eq!(solo.engine.broadcasts_backlog(), 1);
     let counters = solo.engine.counters();
-    assert_eq!((counters.broadcasts_applied, counters.broadcasts_stale), (1, 2));
+    assert_eq!(
+        (counters.broadcasts_applied, counters.broadcasts_stale),
+        (1, 2)
+    );
 }
 
 #[test]
@@ -345,7 +371,10 @@ fn without_a_handler_broadcasts_are_refused() {
     let added = solo.engine.add_broadcast(&[1, 1], &mut solo.runtime);
     assert!(matches!(added, Err(Error::CustomBroadcast(_))));
     let gossip = Packet::new(peer(2), peer(1), Message::Gossip).broadcast(&[1, 1]);
-    assert!(matches!(solo.tries(&gossip.encode()), Err(Error::CustomBroadcast(_))));
+    assert!(matches!(
+        solo.tries(&gossip.encode()),
+        Err(Error::CustomBroadcast(_))
+    ));
 }
 
 #[test]
@@ -354,11 +383,17 @@ fn beyond_the_bound_the_broadcast_sent_most_often_goes() {
     config.max_broadcasts = 3;
     let mut solo = speaker(config);
     for key in 1..=3 {
-        solo.engine.add_broadcast(&[key, 1], &mut solo.runtime).unwrap();
+        solo.engine
+            .add_broadcast(&[key, 1], &mut solo.runtime)
+            .unwrap();
     }
     ack(&mut solo);
-    solo.engine.add_broadcast(&[4, 1], &mut solo.runtime).unwrap();
-    solo.engine.add_broadcast(&[5, 1], &mut solo.runtime).unwrap();
+    solo.engine
+        .add_broadcast(&[4, 1], &mut solo.runtime)
+        .unwrap();
+    solo.engine
+        .add_broadcast(&[5, 1], &mut solo.runtime)
+        .unwrap();
     assert_eq!(solo.engine.broadcasts_backlog(), 3);
     assert_eq!(solo.engine.counters().broadcasts_evicted, 2);
     let keys: Vec<u8> = ack(&mut solo).broadcasts.iter().map(|b| b[0]).collect();
@@ -369,7 +404,9 @@ fn beyond_the_bound_the_broadcast_sent_most_often_goes() {
 fn lowering_the_bound_drops_what_is_beyond_it() {
     let mut solo = speaker(Config::lan());
     for key in 1..=9 {
-        solo.engine.add_broadcast(&[key, 1], &mut solo.runtime).unwrap();
+        solo.engine
+            .add_broadcast(&[key, 1], &mut solo.runtime)
+            .unwrap();
     }
     let mut config = Config::lan();
     config.max_broadcasts = 2;
@@ -383,7 +420,9 @@ fn broadcast_sends_broadcasts_alone_and_nothing_when_none_waits() {
     learns(&mut solo, [3]);
     solo.engine.broadcast(&mut solo.runtime).unwrap();
     assert_eq!(solo.sent(), []);
-    solo.engine.add_broadcast(&[1, 1], &mut solo.runtime).unwrap();
+    solo.engine
+        .add_broadcast(&[1, 1], &mut solo.runtime)
+        .unwrap();
     solo.engine.broadcast(&mut solo.runtime).unwrap();
     let sent = solo.sent();
     assert_eq!(count(&sent, "broadcast"), 2);
@@ -414,7 +453,7 @@ impl BroadcastHandler<Peer> for Even {
     }
 
     fn should_add_broadcast_data(&self, member: &Peer) -> bool {
-        member.addr % 2 == 0
+        member.addr.is_multiple_of(2)
     }
 }
 
@@ -424,18 +463,22 @@ fn broadcasts_go_only_to_whom_the_handler_lets_them() {
     for addr in 2..=5 {
         solo.knows(peer(addr), 0, State::Alive);
     }
-    solo.engine.add_broadcast(b"hello", &mut solo.runtime).unwrap();
+    solo.engine
+        .add_broadcast(b"hello", &mut solo.runtime)
+        .unwrap();
     let sent = solo.passes(20 * SECOND);
     let carriers: Vec<_> = sent
         .iter()
         .filter(|(_, packet)| !packet.broadcasts.is_empty())
         .collect();
     assert!(!carriers.is_empty());
-    assert!(carriers.iter().all(|(to, _)| to.addr % 2 == 0));
+    assert!(carriers.iter().all(|(to, _)| to.addr.is_multiple_of(2)));
     assert_eq!(solo.engine.broadcasts_backlog(), 0);
     solo.knows(peer(2), 1, State::Down);
     solo.knows(peer(4), 1, State::Down);
     solo.sent();
-    solo.engine.add_broadcast(b"to nobody", &mut solo.runtime).unwrap();
+    solo.engine
+        .add_broadcast(b"to nobody", &mut solo.runtime)
+        .unwrap();
     assert_eq!(solo.fires(SECOND, is_gossip), [], "an empty packet");
 }

@@ -1,10 +1,13 @@
 //! The engine through its public API, on virtual time.
-
+#![allow(clippy::unwrap_used)]
 
 mod cluster;
 mod codec;
+mod config;
 mod detection;
 mod dissemination;
+mod join;
+mod memory_of_the_dead;
 mod ourselves;
 mod precedence;
 mod probe;

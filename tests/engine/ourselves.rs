@@ -181,11 +181,20 @@ fn who_cannot_renew_is_defunct_once_and_silent() {
     assert_eq!(solo.passes(600 * SECOND), []);
     assert_eq!(solo.hears_from(2, Message::Ping(N)), []);
     assert_eq!(solo.engine.counters().dropped_while_undead, 2);
-    assert!(matches!(solo.engine.gossip(&mut solo.runtime), Err(Error::Undead)));
+    assert!(matches!(
+        solo.engine.gossip(&mut solo.runtime),
+        Err(Error::Undead)
+    ));
     let announced = solo.engine.announce(peer(2), &mut solo.runtime);
     assert!(matches!(announced, Err(Error::Undead)));
-    assert!(matches!(solo.engine.broadcast(&mut solo.runtime), Err(Error::Undead)));
-    assert!(matches!(solo.engine.leave_cluster(&mut solo.runtime), Err(Error::Undead)));
+    assert!(matches!(
+        solo.engine.broadcast(&mut solo.runtime),
+        Err(Error::Undead)
+    ));
+    assert!(matches!(
+        solo.engine.leave_cluster(&mut solo.runtime),
+        Err(Error::Undead)
+    ));
 }
 
 #[test]
@@ -295,7 +304,10 @@ fn another_life_of_ours_that_loses_is_ignored() {
         assert_eq!(solo.hears_of(2, life(3), 9, state), []);
     }
     assert_eq!(own(&solo), (life(4), 0));
-    assert_eq!((solo.engine.membership_state().count(), solo.notices()), (1, vec![]));
+    assert_eq!(
+        (solo.engine.membership_state().count(), solo.notices()),
+        (1, vec![])
+    );
 }
 
 #[test]
@@ -328,12 +340,17 @@ fn an_active_winner_of_our_address_is_renewed_past_once_then_we_are_defunct() {
 #[test]
 fn a_former_identity_is_never_a_member() {
     let mut solo = known_to_four();
-    solo.engine.change_identity(peer(7), &mut solo.runtime).unwrap();
+    solo.engine
+        .change_identity(peer(7), &mut solo.runtime)
+        .unwrap();
     solo.sent();
     solo.hears_of(2, peer(1), 3, State::Alive);
     solo.knows(peer(1), 4, State::Alive);
     solo.knows(peer(1), 4, State::Down);
-    assert_eq!(solo.hears(Packet::new(peer(1), peer(7), Message::Announce)), []);
+    assert_eq!(
+        solo.hears(Packet::new(peer(1), peer(7), Message::Announce)),
+        []
+    );
     assert_eq!(solo.belief(1), None);
     assert_eq!(solo.engine.num_down_members(), 0);
 }
@@ -347,7 +364,10 @@ fn after_leaving_nothing_about_ourselves_is_acted_on() {
     };
     assert_eq!(count(&sent, "ping"), 3);
     for (_, packet) in &sent {
-        assert_eq!((packet.members[0].id, packet.members[0].state), (peer(1), State::Down));
+        assert_eq!(
+            (packet.members[0].id, packet.members[0].state),
+            (peer(1), State::Down)
+        );
     }
     for state in [State::Suspect, State::Down] {
         assert_eq!(solo.hears_of(2, peer(1), 8, state), []);
@@ -422,7 +442,10 @@ fn reuse_down_identity_brings_back_who_left() {
     let sent = solo.passes(5 * SECOND);
     assert!(count(&sent, "ping") > 0);
     let says_down = |packet: &Packet| packet.members.iter().any(|m| m.id == peer(1));
-    assert!(!sent.iter().any(|(_, packet)| says_down(packet)), "still says that it left");
+    assert!(
+        !sent.iter().any(|(_, packet)| says_down(packet)),
+        "still says that it left"
+    );
 }
 
 #[test]
@@ -450,7 +473,9 @@ fn change_identity_refuses_what_it_cannot_take_and_changes_nothing() {
 fn change_identity_spreads_that_the_former_one_is_down_and_the_new_one_first() {
     let mut solo = known_to_four();
     at_incarnation(&mut solo, 3);
-    solo.engine.change_identity(life(1), &mut solo.runtime).unwrap();
+    solo.engine
+        .change_identity(life(1), &mut solo.runtime)
+        .unwrap();
     let sent = solo.sent();
     assert_eq!(count(&sent, "gossip"), 3);
     for (_, packet) in sent {
@@ -459,7 +484,10 @@ fn change_identity_spreads_that_the_former_one_is_down_and_the_new_one_first() {
             .iter()
             .map(|m| (m.id, m.incarnation.0, m.state))
             .collect();
-        assert_eq!(about, [(life(1), 0, State::Alive), (life(0), 3, State::Down)]);
+        assert_eq!(
+            about,
+            [(life(1), 0, State::Alive), (life(0), 3, State::Down)]
+        );
     }
 }
 
@@ -467,7 +495,9 @@ fn change_identity_spreads_that_the_former_one_is_down_and_the_new_one_first() {
 fn change_identity_brings_back_who_left() {
     let mut solo = known_to_four();
     solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-    solo.engine.change_identity(life(1), &mut solo.runtime).unwrap();
+    solo.engine
+        .change_identity(life(1), &mut solo.runtime)
+        .unwrap();
     solo.sent();
     let ping = Packet::new(peer(2), life(1), Message::Ping(N));
     assert_eq!(kinds(&solo.hears(ping)), [(2, "ack")]);
@@ -478,10 +508,15 @@ fn a_member_whose_address_we_take_is_one_no_more_and_that_is_told() {
     let mut solo = Solo::new(Config::lan());
     solo.knows(peer(2), 0, State::Alive);
     let taken = Peer { addr: 2, life: 1 };
-    solo.engine.change_identity(taken, &mut solo.runtime).unwrap();
+    solo.engine
+        .change_identity(taken, &mut solo.runtime)
+        .unwrap();
     assert_eq!((solo.belief(2), solo.engine.num_members()), (None, 0));
     let notices = solo.notices();
-    assert!(notices.contains(&Notice::MemberDown(peer(2))), "{notices:?}");
+    assert!(
+        notices.contains(&Notice::MemberDown(peer(2))),
+        "{notices:?}"
+    );
     assert!(notices.contains(&Notice::Idle), "{notices:?}");
 }
 
@@ -489,9 +524,15 @@ fn a_member_whose_address_we_take_is_one_no_more_and_that_is_told() {
 fn changing_identity_over_and_over_leaves_a_bounded_backlog() {
     let mut solo = Solo::new(Config::lan());
     for addr in 1000..3000 {
-        solo.engine.change_identity(peer(addr), &mut solo.runtime).unwrap();
+        solo.engine
+            .change_identity(peer(addr), &mut solo.runtime)
+            .unwrap();
     }
-    assert!(solo.engine.updates_backlog() <= 32, "{}", solo.engine.updates_backlog());
+    assert!(
+        solo.engine.updates_backlog() <= 32,
+        "{}",
+        solo.engine.updates_backlog()
+    );
 }
 
 #[test]

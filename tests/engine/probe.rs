@@ -115,7 +115,11 @@ fn a_failed_probe_does_not_accuse_a_later_life() {
     let mut solo = prober([2]);
     pings(&mut solo);
     asks_helpers(&mut solo);
-    solo.hears(Packet::new(Peer { addr: 2, life: 1 }, peer(1), Message::Gossip));
+    solo.hears(Packet::new(
+        Peer { addr: 2, life: 1 },
+        peer(1),
+        Message::Gossip,
+    ));
     pings(&mut solo);
     assert_eq!(solo.belief(2), Some((State::Alive, 0)));
 }
@@ -161,7 +165,11 @@ fn helpers_are_others_and_as_many_as_set() {
 fn no_helper_is_at_the_targets_address_even_if_the_target_has_a_new_life_by_now() {
     let mut solo = prober([2]);
     pings(&mut solo);
-    solo.hears(Packet::new(Peer { addr: 2, life: 1 }, peer(1), Message::Gossip));
+    solo.hears(Packet::new(
+        Peer { addr: 2, life: 1 },
+        peer(1),
+        Message::Gossip,
+    ));
     assert_eq!(asks_helpers(&mut solo), []);
 }
 
@@ -184,10 +192,21 @@ fn a_forwarded_ack_counts_only_if_number_helper_and_target_match() {
             3 => (bystander, target, number),
             4 => (helpers[0], target, number.next()),
             5 => (target, target, number),
-            6 => (Peer { life: 1, ..helpers[0] }, target, number),
+            6 => (
+                Peer {
+                    life: 1,
+                    ..helpers[0]
+                },
+                target,
+                number,
+            ),
             _ => (helpers[0], Peer { life: 1, ..target }, number),
         };
-        solo.hears(Packet::new(from, peer(1), Message::ForwardedAck { origin, number }));
+        solo.hears(Packet::new(
+            from,
+            peer(1),
+            Message::ForwardedAck { origin, number },
+        ));
         pings(&mut solo);
         let (state, _) = solo.belief(target.addr).unwrap();
         let counts = round < 2;
@@ -220,7 +239,10 @@ fn the_answers_to_a_probe_name_who_asked() {
     let sent = solo.hears_from(2, Message::IndirectPing { origin, number });
     assert_eq!(sent[0].0, peer(2));
     let (target, number) = (peer(3), ProbeNumber(78));
-    assert_eq!(sent[0].1.header.message, Message::IndirectAck { target, number });
+    assert_eq!(
+        sent[0].1.header.message,
+        Message::IndirectAck { target, number }
+    );
 }
 
 const N: ProbeNumber = ProbeNumber(40);
@@ -240,11 +262,17 @@ fn a_request_is_passed_on_and_so_is_its_answer_once() {
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].0, peer(3));
     let (origin, number) = (peer(2), N);
-    assert_eq!(sent[0].1.header.message, Message::IndirectPing { origin, number });
+    assert_eq!(
+        sent[0].1.header.message,
+        Message::IndirectPing { origin, number }
+    );
     let sent = solo.hears_from(3, indirect_ack(peer(2)));
     assert_eq!(sent[0].0, peer(2));
     let origin = peer(3);
-    assert_eq!(sent[0].1.header.message, Message::ForwardedAck { origin, number });
+    assert_eq!(
+        sent[0].1.header.message,
+        Message::ForwardedAck { origin, number }
+    );
     assert_eq!(solo.hears_from(3, indirect_ack(peer(2))), [], "only once");
     assert_eq!(solo.engine.counters().relays_refused, 1);
 }
@@ -255,11 +283,20 @@ fn requests_are_passed_on_to_known_active_members_only() {
     let mut solo = prober([2, 3]);
     solo.knows(peer(4), 0, State::Down);
     solo.knows(peer(5), 0, State::Suspect);
-    for target in [peer(4), peer(9), peer(1), Peer { addr: 3, life: 1 }, peer(0)] {
+    for target in [
+        peer(4),
+        peer(9),
+        peer(1),
+        Peer { addr: 3, life: 1 },
+        peer(0),
+    ] {
         assert_eq!(solo.hears_from(2, ping_req(target)), [], "{target:?}");
     }
     assert_eq!(solo.engine.counters().relays_refused, 5);
-    assert_eq!(kinds(&solo.hears_from(2, ping_req(peer(5)))), [(5, "indirect-ping")]);
+    assert_eq!(
+        kinds(&solo.hears_from(2, ping_req(peer(5)))),
+        [(5, "indirect-ping")]
+    );
 }
 
 #[test]
@@ -267,7 +304,11 @@ fn an_answer_that_nobody_asked_for_is_not_passed_on() {
     let mut solo = prober([2, 3, 4]);
     assert_eq!(solo.hears_from(3, indirect_ack(peer(2))), []);
     solo.hears_from(2, ping_req(peer(3)));
-    assert_eq!(solo.hears_from(4, indirect_ack(peer(2))), [], "from another");
+    assert_eq!(
+        solo.hears_from(4, indirect_ack(peer(2))),
+        [],
+        "from another"
+    );
     assert_eq!(solo.hears_from(3, indirect_ack(peer(4))), [], "for another");
     let (target, number) = (peer(2), N.next());
     let message = Message::IndirectAck { target, number };
@@ -327,7 +368,11 @@ fn timers_in_any_order_and_number_neither_stop_nor_multiply_probing() {
     assert!(solo.engine.counters().probes >= 190);
     solo.sent();
     let sent = solo.passes(100 * SECOND);
-    assert!((98..=102).contains(&count(&sent, "ping")), "{}", count(&sent, "ping"));
+    assert!(
+        (98..=102).contains(&count(&sent, "ping")),
+        "{}",
+        count(&sent, "ping")
+    );
 }
 
 #[test]
@@ -335,14 +380,14 @@ fn a_timer_delivered_twice_does_nothing_the_second_time() {
     let mut solo = prober([2, 3, 4]);
     solo.schedule();
     let probe = solo.timers.pop_due(Duration::MAX).unwrap();
-    solo.engine.handle_timer(probe.clone(), &mut solo.runtime);
+    solo.engine.handle_timer(probe, &mut solo.runtime);
     assert_eq!(solo.sent().len(), 1);
     solo.engine.handle_timer(probe, &mut solo.runtime);
     assert_eq!(solo.sent(), []);
     solo.schedule();
     while let Some(timer) = solo.timers.pop_due(Duration::MAX) {
         if is_indirect(&timer) {
-            solo.engine.handle_timer(timer.clone(), &mut solo.runtime);
+            solo.engine.handle_timer(timer, &mut solo.runtime);
             assert_eq!(solo.sent().len(), 2);
             solo.engine.handle_timer(timer, &mut solo.runtime);
             assert_eq!(solo.sent(), []);
@@ -407,7 +452,10 @@ fn members_that_go_do_not_disturb_the_round() {
     for (addr, times) in round(&mut solo, rest, |_, _| {}) {
         *pinged.entry(addr).or_default() += times;
     }
-    assert!((3..=21).step_by(2).all(|addr| pinged[&addr] == 1), "{pinged:?}");
+    assert!(
+        (3..=21).step_by(2).all(|addr| pinged[&addr] == 1),
+        "{pinged:?}"
+    );
 }
 
 /// Suspicions, refutations and gossip in the midst of it do not change whose turn it is.
@@ -420,7 +468,11 @@ fn news_about_members_does_not_disturb_the_round() {
             solo.hears_of(2, peer(addr), period as u16 + 1, state);
         }
     });
-    assert_eq!(pinged.len(), 40, "some were probed more than once: {pinged:?}");
+    assert_eq!(
+        pinged.len(),
+        40,
+        "some were probed more than once: {pinged:?}"
+    );
 }
 
 #[test]

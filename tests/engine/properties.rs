@@ -47,7 +47,11 @@ struct Settings {
 impl Settings {
     fn config(&self) -> Config {
         let has = |bit: u8| self.flags & (1 << bit) != 0;
-        let mut config = if has(0) { Config::lan() } else { Config::simple() };
+        let mut config = if has(0) {
+            Config::lan()
+        } else {
+            Config::simple()
+        };
         config.max_packet_size = self.packet;
         config.max_members = self.members;
         config.max_down_members = self.down;
@@ -63,16 +67,24 @@ impl Settings {
 
 fn settings() -> impl Strategy<Value = Settings> {
     let sizes = prop_oneof![Just(128usize), 128..200usize, Just(1400usize)];
-    (sizes, 1..8usize, 1..5usize, 1..5usize, 0..=90u8, any::<u8>()).prop_map(
-        |(packet, members, down, broadcasts, share, flags)| Settings {
-            packet,
-            members,
-            down,
-            broadcasts,
-            share,
-            flags,
-        },
+    (
+        sizes,
+        1..8usize,
+        1..5usize,
+        1..5usize,
+        0..=90u8,
+        any::<u8>(),
     )
+        .prop_map(
+            |(packet, members, down, broadcasts, share, flags)| Settings {
+                packet,
+                members,
+                down,
+                broadcasts,
+                share,
+                flags,
+            },
+        )
 }
 
 fn any_peer() -> impl Strategy<Value = Peer> {
@@ -129,8 +141,14 @@ fn message() -> impl Strategy<Value = Message<Peer>> {
 
 fn packet() -> impl Strategy<Value = Packet> {
     let broadcasts = vec(vec(0..6u8, 1..6), 0..3);
-    (any_peer(), incarnation(), message(), vec(member(), 0..5), broadcasts).prop_map(
-        |(src, incarnation, message, members, broadcasts)| {
+    (
+        any_peer(),
+        incarnation(),
+        message(),
+        vec(member(), 0..5),
+        broadcasts,
+    )
+        .prop_map(|(src, incarnation, message, members, broadcasts)| {
             let mut packet = Packet::new(src, peer(1), message).incarnation(incarnation);
             let bare = matches!(message, Message::Announce | Message::TurnUndead);
             if !bare && message != Message::Broadcast {
@@ -140,8 +158,7 @@ fn packet() -> impl Strategy<Value = Packet> {
                 packet.broadcasts = broadcasts;
             }
             packet
-        },
-    )
+        })
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -221,11 +238,11 @@ impl Bench {
             }
             Input::Fires(which) if !self.timers.is_empty() => {
                 let timer = self.timers.swap_remove(which % self.timers.len());
-                engine.handle_timer(timer.clone(), runtime);
+                engine.handle_timer(timer, runtime);
                 self.fired.push(timer);
             }
             Input::FiresAgain(which) if !self.fired.is_empty() => {
-                let timer = self.fired[which % self.fired.len()].clone();
+                let timer = self.fired[which % self.fired.len()];
                 engine.handle_timer(timer, runtime);
             }
             Input::HearsAgain(_) | Input::Fires(_) | Input::FiresAgain(_) => {}
@@ -250,7 +267,10 @@ impl Bench {
         let engine = &self.solo.engine;
         let (us, config) = (*engine.identity(), engine.config());
         let active: Vec<_> = engine.members().map(|m| (*m.id, m.state)).collect();
-        let all: Vec<_> = engine.membership_state().map(|m| (*m.id, m.state)).collect();
+        let all: Vec<_> = engine
+            .membership_state()
+            .map(|m| (*m.id, m.state))
+            .collect();
         let addrs: HashSet<u16> = all.iter().map(|(id, _)| id.addr).collect();
         assert_eq!(active.len(), engine.num_members());
         assert_eq!(all.len(), engine.num_members() + engine.num_down_members());
@@ -281,8 +301,9 @@ impl Bench {
             assert!(to != us, "sent to ourselves: {packet:?}");
             assert!(packet.members.iter().all(|member| member.id.addr != 0));
         }
-        self.timers
-            .extend(std::iter::from_fn(|| self.solo.timers.pop_due(SECOND * 1_000_000)));
+        self.timers.extend(core::iter::from_fn(|| {
+            self.solo.timers.pop_due(SECOND * 1_000_000)
+        }));
     }
 
     fn check_notices(&mut self) {

@@ -85,7 +85,10 @@ fn a_suspicion_refuted_in_time_neither_ends_in_down_nor_tells_anybody() {
     solo.hears(refutation);
     let sent = solo.fires(60 * SECOND, is_suspicion);
     assert_eq!(solo.belief(2), Some((State::Alive, 1)));
-    assert_eq!((told_down(&sent), solo.engine.counters().suspicions_expired), (0, 0));
+    assert_eq!(
+        (told_down(&sent), solo.engine.counters().suspicions_expired),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -96,7 +99,11 @@ fn a_second_suspicion_has_a_timer_of_its_own() {
     solo.hears_of(3, peer(2), 1, State::Alive);
     solo.hears_of(3, peer(2), 1, State::Suspect);
     solo.fires(SECOND * 4, is_suspicion);
-    assert_eq!(solo.belief(2), Some((State::Suspect, 1)), "by the first one's timer");
+    assert_eq!(
+        solo.belief(2),
+        Some((State::Suspect, 1)),
+        "by the first one's timer"
+    );
     solo.fires(SECOND, is_suspicion);
     assert_eq!(solo.belief(2), Some((State::Down, 1)));
 }
@@ -202,7 +209,9 @@ fn a_dead_accuser_is_no_reprieve() {
         (3..=6).any(|at| world.belief(at, 2) == Some(State::Suspect))
     });
     assert!(suspected.is_some());
-    let accuser = (3..=6).find(|&at| world.belief(at, 2) == Some(State::Suspect)).unwrap();
+    let accuser = (3..=6)
+        .find(|&at| world.belief(at, 2) == Some(State::Suspect))
+        .unwrap();
     world.run_for(SECOND);
     world.kill(accuser);
     assert!(world.run_until(40 * SECOND, World::all_see_all).is_some());
