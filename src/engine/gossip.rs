@@ -48,7 +48,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if data.is_empty() {
             return Err(Error::EmptyBroadcast);
         }
-        let room = self.item_max(Framing::Length)?;
+        let room = self.item_max(Framing::Length);
         if data.len() > room {
             return Err(Error::TooBigToSend {
                 len: data.len(),
@@ -93,10 +93,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     fn spread_broadcast(&mut self, key: H::Key, data: &[u8]) {
         self.broadcasts
             .remove_where(|waiting| key.invalidates(waiting));
-        if self
-            .item_max(Framing::Length)
-            .is_ok_and(|max| data.len() > max)
-        {
+        if data.len() > self.item_max(Framing::Length) {
             // Others have shorter identities, and room for it.
             self.counters.broadcasts_evicted += 1;
             return;

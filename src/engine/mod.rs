@@ -112,6 +112,8 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     challenges: Challenges<I>,
 
     transmissions: Cached<u8>,
+    /// The most bytes that one item may have to fit a packet.
+    item_max: usize,
     counters: Counters,
     /// The datagram being composed.
     buf: Vec<u8>,
@@ -209,12 +211,14 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 for_members: 0,
                 value: 0,
             },
+            item_max: 0,
             counters: Counters::default(),
             buf: Vec::new(),
             scratch: Vec::new(),
             incoming: Vec::new(),
         };
         engine.check_identity(&identity)?;
+        engine.measure();
         Ok(engine)
     }
 
@@ -468,13 +472,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         config.validate()?;
         let before = core::mem::replace(&mut self.config, config);
         let identity = self.identity.clone();
-        let trimmed = self
-            .check_identity(&identity)
-            .and_then(|()| self.trim(runtime));
-        if let Err(error) = trimmed {
+        if let Err(error) = self.check_identity(&identity) {
             self.config = before;
             return Err(error);
         }
+        self.measure();
+        self.trim(runtime);
         self.transmissions.for_members = 0;
         self.leave_connection();
         self.restart_tasks(runtime);

@@ -204,6 +204,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.drop_own_item();
         let incarnation = core::mem::take(&mut self.incarnation);
         let former = core::mem::replace(&mut self.identity, identity);
+        self.measure();
         self.spread_former(former, incarnation);
         self.forget_our_address(runtime);
         self.spread_ourselves(State::Alive);

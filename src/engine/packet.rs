@@ -273,18 +273,28 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
-    /// The most bytes that an update, or a broadcast, may have to fit a ping to somebody like us.
-    pub(super) fn item_max(&mut self, framing: Framing) -> Result<usize, I, C> {
+    /// Finds out what fits a packet. To be called after a change of identity or settings.
+    pub(super) fn measure(&mut self) {
         let identity = self.identity.clone();
-        self.put_header(&identity, Message::Ping(self.prober.number()))?;
-        let taken = self.buf.len() + 2 + framing.overhead();
-        Ok(self.config.max_packet_size.saturating_sub(taken))
+        let ping = Message::Ping(self.prober.number());
+        self.item_max = match self.put_header(&identity, ping) {
+            Ok(()) => self
+                .config
+                .max_packet_size
+                .saturating_sub(self.buf.len() + 2),
+            Err(_) => 0,
+        };
+    }
+
+    /// The most bytes that an update, or a broadcast, may have to fit a ping to somebody like us.
+    pub(super) fn item_max(&self, framing: Framing) -> usize {
+        self.item_max.saturating_sub(framing.overhead())
     }
 
     /// Drops what waits but fits no packet any more, and what is beyond the bounds.
-    pub(super) fn trim<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
-        let update_max = self.item_max(Framing::Bare)?;
-        let broadcast_max = self.item_max(Framing::Length)?;
+    pub(super) fn trim<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        let update_max = self.item_max(Framing::Bare);
+        let broadcast_max = self.item_max(Framing::Length);
         let Self {
             updates,
             table,
@@ -304,7 +314,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.broadcasts.evict();
         }
         self.forget_beyond_bound(runtime);
-        Ok(())
     }
 
     /// Reads what follows a header: members into `incoming`, and returns the broadcasts' part.
@@ -334,11 +343,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Encodes an update into the scratch buffer. Counts it when that fails.
     pub(super) fn encode_update(&mut self, update: &Member<I>) -> bool {
         self.scratch.clear();
-        let encoded = self.codec.encode_member(update, &mut self.scratch).is_ok();
-        let encoded = encoded
-            && self
-                .item_max(Framing::Bare)
-                .is_ok_and(|max| (1..=max).contains(&self.scratch.len()));
+        let encoded = self.codec.encode_member(update, &mut self.scratch).is_ok()
+            && (1..=self.item_max(Framing::Bare)).contains(&self.scratch.len());
         if !encoded {
             self.counters.updates_unencodable += 1;
         }

@@ -76,8 +76,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if turn != self.tasks.announce_down {
             return;
         }
-        for _ in 0..task.members.min(self.table.num_down()) {
-            let Some(slot) = self.table.next_down() else {
+        let mut round = super::table::DownRound::default();
+        for _ in 0..task.members {
+            let Some(slot) = self.table.next_down(&mut round) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();

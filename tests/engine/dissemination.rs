@@ -256,7 +256,7 @@ fn periodic_gossip_is_not_armed_while_there_is_nothing_to_say() {
     solo.schedule();
     let armed = |solo: &mut Solo<Versions>| {
         solo.schedule();
-        let mut all = std::iter::from_fn(|| solo.timers.pop_due(core::time::Duration::MAX));
+        let mut all = core::iter::from_fn(|| solo.timers.pop_due(core::time::Duration::MAX));
         all.any(|timer| is_gossip(&timer))
     };
     assert!(!armed(&mut solo));
@@ -474,7 +474,7 @@ fn broadcasts_go_only_to_whom_the_handler_lets_them() {
         .filter(|(_, packet)| !packet.broadcasts.is_empty())
         .collect();
     assert!(!carriers.is_empty());
-    assert!(carriers.iter().all(|(to, _)| to.addr % 2 == 0));
+    assert!(carriers.iter().all(|(to, _)| to.addr.is_multiple_of(2)));
     assert_eq!(solo.engine.broadcasts_backlog(), 0);
     solo.knows(peer(2), 1, State::Down);
     solo.knows(peer(4), 1, State::Down);

@@ -4,9 +4,12 @@
 
 mod cluster;
 mod codec;
+mod config;
 mod conflict;
 mod detection;
 mod dissemination;
+mod join;
+mod memory_of_the_dead;
 mod ourselves;
 mod precedence;
 mod probe;

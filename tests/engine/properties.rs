@@ -301,7 +301,7 @@ impl Bench {
             assert!(to != us, "sent to ourselves: {packet:?}");
             assert!(packet.members.iter().all(|member| member.id.addr != 0));
         }
-        self.timers.extend(std::iter::from_fn(|| {
+        self.timers.extend(core::iter::from_fn(|| {
             self.solo.timers.pop_due(SECOND * 1_000_000)
         }));
     }

@@ -164,14 +164,14 @@ impl<H: BroadcastHandler<Peer>> Solo<H> {
     /// What was sent since asked last.
     pub fn sent(&mut self) -> Vec<(Peer, Packet)> {
         self.schedule();
-        std::iter::from_fn(|| self.runtime.queue.to_send())
+        core::iter::from_fn(|| self.runtime.queue.to_send())
             .map(|(to, data)| (to, Packet::decode(&data)))
             .collect()
     }
 
     /// What was notified since asked last.
     pub fn notices(&mut self) -> Vec<OwnedNotification<Peer>> {
-        std::iter::from_fn(|| self.runtime.queue.to_notify()).collect()
+        core::iter::from_fn(|| self.runtime.queue.to_notify()).collect()
     }
 
     /// Lets time pass and timers fire; what was sent meanwhile.
