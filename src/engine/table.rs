@@ -346,6 +346,11 @@ impl<I: Identity> Table<I> {
         self.strangers.oldest().or(self.fallen.oldest())
     }
 
+    /// Of each kind of down members, the one that is down longest.
+    pub(super) fn oldest_down(&self) -> [Option<Slot>; 2] {
+        [self.strangers.oldest(), self.fallen.oldest()]
+    }
+
     /// Whether all down members were active once.
     pub(super) fn knows_all_down(&self) -> bool {
         self.strangers.len() == 0

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Incarnation, Member, Message, Notice, Runtime,
-    State, Timer,
+    State,
     member::{DownRule, supersedes},
 };
 
@@ -331,51 +331,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 });
                 self.submit_suspicion(slot, runtime);
             }
-            (_, Held::Down) => self.bury(slot, runtime),
+            (_, Held::Down) => self.remember_down(runtime),
             (Some(Held::Alive), Held::Alive) => {
                 runtime.notify(Notice::IncarnationRaised(&entry.id));
             }
             (_, Held::Alive) => {}
         }
         self.refresh_connection(runtime);
-    }
-
-    /// Sees to it that a down member is forgotten one day, and others now if there are too many.
-    fn bury<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) {
-        let entry = self.table.get(slot);
-        if let Some(after) = self.config.remove_down_after {
-            let timer = Timer::Forget {
-                id: entry.id.clone(),
-                epoch: entry.epoch,
-            };
-            runtime.submit_after(timer, after);
-        }
-        self.forget_beyond_bound(runtime);
-    }
-
-    pub(super) fn forget_beyond_bound<R: Runtime<I>>(&mut self, runtime: &mut R) {
-        while self.table.num_down() > self.config.max_down_members {
-            let Some(oldest) = self.table.first_to_forget() else {
-                break;
-            };
-            self.counters.down_evicted += 1;
-            self.forget(oldest, runtime);
-        }
-    }
-
-    /// Makes room to remember a member that never was active here; `None` if those that were
-    /// take all there is.
-    fn make_room_for_stranger<R: Runtime<I>>(&mut self, runtime: &mut R) -> Option<()> {
-        if self.table.num_down() < self.config.max_down_members {
-            return Some(());
-        }
-        self.counters.down_evicted += 1;
-        if self.table.knows_all_down() {
-            return None;
-        }
-        let stranger = self.table.first_to_forget()?;
-        self.forget(stranger, runtime);
-        Some(())
     }
 
     fn has_room_for_active(&mut self) -> bool {
@@ -412,18 +374,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             }
             (false, None) => {}
         }
-    }
-
-    /// Removes an entry, and what waits to be sent about it.
-    pub(super) fn forget<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) {
-        let removed = self.table.remove(slot);
-        if let Some(item) = removed.item {
-            self.updates.remove(item);
-        }
-        if let Some(moved) = removed.moved_item {
-            *self.updates.subject_mut(moved) = Subject::Member(slot);
-        }
-        runtime.notify(Notice::MemberForgotten(&removed.id));
     }
 }
 

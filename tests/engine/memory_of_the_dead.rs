@@ -19,6 +19,13 @@ fn is_announce_down(timer: &Timer<Peer>) -> bool {
     matches!(timer, Timer::AnnounceDown { .. })
 }
 
+/// Lets so many seconds pass, for the memory of the dead alone.
+fn ages(solo: &mut Solo, seconds: u32) {
+    for _ in 0..2 * seconds {
+        solo.fires(SECOND / 2, is_forget);
+    }
+}
+
 /// Remembers the dead for a hundred seconds, at most so many.
 fn rememberer(bound: usize) -> Solo {
     let mut config = Config::lan();
@@ -44,10 +51,10 @@ fn dead(solo: &Solo) -> HashSet<u16> {
 fn down_members_are_forgotten_after_the_time_set_and_may_come_back_then() {
     let mut solo = rememberer(100);
     dies(&mut solo, 9);
-    solo.fires(99 * SECOND, is_forget);
+    ages(&mut solo, 99);
     solo.hears_of(2, peer(9), 5, State::Alive);
     assert_eq!(solo.belief(9), Some((State::Down, 0)));
-    solo.fires(SECOND, is_forget);
+    ages(&mut solo, 14);
     assert_eq!(solo.belief(9), None);
     solo.hears_of(2, peer(9), 0, State::Alive);
     assert_eq!(solo.belief(9), Some((State::Alive, 0)));
@@ -65,25 +72,25 @@ fn down_members_are_never_forgotten_if_set_so() {
 }
 
 #[test]
-fn the_timer_of_a_former_death_does_not_forget_a_later_one() {
+fn a_later_death_is_remembered_as_long_as_a_former_one() {
     let mut solo = rememberer(100);
     dies(&mut solo, 9);
-    solo.fires(60 * SECOND, is_forget);
+    ages(&mut solo, 60);
     let newer = Peer { addr: 9, life: 1 };
     solo.hears_of(2, newer, 0, State::Alive);
     solo.hears_of(2, newer, 0, State::Down);
-    solo.fires(60 * SECOND, is_forget);
+    ages(&mut solo, 99);
     assert_eq!(solo.belief(9), Some((State::Down, 0)));
-    solo.fires(40 * SECOND, is_forget);
+    ages(&mut solo, 14);
     assert_eq!(solo.belief(9), None);
 }
 
 #[test]
-fn the_timer_of_a_death_does_not_forget_who_came_back() {
+fn who_came_back_is_not_forgotten() {
     let mut solo = rememberer(100);
     dies(&mut solo, 9);
     solo.hears_of(2, Peer { addr: 9, life: 1 }, 0, State::Alive);
-    solo.fires(200 * SECOND, is_forget);
+    ages(&mut solo, 200);
     assert_eq!(solo.belief(9), Some((State::Alive, 0)));
 }
 
@@ -107,7 +114,7 @@ fn an_unknown_down_is_remembered_and_not_gossiped_on() {
 fn a_forgotten_member_is_not_brought_up_by_the_cluster_again() {
     let mut solo = rememberer(100);
     dies(&mut solo, 9);
-    solo.fires(100 * SECOND, is_forget);
+    ages(&mut solo, 113);
     solo.sent();
     assert_eq!(solo.belief(9), None);
     assert_eq!(
@@ -225,4 +232,21 @@ fn the_bound_holds_whatever_is_told() {
             solo.fires(10 * SECOND, is_forget);
         }
     }
+}
+
+#[test]
+fn one_timer_forgets_all_the_dead() {
+    let mut solo = rememberer(16);
+    for addr in 3..20_000 {
+        solo.hears_of(2, peer(addr), 0, State::Down);
+    }
+    let before = solo.timers.len();
+    assert!(before < 10, "{before} timers for 16 dead");
+    ages(&mut solo, 113);
+    assert_eq!(solo.engine.num_down_members(), 0);
+    assert_eq!(
+        solo.timers.len(),
+        before - 1,
+        "nothing left to forget, nothing left to tick"
+    );
 }
