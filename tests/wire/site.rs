@@ -6,7 +6,7 @@ use std::{
 };
 
 use selkie::{
-    Codec, Config, Engine, Incarnation, Member, Message, Notification, Periodic, Runtime, State,
+    Codec, Config, Engine, Header, Incarnation, Member, Notification, Periodic, Runtime, State,
     Suspicion, Transmissions,
     codecs::{BincodeCodec, PostcardCodec},
 };
@@ -32,8 +32,8 @@ impl Kind {
         )
     }
 
-    /// What a datagram of this kind says.
-    pub(crate) fn message(self, data: &[u8]) -> Message<Peer> {
+    /// What a datagram of this kind begins with.
+    pub(crate) fn header(self, data: &[u8]) -> Header<Peer> {
         let header = match self {
             Self::SelkiePostcard | Self::Foca2Postcard => {
                 PostcardCodec.decode_header(&mut &*data).ok()
@@ -45,7 +45,7 @@ impl Kind {
                 BincodeCodec::legacy().decode_header(&mut &*data).ok()
             }
         };
-        header.unwrap().message
+        header.unwrap()
     }
 
     /// An engine of this kind.

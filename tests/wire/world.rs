@@ -119,7 +119,7 @@ impl World {
             self.events.push(self.now + after, fires);
         }
         for (to, data) in out.sent {
-            self.verdicts += usize::from(place.kind.message(&data) == Message::TurnUndead);
+            self.verdicts += usize::from(place.kind.header(&data).message == Message::TurnUndead);
             let lost = self.rng.f64() < self.loss || self.cut_off.contains(&at);
             let latency = Duration::from_micros(self.rng.u64(1_000..20_000));
             if !lost {
