@@ -23,6 +23,11 @@ impl Epoch {
     pub(crate) fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }
+
+    /// Whether it came later, as long as they are less than half of all epochs apart.
+    pub(crate) fn is_after(self, other: Self) -> bool {
+        self != other && self.0.wrapping_sub(other.0) < u32::MAX / 2
+    }
 }
 
 /// Something the engine asked to be reminded of by [`Runtime::submit_after`].
@@ -58,12 +63,10 @@ pub enum Timer<I> {
         /// Of which suspicion.
         epoch: Epoch,
     },
-    /// A member was down long enough to be forgotten.
+    /// Time to forget members that were down long enough.
     Forget {
-        /// The member.
-        id: I,
-        /// Since which declaration.
-        epoch: Epoch,
+        /// Which turn of this task.
+        turn: u32,
     },
     /// The member that told us we are down did not answer whether it means it.
     UndeadCheck {
@@ -76,6 +79,8 @@ pub enum Timer<I> {
     Gossip {
         /// Of which connection state.
         token: TimerToken,
+        /// Which turn of this task.
+        turn: u32,
     },
     /// Time to announce ourselves to active members.
     Announce {

@@ -4,12 +4,14 @@
 
 mod age_list;
 mod backlog;
+mod forget;
 mod gossip;
 mod join;
 mod ourselves;
 mod packet;
 mod probe;
 mod readers;
+mod receive;
 mod recent;
 mod suspicion;
 mod table;
@@ -22,6 +24,7 @@ use fastrand::Rng;
 
 use self::{
     backlog::{Backlog, Framing, ItemId},
+    forget::Sweep,
     join::Challenges,
     ourselves::FormerIdentities,
     packet::Frames,
@@ -110,8 +113,11 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     /// The last ones we announced ourselves to that did not answer yet.
     announced: Recent<I, ANNOUNCED_MAX>,
     challenges: Challenges<I>,
+    sweep: Sweep,
 
     transmissions: Cached<u8>,
+    /// The most bytes that one item may have to fit a packet.
+    item_max: usize,
     counters: Counters,
     /// The datagram being composed.
     buf: Vec<u8>,
@@ -142,8 +148,8 @@ enum Undead {
 enum Subject {
     Member(Slot),
     Ourselves,
-    /// An identity of our own that we gave up.
-    Former,
+    /// The identity of our own that we gave up and that is remembered at this place.
+    Former(usize),
 }
 
 /// A figure that follows from the number of members.
@@ -205,16 +211,19 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             departure: Departure::new(),
             announced: Recent::new(),
             challenges: Challenges::new(),
+            sweep: Sweep::new(),
             transmissions: Cached {
                 for_members: 0,
                 value: 0,
             },
+            item_max: 0,
             counters: Counters::default(),
             buf: Vec::new(),
             scratch: Vec::new(),
             incoming: Vec::new(),
         };
         engine.check_identity(&identity)?;
+        engine.measure();
         Ok(engine)
     }
 
@@ -266,155 +275,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         outcome
     }
 
-    fn take_in<R: Runtime<I>>(
-        &mut self,
-        data: &[u8],
-        check: impl FnOnce(&Header<I>) -> bool,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        if data.len() > self.config.max_packet_size {
-            return Err(Error::DataTooBig { len: data.len() });
-        }
-        let mut body = data;
-        let header = self.codec.decode_header(&mut body).map_err(Error::Decode)?;
-        if header.src == self.identity {
-            return Err(Error::DataFromOurselves);
-        }
-        if let Message::Unknown(_) = header.message {
-            self.counters.dropped_unknown_kind += 1;
-            return Ok(());
-        }
-        if !self.is_for_us(&header) {
-            self.counters.dropped_not_for_us += 1;
-            return Ok(());
-        }
-        if !check(&header) {
-            self.counters.dropped_by_check += 1;
-            return Ok(());
-        }
-        let broadcasts = self.decode_body(&header.message, body)?;
-        if let Connection::Undead(state) = self.connection {
-            self.hear_while_undead(state, &header, runtime);
-            return Ok(());
-        }
-        self.believe(header, broadcasts, runtime)
-    }
-
-    /// Whether a datagram is for us, or for a former life of ours: its sender does not know yet
-    /// that we are another. Dropping those would cut us off from everybody when many renew at
-    /// once, as after a partition. Only what holds that life down does not concern us any more.
-    fn is_for_us(&self, header: &Header<I>) -> bool {
-        match header.message {
-            _ if header.dst == self.identity => true,
-            Message::Announce => self.identity.accepts_announce(&header.dst),
-            Message::TurnUndead => false,
-            _ => {
-                header.dst.addr() == self.identity.addr()
-                    && self.identity.win_addr_conflict(&header.dst)
-            }
-        }
-    }
-
-    /// Applies a datagram that is whole and for us: the sender, the updates, the broadcasts; then
-    /// reacts to the message.
-    fn believe<R: Runtime<I>>(
-        &mut self,
-        header: Header<I>,
-        broadcasts: Frames<'_>,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        let sender = header.src.clone();
-        let announced_to = self.announced.any(|dst| sender.accepts_announce(dst));
-        let is_known = announced_to
-            || (header.message == Message::TurnUndead && self.table.find(&sender.addr()).is_some());
-        let standing = self.hear_sender(&header, runtime)?;
-        let has_say = announced_to || standing == Standing::KnownMember;
-        match standing {
-            Standing::KnownMember | Standing::Newcomer => {}
-            Standing::Down => return self.hear_down_sender(&header, runtime),
-            Standing::Refused => return Ok(()),
-        }
-        let aftermath = self.apply_incoming(
-            &Teller {
-                id: &sender,
-                has_say,
-            },
-            runtime,
-        );
-        let broadcasts_accepted = self.receive_broadcasts(broadcasts, &sender);
-        self.settle(&header, aftermath, runtime)?;
-        if self.is_undead() {
-            return Ok(());
-        }
-        self.react(header, is_known, runtime)?;
-        broadcasts_accepted.map_err(Error::CustomBroadcast)
-    }
-
-    /// Says what is due after updates about ourselves.
-    fn settle<R: Runtime<I>>(
-        &mut self,
-        header: &Header<I>,
-        aftermath: Aftermath,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        if self.is_undead() {
-            return Ok(());
-        }
-        if aftermath.news_about_ourselves {
-            self.gossip_to(self.config.num_indirect_probes, runtime)?;
-        }
-        let answered = matches!(
-            header.message,
-            Message::Ping(_) | Message::IndirectPing { .. }
-        );
-        if aftermath.heard_stale_claim && !answered {
-            // The header is the answer: it says who we are, and our incarnation.
-            self.send(&header.src, Message::Gossip, runtime)?;
-        }
-        Ok(())
-    }
-
-    fn react<R: Runtime<I>>(
-        &mut self,
-        header: Header<I>,
-        is_known: bool,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        let sender = header.src;
-        match header.message {
-            Message::Ping(number) => self.send(&sender, Message::Ack(number), runtime),
-            Message::Ack(number) => {
-                self.on_ack(&sender, number, runtime);
-                Ok(())
-            }
-            Message::PingReq { target, number } => {
-                self.on_ping_req(sender, target, number, runtime)
-            }
-            Message::IndirectPing { origin, number } => self.send(
-                &sender,
-                Message::IndirectAck {
-                    target: origin,
-                    number,
-                },
-                runtime,
-            ),
-            Message::IndirectAck { target, number } => {
-                self.on_indirect_ack(sender, target, number, runtime)
-            }
-            Message::ForwardedAck { origin, number } => {
-                self.on_forwarded_ack(&sender, &origin, number);
-                Ok(())
-            }
-            Message::Announce => self.send(&sender, Message::Feed, runtime),
-            Message::TurnUndead => self.on_turn_undead(&sender, is_known, runtime),
-            Message::Feed => {
-                self.announced.retain(|dst| !sender.accepts_announce(dst));
-                Ok(())
-            }
-            Message::Gossip | Message::Broadcast | Message::Unknown(_) => Ok(()),
-        }
-    }
-
     /// Takes back a timer that is due. Never fails: what is not expected any more is ignored.
     pub fn handle_timer<R: Runtime<I>>(&mut self, timer: Timer<I>, runtime: &mut R) {
         match timer {
@@ -425,7 +285,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             } => {
                 self.on_suspicion_timer(&id, incarnation, epoch, runtime);
             }
-            Timer::Forget { id, epoch } => self.on_forget_timer(&id, epoch, runtime),
+            Timer::Forget { turn } => self.on_forget_timer(turn, runtime),
             Timer::Probe { token, cycle } if token == self.token => {
                 self.on_probe_timer(cycle, runtime);
             }
@@ -435,7 +295,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Timer::UndeadCheck { token, number } if token == self.token => {
                 self.on_undead_check_timer(number);
             }
-            Timer::Gossip { token } if token == self.token => self.on_gossip_timer(runtime),
+            Timer::Gossip { token, turn } if token == self.token => {
+                self.on_gossip_timer(turn, runtime);
+            }
             Timer::Announce { token, turn } if token == self.token => {
                 self.on_announce_timer(turn, runtime);
             }
@@ -448,7 +310,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Changes the settings, whichever, at once: the periodic tasks and the probe start afresh.
-    /// Suspicions that run keep the timeout they began with.
+    /// Suspicions that run keep the timeout they began with. What waits to be sent but fits no
+    /// packet any more is dropped, and so is what exceeds a lower bound, save active members.
     ///
     /// # Errors
     ///
@@ -466,6 +329,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.config = before;
             return Err(error);
         }
+        self.measure();
+        self.trim(runtime);
+        self.restart_sweep(runtime);
         self.transmissions.for_members = 0;
         self.leave_connection();
         self.restart_tasks(runtime);

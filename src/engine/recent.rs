@@ -17,6 +17,11 @@ impl<T, const N: usize> Recent<T, N> {
         self.0.push_back(item);
     }
 
+    /// The first of the last `N`, once there are so many.
+    pub(super) fn oldest_of_all(&self) -> Option<&T> {
+        self.0.front().filter(|_| self.0.len() >= N)
+    }
+
     pub(super) fn any(&self, is_it: impl Fn(&T) -> bool) -> bool {
         self.0.iter().any(is_it)
     }

@@ -92,14 +92,4 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.submit_suspicion(slot, runtime);
         }
     }
-
-    pub(super) fn on_forget_timer<R: Runtime<I>>(&mut self, id: &I, epoch: Epoch, runtime: &mut R) {
-        let Some(slot) = self.table.find(&id.addr()) else {
-            return;
-        };
-        let entry = self.table.get(slot);
-        if entry.id == *id && entry.held() == Held::Down && entry.epoch == epoch {
-            self.forget(slot, runtime);
-        }
-    }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Incarnation, Member, Message, Notice, Runtime,
-    State, Timer,
+    State,
     member::{DownRule, supersedes},
 };
 
@@ -226,7 +226,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             // Remembered, so that late news of it is recognised; not spread: whoever told us does
             // that already, and we have nothing to add.
             self.make_room_for_stranger(runtime)?;
-        } else if !self.may_become_active(&update.id, teller, runtime) {
+        } else if !self.has_room_for_active() || !self.admits(&update.id, teller, runtime) {
             return None;
         }
         let epoch = self.next_epoch();
@@ -276,9 +276,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return None;
         }
         let was = entry.held();
-        let joins = held.is_active() && !was.is_active();
-        if joins && !self.may_become_active(&update.id, teller, runtime) {
-            return None;
+        if held.is_active() {
+            let has_room = was.is_active() || self.has_room_for_active();
+            if !has_room || !self.admits(&update.id, teller, runtime) {
+                return None;
+            }
         }
         let addr = update.id.addr();
         let before = self.table.rename(slot, update.id);
@@ -329,7 +331,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 });
                 self.submit_suspicion(slot, runtime);
             }
-            (_, Held::Down) => self.bury(slot, runtime),
+            (_, Held::Down) => self.remember_down(runtime),
             (Some(Held::Alive), Held::Alive) => {
                 runtime.notify(Notice::IncarnationRaised(&entry.id));
             }
@@ -338,50 +340,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.refresh_connection(runtime);
     }
 
-    /// Sees to it that a down member is forgotten one day, and others now if there are too many.
-    fn bury<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) {
-        let entry = self.table.get(slot);
-        if let Some(after) = self.config.remove_down_after {
-            let timer = Timer::Forget {
-                id: entry.id.clone(),
-                epoch: entry.epoch,
-            };
-            runtime.submit_after(timer, after);
-        }
-        while self.table.num_down() > self.config.max_down_members {
-            let Some(oldest) = self.table.first_to_forget() else {
-                break;
-            };
-            self.counters.down_evicted += 1;
-            self.forget(oldest, runtime);
-        }
+    fn has_room_for_active(&mut self) -> bool {
+        let has_room = self.table.num_active() < self.config.max_members;
+        self.counters.refused_for_room += u64::from(!has_room);
+        has_room
     }
 
-    /// Makes room to remember a member that never was active here; `None` if those that were
-    /// take all there is.
-    fn make_room_for_stranger<R: Runtime<I>>(&mut self, runtime: &mut R) -> Option<()> {
-        if self.table.num_down() < self.config.max_down_members {
-            return Some(());
-        }
-        self.counters.down_evicted += 1;
-        if self.table.knows_all_down() {
-            return None;
-        }
-        let stranger = self.table.first_to_forget()?;
-        self.forget(stranger, runtime);
-        Some(())
-    }
-
-    fn may_become_active<R: Runtime<I>>(
-        &mut self,
-        newcomer: &I,
-        teller: Option<&I>,
-        runtime: &R,
-    ) -> bool {
-        if self.table.num_active() >= self.config.max_members {
-            self.counters.refused_for_room += 1;
-            return false;
-        }
+    fn admits<R: Runtime<I>>(&mut self, newcomer: &I, teller: Option<&I>, runtime: &R) -> bool {
         let admitted = teller.is_none_or(|teller| runtime.admit(newcomer, teller));
         self.counters.refused_by_admission += u64::from(!admitted);
         admitted
@@ -409,18 +374,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             }
             (false, None) => {}
         }
-    }
-
-    /// Removes an entry, and what waits to be sent about it.
-    pub(super) fn forget<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) {
-        let removed = self.table.remove(slot);
-        if let Some(item) = removed.item {
-            self.updates.remove(item);
-        }
-        if let Some(moved) = removed.moved_item {
-            *self.updates.subject_mut(moved) = Subject::Member(slot);
-        }
-        runtime.notify(Notice::MemberForgotten(&removed.id));
     }
 }
 

@@ -1,0 +1,158 @@
+//! One datagram's way: decoded whole, then believed, then answered.
+
+use super::{Aftermath, Connection, Engine, Frames, Result, Standing, Teller};
+use crate::{BroadcastHandler, Codec, Error, Header, Identity, Message, Runtime};
+
+impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
+    pub(super) fn take_in<R: Runtime<I>>(
+        &mut self,
+        data: &[u8],
+        check: impl FnOnce(&Header<I>) -> bool,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        if data.len() > self.config.max_packet_size {
+            return Err(Error::DataTooBig { len: data.len() });
+        }
+        let mut body = data;
+        let header = self.codec.decode_header(&mut body).map_err(Error::Decode)?;
+        if header.src == self.identity {
+            return Err(Error::DataFromOurselves);
+        }
+        if let Message::Unknown(_) = header.message {
+            self.counters.dropped_unknown_kind += 1;
+            return Ok(());
+        }
+        if !header.message.carries_broadcasts() && !body.is_empty() {
+            return Err(Error::MalformedPacket);
+        }
+        if !self.is_for_us(&header) {
+            self.counters.dropped_not_for_us += 1;
+            return Ok(());
+        }
+        if !check(&header) {
+            self.counters.dropped_by_check += 1;
+            return Ok(());
+        }
+        let broadcasts = self.decode_body(&header.message, body)?;
+        if let Connection::Undead(state) = self.connection {
+            self.hear_while_undead(state, &header, runtime);
+            return Ok(());
+        }
+        self.believe(header, broadcasts, runtime)
+    }
+
+    /// Whether a datagram is for us, or for a former life of ours: its sender does not know yet
+    /// that we are another. Dropping those would cut us off from everybody when many renew at
+    /// once, as after a partition. Only what holds that life down does not concern us any more.
+    fn is_for_us(&self, header: &Header<I>) -> bool {
+        match header.message {
+            _ if header.dst == self.identity => true,
+            Message::Announce => self.identity.accepts_announce(&header.dst),
+            Message::TurnUndead => false,
+            _ => {
+                header.dst.addr() == self.identity.addr()
+                    && self.identity.win_addr_conflict(&header.dst)
+            }
+        }
+    }
+
+    /// Applies a datagram that is whole and for us: the sender, the updates, the broadcasts; then
+    /// reacts to the message.
+    fn believe<R: Runtime<I>>(
+        &mut self,
+        header: Header<I>,
+        broadcasts: Frames<'_>,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        let sender = header.src.clone();
+        let announced_to = self.announced.any(|dst| sender.accepts_announce(dst));
+        let is_known = announced_to
+            || (header.message == Message::TurnUndead && self.table.find(&sender.addr()).is_some());
+        let standing = self.hear_sender(&header, runtime)?;
+        let has_say = announced_to || standing == Standing::KnownMember;
+        match standing {
+            Standing::KnownMember | Standing::Newcomer => {}
+            Standing::Down => return self.hear_down_sender(&header, runtime),
+            Standing::Refused => return Ok(()),
+        }
+        let aftermath = self.apply_incoming(
+            &Teller {
+                id: &sender,
+                has_say,
+            },
+            runtime,
+        );
+        let broadcasts_accepted = self.receive_broadcasts(broadcasts, &sender);
+        self.settle(&header, aftermath, runtime)?;
+        if self.is_undead() {
+            return Ok(());
+        }
+        self.react(header, is_known, runtime)?;
+        broadcasts_accepted.map_err(Error::CustomBroadcast)
+    }
+
+    /// Says what is due after updates about ourselves.
+    fn settle<R: Runtime<I>>(
+        &mut self,
+        header: &Header<I>,
+        aftermath: Aftermath,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        if self.is_undead() {
+            return Ok(());
+        }
+        if aftermath.news_about_ourselves {
+            self.gossip_to(self.config.num_indirect_probes, runtime)?;
+        }
+        let answered = matches!(
+            header.message,
+            Message::Ping(_) | Message::IndirectPing { .. }
+        );
+        if aftermath.heard_stale_claim && !answered {
+            // The header is the answer: it says who we are, and our incarnation.
+            self.send(&header.src, Message::Gossip, runtime)?;
+        }
+        Ok(())
+    }
+
+    fn react<R: Runtime<I>>(
+        &mut self,
+        header: Header<I>,
+        is_known: bool,
+        runtime: &mut R,
+    ) -> Result<(), I, C> {
+        let sender = header.src;
+        match header.message {
+            Message::Ping(number) => self.send(&sender, Message::Ack(number), runtime),
+            Message::Ack(number) => {
+                self.on_ack(&sender, number, runtime);
+                Ok(())
+            }
+            Message::PingReq { target, number } => {
+                self.on_ping_req(sender, target, number, runtime)
+            }
+            Message::IndirectPing { origin, number } => self.send(
+                &sender,
+                Message::IndirectAck {
+                    target: origin,
+                    number,
+                },
+                runtime,
+            ),
+            Message::IndirectAck { target, number } => {
+                self.on_indirect_ack(sender, target, number, runtime)
+            }
+            Message::ForwardedAck { origin, number } => {
+                self.on_forwarded_ack(&sender, &origin, number);
+                Ok(())
+            }
+            Message::Announce => self.send(&sender, Message::Feed, runtime),
+            Message::TurnUndead => self.on_turn_undead(&sender, is_known, runtime),
+            Message::Feed => {
+                self.announced.retain(|dst| !sender.accepts_announce(dst));
+                Ok(())
+            }
+            Message::Gossip | Message::Broadcast | Message::Unknown(_) => Ok(()),
+        }
+    }
+}
