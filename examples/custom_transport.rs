@@ -21,7 +21,7 @@ mod unix {
     use smol::{
         channel::{Receiver, Sender, bounded},
         future,
-        net::unix::UnixDatagram,
+        net::unix::{SocketAddr as UnixSocketAddr, UnixDatagram},
     };
 
     pub struct UnixDatagrams {
@@ -75,23 +75,21 @@ mod unix {
         }
 
         async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
-            let mut buf = [0; PACKET_MAX];
-            let closed = async {
-                let _ = self.closed.recv().await;
-                Err(io::ErrorKind::NotConnected.into())
-            };
-            let (len, from) = future::or(closed, self.socket.recv_from(&mut buf)).await?;
-            // Whoever is no member of ours has no address to answer to.
-            if let Some(from) = from.as_pathname().and_then(addr_of) {
-                batch.push(from, &buf[..len]);
+            // One byte more than a packet has: whatever fills it was cut off.
+            let mut buf = [0; PACKET_MAX + 1];
+            while batch.is_empty() {
+                let closed = async {
+                    let _ = self.closed.recv().await;
+                    Err(io::ErrorKind::NotConnected.into())
+                };
+                let (len, from) = future::or(closed, self.socket.recv_from(&mut buf)).await?;
+                push(batch, &from, &buf[..len]);
             }
             while !batch.is_full()
-                && let Some(received) = future::poll_once(self.socket.recv_from(&mut buf)).await
+                && let Some(Ok((len, from))) =
+                    future::poll_once(self.socket.recv_from(&mut buf)).await
             {
-                let (len, from) = received?;
-                if let Some(from) = from.as_pathname().and_then(addr_of) {
-                    batch.push(from, &buf[..len]);
-                }
+                push(batch, &from, &buf[..len]);
             }
             Ok(())
         }
@@ -99,6 +97,15 @@ mod unix {
         async fn close(&self) {
             self.open.close();
             let _ = std::fs::remove_file(path_of(&self.dir, self.addr));
+        }
+    }
+
+    /// Drops what is no packet of a member: cut off, or from a socket without an address.
+    fn push(batch: &mut Batch, from: &UnixSocketAddr, packet: &[u8]) {
+        if let Some(from) = from.as_pathname().and_then(addr_of)
+            && packet.len() <= PACKET_MAX
+        {
+            batch.push(from, packet);
         }
     }
 

@@ -12,7 +12,7 @@ use selkie::{
 
 use super::{
     cluster::ANY_PORT,
-    fixture::{Agent, in_time, name, until},
+    fixture::{Agent, event_where, in_time, name, until},
 };
 
 const CROWD: usize = 1500;
@@ -121,5 +121,60 @@ fn somebody_of_our_name_is_told_of_once_not_with_every_packet() {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(matches!(told[0], Event::AddrConflict { .. }));
         assert_eq!(told[1], Event::Stopped);
+    });
+}
+
+#[cfg(feature = "msgpack")]
+#[test]
+fn a_member_with_another_codec_is_counted_and_changes_nothing() {
+    use selkie::{Builder, codecs::MsgpackCodec};
+
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
+        let b = Agent::start("b", net.bind(ANY_PORT).unwrap(), &[&a]).await;
+        a.knows(1).await;
+        let other = net.bind(ANY_PORT).unwrap();
+        let id = Node::now(name("other"), other.local_addr(), None);
+        let (other, driver) = Builder::new()
+            .codec(MsgpackCodec)
+            .transport(other)
+            .identity(id)
+            .seeds([a.addr()])
+            .build()
+            .await
+            .unwrap();
+        let other = Agent::run(other, driver);
+        until(&a.cluster, "refused", |c| c.stats().packets_refused >= 2).await;
+        assert_eq!(other.cluster.members().len(), 0);
+        assert_eq!(
+            (a.cluster.members().len(), b.cluster.members().len()),
+            (1, 1)
+        );
+    });
+}
+
+/// Never again: two that live under one name depose each other for ever.
+#[test]
+fn of_two_live_agents_with_one_name_one_gives_up_and_both_are_told() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let witness = Agent::start("witness", net.bind(ANY_PORT).unwrap(), &[]).await;
+        let elder = Agent::start("twin", net.bind(ANY_PORT).unwrap(), &[&witness]).await;
+        let mut elders = elder.cluster.events();
+        witness.knows(1).await;
+        let younger = Agent::start("twin", net.bind(ANY_PORT).unwrap(), &[&witness]).await;
+        let mut youngers = younger.cluster.events();
+        let is_conflict = |event: &Event<_>| matches!(event, Event::AddrConflict { .. });
+        event_where(&mut elders, &"conflict at the elder", is_conflict).await;
+        event_where(&mut youngers, &"conflict at the younger", is_conflict).await;
+        let mut both = futures::stream::select(elders, youngers);
+        in_time("one gives up", async {
+            while both.next().await != Some(Event::Defunct) {}
+        })
+        .await;
+        // With one of them silent, nothing is left to fight over.
+        witness.holds("twin", State::Alive).await;
+        assert_eq!(witness.cluster.members().len(), 1);
     });
 }

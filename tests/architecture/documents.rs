@@ -113,6 +113,17 @@ fn the_examples_are_listed_and_each_needs_the_features_that_its_command_has() {
     }
 }
 
+#[test]
+fn a_member_takes_few_lines() {
+    for (path, lines_max) in [("examples/udp.rs", 19), ("examples/quic.rs", 29)] {
+        let text = read(path);
+        let (member, _) = text.split_once("/// One joins another").unwrap();
+        let is_code = |line: &&str| !line.is_empty() && !line.trim_start().starts_with("//");
+        let lines = member.lines().filter(is_code).count();
+        assert!(lines <= lines_max, "{path}: a member takes {lines} lines");
+    }
+}
+
 /// Where the links of a document lead, if it is within the project.
 fn links(text: &str) -> Vec<String> {
     text.split("](")
