@@ -285,3 +285,18 @@ fn a_suspicion_from_hearsay_expires_in_selkie_and_foca_waits_to_be_told() {
     assert_eq!(state(pair.selkie.view()), State::Down);
     assert_eq!(state(pair.foca.view()), State::Suspect);
 }
+
+/// A joiner may know where its seed lives, but not which life of it this is.
+#[test]
+fn both_answer_an_announce_to_another_life_of_theirs() {
+    let mut pair = Pair::new();
+    let dst = Peer { bump: 7, ..peer(0) };
+    let header = Header {
+        dst,
+        ..to_us(peer(1), 0, Message::Announce)
+    };
+    let updates = Vec::new();
+    let (by_selkie, by_foca) = pair.take_in(Datagram { header, updates });
+    assert_eq!(by_selkie, by_foca);
+    assert_eq!(by_selkie[0].1.message, Message::Feed);
+}
