@@ -177,14 +177,14 @@ impl World {
 
     fn fires_again(&mut self, at: usize, which: usize) {
         let fired = &self.sites[at].fired;
-        if let Some(timer) = fired.get(which % fired.len().max(1)).cloned() {
+        if let Some(&timer) = fired.get(which % fired.len().max(1)) {
             self.input(at, |engine, out| engine.handle_timer(timer, out));
         }
     }
 
     fn fire(&mut self, at: usize, timer: Timer<Id>) {
         let fired = &mut self.sites[at].fired;
-        fired.push(timer.clone());
+        fired.push(timer);
         fired.drain(..fired.len().saturating_sub(KEPT_MAX));
         self.input(at, |engine, out| engine.handle_timer(timer, out));
     }

@@ -1,10 +1,12 @@
 //! Datagrams that do not add up: what foca 2.0 makes of them, and what selkie does.
 
+use std::net::SocketAddr;
+
 use selkie::{Config, Member, Message, ProbeNumber, codecs::PostcardCodec};
 
-use crate::subject::{Foca2, Selkie, Subject, b, d, header, updates};
+use crate::subject::{Foca2, Selkie, Subject, a, b, d, header, updates};
 
-const PING: Message<std::net::SocketAddr> = Message::Ping(ProbeNumber(9));
+const PING: Message<SocketAddr> = Message::Ping(ProbeNumber(9));
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +27,7 @@ const MALFORMED: &str = "MalformedPacket";
 
 /// From `b`, a known member.
 #[track_caller]
-fn check(
-    message: Message<std::net::SocketAddr>,
-    rest: &[u8],
-    in_foca: Outcome,
-    in_selkie: Outcome,
-) {
+fn check(message: Message<SocketAddr>, rest: &[u8], in_foca: Outcome, in_selkie: Outcome) {
     let data = [header(PostcardCodec, b(), 0, message), rest.to_vec()].concat();
     check_data(&data, in_foca, in_selkie);
 }
@@ -146,7 +143,7 @@ fn what_is_too_large_is_refused_before_it_is_read() {
 
 #[test]
 fn a_datagram_from_oneself_is_refused() {
-    let data = header(PostcardCodec, crate::subject::a(), 0, PING);
+    let data = header(PostcardCodec, a(), 0, PING);
     check_data(
         &data,
         Refused("DataFromOurselves"),

@@ -187,25 +187,25 @@ where
 
 impl<C: Codec<Peer> + Send> Site for Selkie<C> {
     fn start(&mut self, out: &mut Outbox) {
-        Engine::start(self, out);
+        Self::start(self, out);
     }
 
     fn announce(&mut self, to: Peer, out: &mut Outbox) {
-        Engine::announce(self, to, out).unwrap();
+        Self::announce(self, to, out).unwrap();
     }
 
     fn handle_data(&mut self, data: &[u8], out: &mut Outbox) -> bool {
-        Engine::handle_data(self, data, out).is_ok()
+        Self::handle_data(self, data, out).is_ok()
     }
 
     fn handle_timer(&mut self, timer: Timer, out: &mut Outbox) {
         if let Timer::Selkie(timer) = timer {
-            Engine::handle_timer(self, timer, out);
+            Self::handle_timer(self, timer, out);
         }
     }
 
     fn add_broadcast(&mut self, data: &[u8], out: &mut Outbox) {
-        assert!(Engine::add_broadcast(self, data, out).unwrap());
+        assert!(Self::add_broadcast(self, data, out).unwrap());
     }
 
     fn leave(&mut self, out: &mut Outbox) {
@@ -213,7 +213,7 @@ impl<C: Codec<Peer> + Send> Site for Selkie<C> {
     }
 
     fn identity(&self) -> Peer {
-        *Engine::identity(self)
+        *Self::identity(self)
     }
 
     fn members(&self) -> Vec<Member<Peer>> {

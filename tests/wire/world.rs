@@ -173,6 +173,20 @@ impl World {
         true
     }
 
+    fn arrives(&mut self, to: Peer, data: &[u8]) {
+        let at = usize::from(to.addr.port() - peer(0).addr.port());
+        if self.places[at].is_up && !self.cut_off.contains(&at) {
+            self.input(at, |site, out| site.handle_data(data, out));
+        }
+    }
+
+    fn fires(&mut self, at: usize, life: u32, timer: Timer) {
+        let place = &self.places[at];
+        if place.is_up && place.lives == life {
+            self.input(at, |site, out| site.handle_timer(timer, out));
+        }
+    }
+
     /// Runs until it holds.
     #[track_caller]
     pub(crate) fn wait(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
@@ -201,17 +215,8 @@ impl World {
         };
         self.now = next;
         match self.events.pop_due(next) {
-            Some(Event::Arrives { to, data }) => {
-                let at = usize::from(to.addr.port() - peer(0).addr.port());
-                if self.places[at].is_up && !self.cut_off.contains(&at) {
-                    self.input(at, |site, out| site.handle_data(&data, out));
-                }
-            }
-            Some(Event::Fires { at, life, timer }) => {
-                if self.places[at].is_up && self.places[at].lives == life {
-                    self.input(at, |site, out| site.handle_timer(timer, out));
-                }
-            }
+            Some(Event::Arrives { to, data }) => self.arrives(to, &data),
+            Some(Event::Fires { at, life, timer }) => self.fires(at, life, timer),
             None => {}
         }
         true
