@@ -64,7 +64,26 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 ///
 /// Each submitted timer is to be handed back once, after the given time. Delivering one late,
 /// twice or out of order is harmless: what is not expected any more is ignored, and a probe that
-/// cannot be judged is replaced by a fresh one, which [`Notice::ProbeRestarted`](crate::Notice::ProbeRestarted) tells.
+/// cannot be judged is replaced by a fresh one, which
+/// [`Notice::ProbeRestarted`](crate::Notice::ProbeRestarted) tells.
+///
+/// | timer | submitted | when it is due |
+/// | --- | --- | --- |
+/// | [`Probe`](Timer::Probe) | once Connected, then by each | judges a probe, sends the next Ping |
+/// | [`IndirectProbe`](Timer::IndirectProbe) | with each Ping | sends PingReqs, if there was no Ack |
+/// | [`Suspicion`](Timer::Suspicion) | with each suspicion | declares Down, may send TurnUndead |
+/// | [`Forget`](Timer::Forget) | while a member is down | forgets who is down for long enough |
+/// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |
+/// | [`Announce`](Timer::Announce) | while Connected | announces to active members |
+/// | [`AnnounceDown`](Timer::AnnounceDown) | unless Undead | announces to down members |
+/// | [`UndeadCheck`](Timer::UndeadCheck) | after a TurnUndead | gives up asking its sender |
+///
+/// # Order of outputs
+///
+/// Within a call, outputs come in the order in which things happen: `Rename` precedes the
+/// `MemberUp` or `MemberDown` of the same member; `Active` and `Idle` follow the `MemberUp` and
+/// `MemberDown` that bring them about; what a datagram says is notified before anything is sent
+/// because of it; a refutation is sent before the answer to whoever brought the suspicion.
 ///
 /// # States
 ///
