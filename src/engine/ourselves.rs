@@ -108,17 +108,24 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ) {
         let is_stale = update.incarnation < self.incarnation;
         match update.state {
+            State::Suspect | State::Down if aftermath.is_renewed => {
+                self.counters.claims_ignored += 1;
+            }
             State::Suspect | State::Down if is_stale => aftermath.heard_stale_claim = true,
             State::Suspect => {
                 aftermath.news_about_ourselves = true;
                 match update.incarnation.next() {
                     Some(next) => self.refute(next),
                     // There is no incarnation left to refute with.
-                    None => self.renew_or_give_up(None, runtime),
+                    None => {
+                        aftermath.is_renewed = true;
+                        self.renew_or_give_up(None, runtime);
+                    }
                 }
             }
             State::Down if teller.has_say => {
                 aftermath.news_about_ourselves = true;
+                aftermath.is_renewed = true;
                 self.declared_down(teller.id, runtime);
             }
             State::Down => self.counters.claims_ignored += 1,
@@ -154,6 +161,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return;
         }
         self.was_superseded |= is_active;
+        aftermath.is_renewed = true;
         self.renew_or_give_up(Some(&update.id), runtime);
     }
 

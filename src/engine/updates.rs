@@ -38,6 +38,8 @@ pub(super) struct Aftermath {
     pub(super) news_about_ourselves: bool,
     /// The sender believes something about us that we refuted long ago.
     pub(super) heard_stale_claim: bool,
+    /// We took a new identity, which the sender cannot know yet.
+    pub(super) is_renewed: bool,
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {

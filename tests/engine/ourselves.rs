@@ -208,6 +208,20 @@ fn of_several_claims_in_one_datagram_each_counts_against_what_we_are_by_then() {
     assert_eq!(own(&solo), (peer(1), 4));
 }
 
+/// Who wrote the datagram cannot know the identity that we take because of it.
+#[test]
+fn a_datagram_makes_us_renew_once() {
+    let mut solo = known_to_four();
+    let gossip = Packet::new(peer(2), peer(1), Message::Gossip)
+        .member(life(0), 0, State::Down)
+        .member(life(1), 0, State::Down)
+        .member(life(1), u16::MAX, State::Suspect);
+    let sent = solo.hears(gossip);
+    assert_eq!(own(&solo), (life(1), 0));
+    assert_eq!(solo.engine.counters().claims_ignored, 2);
+    assert!(sent.iter().all(|(_, packet)| packet.header.src == life(1)));
+}
+
 fn turn_undead(from: u16) -> Packet {
     Packet::new(peer(from), peer(1), Message::TurnUndead)
 }
