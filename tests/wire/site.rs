@@ -72,6 +72,7 @@ pub(crate) enum Pace {
     Lan,
     /// For real sockets: quick to notice, slow enough to condemn that a busy machine is not taken
     /// for a dead member.
+    #[cfg_attr(not(all(feature = "smol", feature = "udp")), expect(dead_code))]
     Quick,
 }
 
