@@ -4,5 +4,7 @@ mod cluster;
 mod codec;
 mod conflict;
 mod detection;
+mod precedence;
+mod receiving;
 mod solo;
 mod world;

@@ -1,11 +1,11 @@
 //! One engine, talked to by hand.
 
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use selkie::{
-    AccumulatingRuntime, BroadcastHandler, Config, Engine, Error, Invalidates, Message,
-    NoCustomBroadcast, OwnedNotification, Timer, TimerQueue,
+    AccumulatingRuntime, BroadcastHandler, Config, Engine, Error, Incarnation, Invalidates, Member,
+    Message, NoCustomBroadcast, Notification, OwnedNotification, Runtime, State, Timer, TimerQueue,
 };
 
 use crate::codec::{NotPlain, Packet, Peer, PlainCodec, peer};
@@ -13,23 +13,70 @@ use crate::codec::{NotPlain, Packet, Peer, PlainCodec, peer};
 /// An engine named 1 and everything it ever put out, with a clock that is moved by hand.
 pub struct Solo<H: BroadcastHandler<Peer> = NoCustomBroadcast> {
     pub engine: Engine<Peer, PlainCodec, H>,
-    pub runtime: AccumulatingRuntime<Peer>,
+    pub runtime: Lines,
     pub now: Duration,
     pub timers: TimerQueue<Timer<Peer>>,
+}
+
+/// A queue of outputs that can be narrow, or refuse to admit somebody.
+pub struct Lines {
+    queue: AccumulatingRuntime<Peer>,
+    pub room: usize,
+    pub refused: HashSet<Peer>,
+}
+
+impl Lines {
+    pub fn new() -> Self {
+        Self {
+            queue: AccumulatingRuntime::new(),
+            room: usize::MAX,
+            refused: HashSet::new(),
+        }
+    }
+}
+
+impl Runtime<Peer> for Lines {
+    fn notify(&mut self, notification: Notification<'_, Peer>) {
+        self.queue.notify(notification);
+    }
+
+    fn send_to(&mut self, to: &Peer, data: &[u8]) {
+        self.queue.send_to(to, data);
+    }
+
+    fn submit_after(&mut self, timer: Timer<Peer>, after: Duration) {
+        self.queue.submit_after(timer, after);
+    }
+
+    fn room(&self, _to: &Peer) -> usize {
+        self.room
+    }
+
+    fn admit(&self, newcomer: &Peer, _sender: &Peer) -> bool {
+        !self.refused.contains(newcomer)
+    }
 }
 
 impl Solo {
     pub fn new(config: Config) -> Self {
         Self::with_broadcasts(config, NoCustomBroadcast)
     }
+
+    pub fn known_as(id: Peer, config: Config) -> Self {
+        Self::build(id, config, NoCustomBroadcast)
+    }
 }
 
 impl<H: BroadcastHandler<Peer>> Solo<H> {
     pub fn with_broadcasts(config: Config, handler: H) -> Self {
-        let engine = Engine::with_broadcasts(peer(1), config, 7, PlainCodec, handler).unwrap();
+        Self::build(peer(1), config, handler)
+    }
+
+    fn build(id: Peer, config: Config, handler: H) -> Self {
+        let engine = Engine::with_broadcasts(id, config, 7, PlainCodec, handler).unwrap();
         let mut solo = Self {
             engine,
-            runtime: AccumulatingRuntime::new(),
+            runtime: Lines::new(),
             now: Duration::ZERO,
             timers: TimerQueue::new(),
         };
@@ -57,17 +104,75 @@ impl<H: BroadcastHandler<Peer>> Solo<H> {
         self.notices();
     }
 
+    /// Hands in a message of a member's first life, to our present identity.
+    #[track_caller]
+    pub fn hears_from(&mut self, addr: u16, message: Message<Peer>) -> Vec<(Peer, Packet)> {
+        self.hears(Packet::new(peer(addr), *self.engine.identity(), message))
+    }
+
+    /// Lets a member gossip about somebody.
+    #[track_caller]
+    pub fn hears_of(
+        &mut self,
+        from: u16,
+        about: Peer,
+        incarnation: u16,
+        state: State,
+    ) -> Vec<(Peer, Packet)> {
+        let to = *self.engine.identity();
+        let gossip = Packet::new(peer(from), to, Message::Gossip);
+        self.hears(gossip.member(about, incarnation, state))
+    }
+
+    /// Makes somebody known without gossip.
+    pub fn knows(&mut self, id: Peer, incarnation: u16, state: State) {
+        let member = Member::new(id, Incarnation(incarnation), state);
+        self.engine.apply_many([member], &mut self.runtime);
+        self.notices();
+    }
+
+    /// What is believed about the holder of an address.
+    pub fn belief(&self, addr: u16) -> Option<(State, u16)> {
+        let member = self.engine.member(&addr)?;
+        Some((member.state, member.incarnation.0))
+    }
+
+    /// Fires every timer that is due within the time that fits, and no other. What was sent.
+    pub fn fires(
+        &mut self,
+        within: Duration,
+        fits: impl Fn(&Timer<Peer>) -> bool,
+    ) -> Vec<(Peer, Packet)> {
+        self.schedule();
+        let mut kept = TimerQueue::new();
+        let end = self.now + within;
+        while let Some(deadline) = self.timers.next_deadline() {
+            let Some(timer) = self.timers.pop_due(deadline) else {
+                break;
+            };
+            if deadline <= end && fits(&timer) {
+                self.engine.handle_timer(timer, &mut self.runtime);
+                self.schedule();
+            } else {
+                kept.push(deadline, timer);
+            }
+        }
+        self.timers = kept;
+        self.now = end;
+        self.sent()
+    }
+
     /// What was sent since asked last.
     pub fn sent(&mut self) -> Vec<(Peer, Packet)> {
         self.schedule();
-        std::iter::from_fn(|| self.runtime.to_send())
+        std::iter::from_fn(|| self.runtime.queue.to_send())
             .map(|(to, data)| (to, Packet::decode(&data)))
             .collect()
     }
 
     /// What was notified since asked last.
     pub fn notices(&mut self) -> Vec<OwnedNotification<Peer>> {
-        std::iter::from_fn(|| self.runtime.to_notify()).collect()
+        std::iter::from_fn(|| self.runtime.queue.to_notify()).collect()
     }
 
     /// Lets time pass and timers fire; what was sent meanwhile.
@@ -85,11 +190,25 @@ impl<H: BroadcastHandler<Peer>> Solo<H> {
         self.sent()
     }
 
-    fn schedule(&mut self) {
-        while let Some((timer, after)) = self.runtime.to_schedule() {
+    pub fn schedule(&mut self) {
+        while let Some((timer, after)) = self.runtime.queue.to_schedule() {
             self.timers.push(self.now + after, timer);
         }
     }
+}
+
+/// Receivers and kinds of datagrams.
+pub fn kinds(sent: &[(Peer, Packet)]) -> Vec<(u16, &'static str)> {
+    sent.iter()
+        .map(|(to, packet)| (to.addr, packet.header.message.kind()))
+        .collect()
+}
+
+/// How many datagrams are of this kind.
+pub fn count(sent: &[(Peer, Packet)], kind: &str) -> usize {
+    sent.iter()
+        .filter(|(_, packet)| packet.header.message.kind() == kind)
+        .count()
 }
 
 /// Broadcasts of a key (the first byte) and a version (the second): the newest of each key is
