@@ -76,9 +76,8 @@ fn a_late_down_does_not_beat_a_later_refutation() {
 fn a_sender_is_at_least_alive_at_its_own_incarnation() {
     let mut solo = Solo::new(Config::lan());
     solo.knows(peer(2), 5, State::Suspect);
-    let says = |incarnation| {
-        Packet::new(peer(2), peer(1), Message::Gossip).incarnation(incarnation)
-    };
+    let says =
+        |incarnation| Packet::new(peer(2), peer(1), Message::Gossip).incarnation(incarnation);
     solo.hears(says(5));
     assert_eq!(solo.belief(2), Some((State::Suspect, 5)), "not higher");
     solo.hears(says(6));

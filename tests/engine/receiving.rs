@@ -45,7 +45,10 @@ fn with(message: Message<Peer>, body: &[u8]) -> Vec<u8> {
 fn a_datagram_larger_than_a_packet_is_not_even_decoded() {
     let mut solo = Solo::new(Config::lan());
     let data = vec![0xff; solo.engine.config().max_packet_size + 1];
-    assert!(matches!(solo.tries(&data), Err(Error::DataTooBig { len: 1401 })));
+    assert!(matches!(
+        solo.tries(&data),
+        Err(Error::DataTooBig { len: 1401 })
+    ));
     assert_eq!(solo.engine.counters().dropped_too_big, 1);
     assert_eq!(solo.engine.counters().dropped_undecodable, 0);
 }
@@ -63,7 +66,10 @@ fn what_the_codec_cannot_read_is_refused() {
 fn a_datagram_from_ourselves_is_refused() {
     let mut solo = Solo::new(Config::lan());
     let own = Packet::new(peer(1), peer(1), Message::Gossip).member(peer(5), 0, State::Alive);
-    assert!(matches!(solo.tries(&own.encode()), Err(Error::DataFromOurselves)));
+    assert!(matches!(
+        solo.tries(&own.encode()),
+        Err(Error::DataFromOurselves)
+    ));
     assert_eq!(solo.engine.counters().dropped_from_ourselves, 1);
     assert_eq!(solo.engine.num_members(), 0);
 }
@@ -113,7 +119,10 @@ fn broadcast_lengths_must_add_up() {
 #[track_caller]
 fn check_malformed(data: &[u8]) {
     let mut solo = Solo::with_broadcasts(Config::lan(), Versions::default());
-    assert!(matches!(solo.tries(data), Err(Error::MalformedPacket)), "{data:?}");
+    assert!(
+        matches!(solo.tries(data), Err(Error::MalformedPacket)),
+        "{data:?}"
+    );
     assert_eq!(solo.engine.counters().dropped_malformed, 1);
     assert_eq!(solo.engine.num_members(), 0, "the sender was believed");
     assert_eq!(solo.sent(), []);
@@ -151,7 +160,11 @@ fn an_announce_is_for_us_if_our_identity_accepts_it() {
 fn what_is_addressed_to_a_former_life_is_heard_unless_it_says_that_life_is_down() {
     let mut solo = Solo::known_as(Peer { addr: 1, life: 4 }, Config::lan());
     solo.meets(2);
-    let sent = solo.hears(Packet::new(peer(2), Peer { addr: 1, life: 2 }, Message::Ping(N)));
+    let sent = solo.hears(Packet::new(
+        peer(2),
+        Peer { addr: 1, life: 2 },
+        Message::Ping(N),
+    ));
     assert_eq!(kinds(&sent), [(2, "ack")]);
     assert_eq!(sent[0].1.header.src, Peer { addr: 1, life: 4 });
     let undead = Packet::new(peer(2), Peer { addr: 1, life: 2 }, Message::TurnUndead);
@@ -166,11 +179,15 @@ fn a_header_that_fails_the_callers_check_is_dropped_before_anything_is_believed(
         .member(peer(3), 0, State::Alive)
         .encode();
     let refuse = |header: &selkie::Header<Peer>| header.src != peer(2);
-    solo.engine.handle_data_if(&data, refuse, &mut solo.runtime).unwrap();
+    solo.engine
+        .handle_data_if(&data, refuse, &mut solo.runtime)
+        .unwrap();
     assert_eq!(solo.engine.counters().dropped_by_check, 1);
     assert_eq!(solo.engine.num_members(), 0);
     assert_eq!(solo.sent(), []);
-    solo.engine.handle_data_if(&data, |_| true, &mut solo.runtime).unwrap();
+    solo.engine
+        .handle_data_if(&data, |_| true, &mut solo.runtime)
+        .unwrap();
     assert_eq!(solo.engine.num_members(), 2);
 }
 
@@ -220,7 +237,10 @@ fn a_state_from_the_future_is_skipped_and_counted_and_the_rest_applied() {
         .member(peer(4), 0, State::Alive);
     solo.hears(gossip);
     assert_eq!(solo.engine.counters().updates_unknown_state, 1);
-    assert_eq!((solo.belief(3), solo.belief(4)), (None, Some((State::Alive, 0))));
+    assert_eq!(
+        (solo.belief(3), solo.belief(4)),
+        (None, Some((State::Alive, 0)))
+    );
 }
 
 #[test]
@@ -237,7 +257,10 @@ fn who_names_no_member_is_never_one() {
 fn a_sender_at_our_own_address_is_reported_and_not_stored() {
     let other = Peer { addr: 1, life: 3 };
     let mut solo = Solo::new(Config::lan());
-    assert_eq!(solo.hears(Packet::new(other, peer(1), Message::Announce)), []);
+    assert_eq!(
+        solo.hears(Packet::new(other, peer(1), Message::Announce)),
+        []
+    );
     let conflict = Notice::AddrConflict {
         ours: peer(1),
         theirs: other,
