@@ -155,10 +155,31 @@ impl<I: Identity> Table<I> {
     }
 
     pub(super) fn find(&self, addr: &I::Addr) -> Option<Slot> {
-        let hash = hash(self.hash_key, addr);
+        self.find_hashed(self.hash(addr), addr)
+    }
+
+    pub(super) fn find_hashed(&self, hashed: Hashed, addr: &I::Addr) -> Option<Slot> {
         self.index
-            .find(hash, |&slot| self.entries[slot as usize].id.addr() == *addr)
+            .find(hashed.0, |&slot| {
+                self.entries[slot as usize].id.addr() == *addr
+            })
             .map(|&s| Slot(s))
+    }
+
+    pub(super) fn hash(&self, addr: &I::Addr) -> Hashed {
+        Hashed(hash(self.hash_key, addr))
+    }
+
+    /// Makes room for as many more, if they are so many that growing step by step is dearer.
+    pub(super) fn reserve(&mut self, additional: usize) {
+        if additional < growth(self.entries.len()) {
+            return;
+        }
+        self.entries.reserve_exact(additional);
+        self.active.reserve_exact(additional);
+        let (entries, key) = (&self.entries, self.hash_key);
+        self.index
+            .reserve(additional, |&s| hash(key, &entries[s as usize].id.addr()));
     }
 
     pub(super) fn get(&self, slot: Slot) -> &Entry<I> {
@@ -195,9 +216,15 @@ impl<I: Identity> Table<I> {
     }
 
     /// Adds an identity whose address is not held.
-    pub(super) fn insert(&mut self, update: Member<I>, held: Held, epoch: Epoch) -> Slot {
+    pub(super) fn insert(
+        &mut self,
+        hashed: Hashed,
+        update: Member<I>,
+        held: Held,
+        epoch: Epoch,
+    ) -> Slot {
         let slot = Slot(self.entries.len() as u32);
-        let hashed = hash(self.hash_key, &update.id.addr());
+        grow_a_little(&mut self.entries);
         self.entries.push(Entry {
             id: update.id,
             incarnation: update.incarnation,
@@ -209,7 +236,7 @@ impl<I: Identity> Table<I> {
             place: Place::NOWHERE,
         });
         let (entries, key) = (&self.entries, self.hash_key);
-        self.index.insert_unique(hashed, slot.0, |&s| {
+        self.index.insert_unique(hashed.0, slot.0, |&s| {
             hash(key, &entries[s as usize].id.addr())
         });
         self.take_place(slot);
@@ -218,14 +245,24 @@ impl<I: Identity> Table<I> {
 
     /// Puts an entry into a state, from whichever it is in; the suspicion, if any, starts afresh.
     pub(super) fn set(&mut self, slot: Slot, incarnation: Incarnation, held: Held, epoch: Epoch) {
-        self.leave_place(slot);
+        let was = self.entries[slot.at()].held;
+        // An active member that stays active keeps its turn in the probe round.
+        match (was, held) {
+            (Held::Alive, Held::Alive | Held::Suspect) | (Held::Suspect, Held::Suspect) => {}
+            (Held::Suspect, Held::Alive) => self.leave_suspects(slot),
+            (_, Held::Down) | (Held::Down, _) => self.leave_place(slot),
+        }
         let entry = &mut self.entries[slot.at()];
         entry.incarnation = incarnation;
         entry.held = held;
         entry.was_active |= held.is_active();
         entry.accused_by_us = false;
         entry.epoch = epoch;
-        self.take_place(slot);
+        match (was, held) {
+            (Held::Alive | Held::Suspect, Held::Alive) | (Held::Suspect, Held::Suspect) => {}
+            (Held::Alive, Held::Suspect) => self.join_suspects(slot),
+            (_, Held::Down) | (Held::Down, _) => self.take_place(slot),
+        }
     }
 
     /// Puts another identity with the same address into an entry.
@@ -319,10 +356,24 @@ impl<I: Identity> Table<I> {
             return;
         }
         entry.place.first = self.active.len() as u32;
+        let is_suspect = entry.held == Held::Suspect;
+        grow_a_little(&mut self.active);
         self.active.push(slot.0);
-        if entry.held == Held::Suspect {
-            entry.place.second = self.suspects.len() as u32;
-            self.suspects.push(slot.0);
+        if is_suspect {
+            self.join_suspects(slot);
+        }
+    }
+
+    fn join_suspects(&mut self, slot: Slot) {
+        self.entries[slot.at()].place.second = self.suspects.len() as u32;
+        self.suspects.push(slot.0);
+    }
+
+    fn leave_suspects(&mut self, slot: Slot) {
+        let place = self.entries[slot.at()].place.second;
+        self.suspects.swap_remove(place as usize);
+        if let Some(&moved) = self.suspects.get(place as usize) {
+            self.entries[moved as usize].place.second = place;
         }
     }
 
@@ -346,10 +397,7 @@ impl<I: Identity> Table<I> {
                 list.unlink(&mut self.entries, slot.0);
             }
             Held::Suspect => {
-                self.suspects.swap_remove(place.second as usize);
-                if let Some(&moved) = self.suspects.get(place.second as usize) {
-                    self.entries[moved as usize].place.second = place.second;
-                }
+                self.leave_suspects(slot);
                 self.deactivate(place.first as usize);
             }
             Held::Alive => self.deactivate(place.first as usize),
@@ -430,6 +478,22 @@ impl<I: Identity> Table<I> {
             younger
         }
     }
+}
+
+/// Where the index looks for an address first.
+#[derive(Clone, Copy)]
+pub(super) struct Hashed(u64);
+
+/// Makes room for one more, and for an eighth more when that takes an allocation: doubling would
+/// leave up to half of the memory unused.
+pub(super) fn grow_a_little<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(growth(list.len()));
+    }
+}
+
+pub(super) fn growth(len: usize) -> usize {
+    (len / 8).max(16)
 }
 
 fn hash<A: Hash>(key: (u64, u64), addr: &A) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::{
     Engine, Result, Subject,
-    table::{Held, Slot},
+    table::{Hashed, Held, Slot},
 };
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Incarnation, Member, Message, Notice, Runtime,
@@ -56,6 +56,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if self.is_undead() {
             return;
         }
+        let members = members.into_iter();
+        let room = self
+            .config
+            .max_members
+            .saturating_sub(self.table.num_active());
+        self.table.reserve(members.size_hint().0.min(room));
         for member in members {
             if member.id.addr() != self.identity.addr() && !self.former.contains(&member.id) {
                 self.apply_update(member, None, Spread::Nothing, runtime);
@@ -197,8 +203,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.counters.updates_nameless += 1;
             return;
         }
-        let changed = match self.table.find(&update.id.addr()) {
-            None => self.apply_newcomer(update, held, teller, runtime),
+        let addr = update.id.addr();
+        let hashed = self.table.hash(&addr);
+        let changed = match self.table.find_hashed(hashed, &addr) {
+            None => self.apply_newcomer(hashed, update, held, teller, runtime),
             Some(slot) if self.table.get(slot).id == update.id => {
                 self.apply_known(slot, &update, held, teller, runtime)
             }
@@ -217,6 +225,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn apply_newcomer<R: Runtime<I>>(
         &mut self,
+        hashed: Hashed,
         update: Member<I>,
         held: Held,
         teller: Option<&I>,
@@ -230,7 +239,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return None;
         }
         let epoch = self.next_epoch();
-        let slot = self.table.insert(update, held, epoch);
+        let slot = self.table.insert(hashed, update, held, epoch);
         self.announce_state(slot, None, runtime);
         Some(Changed {
             slot,
@@ -258,8 +267,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let incarnation = update.incarnation.max(entry.incarnation);
         self.transition(slot, incarnation, held, runtime);
-        // Its place changed if others had to be forgotten for it.
-        self.table.find(&update.id.addr()).map(Changed::news)
+        match held {
+            Held::Alive | Held::Suspect => Some(Changed::news(slot)),
+            // Its place changed if others had to be forgotten for it.
+            Held::Down => self.table.find(&update.id.addr()).map(Changed::news),
+        }
     }
 
     /// Another identity with an address that we hold: the winner's is the one that counts.
