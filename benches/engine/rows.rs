@@ -1,4 +1,7 @@
-//! What is measured: one function per row, so that a profiler can tell them apart.
+//! What is measured: one function per row, each unlike the others, so that a profiler can tell
+//! them apart.
+
+use core::hint::black_box;
 
 use selkie::{Incarnation, Member, Message, ProbeNumber, State};
 
@@ -105,56 +108,67 @@ pub fn rows<E: Contender>() -> [Row<E>; 11] {
 
 #[inline(never)]
 fn gossip_without_updates<E: Contender>(site: &mut Site<E>) {
+    black_box(0);
     site.take_in_next();
 }
 
 #[inline(never)]
 fn ping_and_its_ack<E: Contender>(site: &mut Site<E>) {
+    black_box(1);
     site.take_in_next();
 }
 
 #[inline(never)]
 fn full_gossip_all_stale<E: Contender>(site: &mut Site<E>) {
+    black_box(2);
     site.take_in_next();
 }
 
 #[inline(never)]
 fn fresh_to_empty_backlog<E: Contender>(site: &mut Site<E>) {
+    black_box(3);
     site.engine.handle_data(&site.fresh);
 }
 
 #[inline(never)]
 fn announce_and_its_feed<E: Contender>(site: &mut Site<E>) {
+    black_box(4);
     site.take_in_next();
 }
 
 #[inline(never)]
 fn probe_timer<E: Contender>(site: &mut Site<E>) {
+    black_box(5);
     site.engine.probe_timer();
 }
 
 #[inline(never)]
 fn unanswered_probe<E: Contender>(site: &mut Site<E>) {
+    black_box(6);
     site.engine.indirect_probe_timer();
 }
 
 #[inline(never)]
 fn failed_probe<E: Contender>(site: &mut Site<E>) {
+    black_box(7);
     site.engine.probe_timer();
 }
 
 #[inline(never)]
 fn gossip_to_3_empty_backlog<E: Contender>(site: &mut Site<E>) {
+    black_box(8);
     site.engine.gossip();
 }
 
 #[inline(never)]
 fn fresh_to_full_backlog<E: Contender>(site: &mut Site<E>) {
+    black_box(9);
     site.engine.handle_data(&site.fresh);
 }
 
 #[inline(never)]
 fn gossip_to_3_full_backlog<E: Contender>(site: &mut Site<E>) {
+    black_box(10);
     site.engine.gossip();
 }
 
