@@ -21,7 +21,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Puts the three together. For a process with a wall clock, see [`Node::now`].
+    /// Puts the three together. For a process with a wall clock, see `Node::now` (feature `std`).
     #[must_use]
     pub fn new(name: Name, socket_addr: SocketAddr, generation: u64) -> Self {
         Self {

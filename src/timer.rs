@@ -76,6 +76,8 @@ pub enum Timer<I> {
     Gossip {
         /// Of which connection state.
         token: TimerToken,
+        /// Which turn of this task.
+        turn: u32,
     },
     /// Time to announce ourselves to active members.
     Announce {

@@ -171,10 +171,25 @@ impl<T> Backlog<T> {
         Some(self.remove(last))
     }
 
-    /// How many bytes the item that goes next takes, with its framing.
-    pub(super) fn next_size(&self) -> Option<usize> {
-        let first = self.levels.iter().find_map(|level| level.first())?;
-        Some(usize::from(first.len) + self.framing.overhead())
+    /// How many bytes the item takes, with its framing, that goes next where there is so much
+    /// room; 0 if none fits.
+    pub(super) fn next_size(&self, room: usize) -> usize {
+        let next = (0..self.levels.len()).find_map(|level| self.first_that_fits(level, room));
+        next.map_or(0, |id| {
+            self.items[id.key()].bytes.len() + self.framing.overhead()
+        })
+    }
+
+    /// Removes what is longer than `len`.
+    pub(super) fn remove_larger(&mut self, len: usize, mut removed: impl FnMut(T)) {
+        for level in 0..self.levels.len() {
+            while let Some(largest) = self.levels[level].first() {
+                if usize::from(largest.len) <= len {
+                    break;
+                }
+                removed(self.remove(largest.head));
+            }
+        }
     }
 
     /// Appends items to `buf`. Returns how many; `spent` gets the subjects of those that were
@@ -209,16 +224,27 @@ impl<T> Backlog<T> {
     }
 
     /// Treats the item that goes next as sent: it is too large for where it should have gone.
-    pub(super) fn pass_over(&mut self, transmissions: u8, mut spent: impl FnMut(T)) {
-        if let Some(id) = self
-            .levels
-            .iter()
-            .find_map(|level| level.first())
-            .map(|b| b.head)
-        {
-            self.unlink(id);
-            self.sent_once_more(id, transmissions, &mut spent);
+    pub(super) fn pass_over(&mut self, transmissions: u8, spent: impl FnMut(T)) {
+        let next = self.levels.iter().find_map(|level| level.first());
+        if let Some(id) = next.map(|bucket| bucket.head) {
+            self.count_as_sent(id, transmissions, spent);
         }
+    }
+
+    /// Treats an item as sent that was not.
+    pub(super) fn count_as_sent(
+        &mut self,
+        id: ItemId,
+        transmissions: u8,
+        mut spent: impl FnMut(T),
+    ) {
+        self.unlink(id);
+        self.sent_once_more(id, transmissions, &mut spent);
+    }
+
+    /// How often a waiting item was sent.
+    pub(super) fn times_sent(&self, id: ItemId) -> u8 {
+        self.items[id.key()].sent
     }
 
     fn take(&mut self, id: ItemId, buf: &mut Vec<u8>, fill: &mut Fill, taken: &mut Vec<ItemId>) {

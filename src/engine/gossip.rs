@@ -8,14 +8,6 @@ use crate::{
     BroadcastHandler, Codec, Error, Identity, Invalidates, Message, Periodic, Runtime, Timer,
 };
 
-/// Whether the gossip timer runs. It does not while there is nothing to say.
-#[derive(Default, PartialEq, Eq)]
-pub(super) enum GossipTimer {
-    #[default]
-    Idle,
-    Armed,
-}
-
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Gossips now, to [`num_indirect_probes`](crate::Config::num_indirect_probes) random
     /// members, even if there is nothing to say.
@@ -56,9 +48,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if data.is_empty() {
             return Err(Error::EmptyBroadcast);
         }
-        let identity = self.identity.clone();
-        self.put_header(&identity, Message::Broadcast)?;
-        let room = Framing::Length.item_max(self.config.max_packet_size, self.buf.len());
+        let room = self.item_max(Framing::Length);
         if data.len() > room {
             return Err(Error::TooBigToSend {
                 len: data.len(),
@@ -103,6 +93,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     fn spread_broadcast(&mut self, key: H::Key, data: &[u8]) {
         self.broadcasts
             .remove_where(|waiting| key.invalidates(waiting));
+        if data.len() > self.item_max(Framing::Length) {
+            // Others have shorter identities, and room for it.
+            self.counters.broadcasts_evicted += 1;
+            return;
+        }
         if self.broadcasts.len() >= self.config.max_broadcasts {
             self.counters.broadcasts_evicted += 1;
             self.broadcasts.evict();
@@ -115,17 +110,22 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let Some(task) = self.gossip_task() else {
             return;
         };
-        if self.tasks.gossip == GossipTimer::Idle {
-            self.tasks.gossip = GossipTimer::Armed;
-            runtime.submit_after(Timer::Gossip { token: self.token }, task.every);
+        if !self.tasks.gossips {
+            self.tasks.gossips = true;
+            self.tasks.gossip = self.tasks.gossip.wrapping_add(1);
+            let timer = Timer::Gossip {
+                token: self.token,
+                turn: self.tasks.gossip,
+            };
+            runtime.submit_after(timer, task.every);
         }
     }
 
-    pub(super) fn on_gossip_timer<R: Runtime<I>>(&mut self, runtime: &mut R) {
-        if self.tasks.gossip == GossipTimer::Idle {
+    pub(super) fn on_gossip_timer<R: Runtime<I>>(&mut self, turn: u32, runtime: &mut R) {
+        if !self.tasks.gossips || turn != self.tasks.gossip {
             return;
         }
-        self.tasks.gossip = GossipTimer::Idle;
+        self.tasks.gossips = false;
         let Some(task) = self.gossip_task() else {
             return;
         };

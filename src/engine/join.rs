@@ -73,7 +73,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             _ => Wanted::Nothing,
         };
         let joiner = header.src.clone();
-        let number = self.prober.next_number();
+        // Not the next one: whoever forges an address could tell that from its own challenge.
+        let number = ProbeNumber(self.rng.u8(..));
         self.send_bare(&joiner, Message::Ping(number), runtime)?;
         self.challenges
             .0

@@ -112,6 +112,8 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     challenges: Challenges<I>,
 
     transmissions: Cached<u8>,
+    /// The most bytes that one item may have to fit a packet.
+    item_max: usize,
     counters: Counters,
     /// The datagram being composed.
     buf: Vec<u8>,
@@ -142,8 +144,8 @@ enum Undead {
 enum Subject {
     Member(Slot),
     Ourselves,
-    /// An identity of our own that we gave up.
-    Former,
+    /// The identity of our own that we gave up and that is remembered at this place.
+    Former(usize),
 }
 
 /// A figure that follows from the number of members.
@@ -209,12 +211,14 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 for_members: 0,
                 value: 0,
             },
+            item_max: 0,
             counters: Counters::default(),
             buf: Vec::new(),
             scratch: Vec::new(),
             incoming: Vec::new(),
         };
         engine.check_identity(&identity)?;
+        engine.measure();
         Ok(engine)
     }
 
@@ -283,6 +287,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if let Message::Unknown(_) = header.message {
             self.counters.dropped_unknown_kind += 1;
             return Ok(());
+        }
+        if !header.message.carries_broadcasts() && !body.is_empty() {
+            return Err(Error::MalformedPacket);
         }
         if !self.is_for_us(&header) {
             self.counters.dropped_not_for_us += 1;
@@ -435,7 +442,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Timer::UndeadCheck { token, number } if token == self.token => {
                 self.on_undead_check_timer(number);
             }
-            Timer::Gossip { token } if token == self.token => self.on_gossip_timer(runtime),
+            Timer::Gossip { token, turn } if token == self.token => {
+                self.on_gossip_timer(turn, runtime);
+            }
             Timer::Announce { token, turn } if token == self.token => {
                 self.on_announce_timer(turn, runtime);
             }
@@ -448,7 +457,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Changes the settings, whichever, at once: the periodic tasks and the probe start afresh.
-    /// Suspicions that run keep the timeout they began with.
+    /// Suspicions that run keep the timeout they began with. What waits to be sent but fits no
+    /// packet any more is dropped, and so is what exceeds a lower bound, save active members.
     ///
     /// # Errors
     ///
@@ -466,6 +476,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.config = before;
             return Err(error);
         }
+        self.measure();
+        self.trim(runtime);
         self.transmissions.for_members = 0;
         self.leave_connection();
         self.restart_tasks(runtime);

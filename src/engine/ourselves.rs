@@ -1,23 +1,60 @@
 //! What others say about ourselves, and what we become of it.
 
-use super::{Aftermath, Connection, Engine, Recent, Result, Subject, Teller, Undead};
+use alloc::vec::Vec;
+
+use super::{Aftermath, Connection, Engine, ItemId, Result, Subject, Teller, Undead};
 use crate::{
     BroadcastHandler, Codec, Error, Identity, Incarnation, Member, Message, Notice, Runtime, State,
 };
 
-/// The identities that we gave up. They are never members.
-pub(super) struct FormerIdentities<I>(Recent<I, FORMER_MAX>);
+/// The last identities that we gave up. They are never members.
+pub(super) struct FormerIdentities<I> {
+    ring: Vec<Former<I>>,
+    next: usize,
+}
+
+struct Former<I> {
+    id: I,
+    /// What waits to be sent about it.
+    item: Option<ItemId>,
+}
 
 /// How many of them are remembered.
 const FORMER_MAX: usize = 16;
 
 impl<I: Identity> FormerIdentities<I> {
     pub(super) fn new() -> Self {
-        Self(Recent::new())
+        Self {
+            ring: Vec::new(),
+            next: 0,
+        }
     }
 
     pub(super) fn contains(&self, id: &I) -> bool {
-        self.0.any(|former| former == id)
+        self.ring.iter().any(|former| former.id == *id)
+    }
+
+    /// Nothing waits to be sent any more about the one at this place.
+    pub(super) fn spend(&mut self, place: usize) {
+        if let Some(former) = self.ring.get_mut(place) {
+            former.item = None;
+        }
+    }
+
+    /// The place that the next one takes, and what still waits to be sent about the one that had
+    /// it.
+    fn make_room(&mut self) -> (usize, Option<ItemId>) {
+        let place = self.next % FORMER_MAX;
+        self.next = place + 1;
+        let before = self.ring.get_mut(place);
+        (place, before.and_then(|former| former.item.take()))
+    }
+
+    fn put(&mut self, place: usize, former: Former<I>) {
+        match self.ring.get_mut(place) {
+            Some(before) => *before = former,
+            None => self.ring.push(former),
+        }
     }
 }
 
@@ -167,13 +204,22 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.drop_own_item();
         let incarnation = core::mem::take(&mut self.incarnation);
         let former = core::mem::replace(&mut self.identity, identity);
-        if self.encode_update(&Member::down(former.clone(), incarnation)) {
-            self.updates.add(Subject::Former, &self.scratch);
-        }
-        self.former.0.push(former);
+        self.measure();
+        self.spread_former(former, incarnation);
         self.forget_our_address(runtime);
         self.spread_ourselves(State::Alive);
         self.reconnect(runtime);
+    }
+
+    fn spread_former(&mut self, id: I, incarnation: Incarnation) {
+        let (place, unsent) = self.former.make_room();
+        if let Some(unsent) = unsent {
+            self.updates.remove(unsent);
+        }
+        let item = self
+            .encode_update(&Member::down(id.clone(), incarnation))
+            .then(|| self.updates.add(Subject::Former(place), &self.scratch));
+        self.former.put(place, Former { id, item });
     }
 
     /// A member that had the address we have now makes way.
@@ -189,6 +235,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn reconnect<R: Runtime<I>>(&mut self, runtime: &mut R) {
         self.departure.clear();
+        if self.connection == Connection::Connected && self.table.num_active() == 0 {
+            runtime.notify(Notice::Idle);
+        }
         self.leave_connection();
         self.connection = match self.table.num_active() {
             0 => Connection::Disconnected,

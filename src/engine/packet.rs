@@ -45,7 +45,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ) -> Result<(), I, C> {
         let carries_members = message.carries_members();
         self.put_header(to, message)?;
-        if carries_members {
+        if carries_members && self.buf.len() + 2 <= self.config.max_packet_size {
             self.buf.extend_from_slice(&[0, 0]);
         }
         self.transmit(to, runtime);
@@ -146,15 +146,20 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             let count_at = self.buf.len();
             self.buf.extend_from_slice(&[0, 0]);
             let room = limits.size - self.buf.len();
-            let reserve = if shared {
-                self.broadcast_reserve(room)
+            let share = if shared {
+                self.broadcast_share(room)
             } else {
                 0
             };
             items = if *message == Message::Feed {
-                self.put_sample(to, limits.size - reserve)
+                self.put_sample(to, limits.size - share)
             } else {
-                self.put_updates(room, reserve, limits.items)
+                let next = if shared {
+                    self.broadcasts.next_size(room)
+                } else {
+                    0
+                };
+                self.put_updates(room, share.max(next), limits.items)
             };
             // A packet holds fewer than 65,536 members: each takes at least one byte.
             let count = (items as u16).to_be_bytes();
@@ -178,12 +183,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             && self.handler.should_add_broadcast_data(to)
     }
 
-    /// How much of `room` updates leave to broadcasts: their share, but no more than there is to
-    /// send, and no less than the first of them needs.
-    fn broadcast_reserve(&self, room: usize) -> usize {
-        let share = room * usize::from(self.config.broadcast_share) / 100;
-        let next = self.broadcasts.next_size().unwrap_or(0);
-        share.min(self.broadcasts.size()).max(next).min(room)
+    /// How much of `room` is left to broadcasts: their share, but no more than there is to send.
+    /// Updates leave them at least what the next one needs.
+    fn broadcast_share(&self, room: usize) -> usize {
+        match self.broadcasts.next_size(room) {
+            0 => 0,
+            _ => {
+                (room * usize::from(self.config.broadcast_share) / 100).min(self.broadcasts.size())
+            }
+        }
     }
 
     fn put_updates(&mut self, room: usize, reserve: usize, items_max: usize) -> usize {
@@ -192,6 +200,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             updates,
             table,
             own_item,
+            former,
             buf,
             ..
         } = self;
@@ -205,7 +214,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             updates.fill(buf, fill, |subject| match subject {
                 Subject::Member(slot) => table.get_mut(slot).item = None,
                 Subject::Ourselves => *own_item = None,
-                Subject::Former => {}
+                Subject::Former(place) => former.spend(place),
             })
         };
         match fill(room - reserve, items_max) {
@@ -253,14 +262,58 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 updates,
                 table,
                 own_item,
+                former,
                 ..
             } = self;
             updates.pass_over(transmissions, |subject| match subject {
                 Subject::Member(slot) => table.get_mut(slot).item = None,
                 Subject::Ourselves => *own_item = None,
-                Subject::Former => {}
+                Subject::Former(place) => former.spend(place),
             });
         }
+    }
+
+    /// Finds out what fits a packet. To be called after a change of identity or settings.
+    pub(super) fn measure(&mut self) {
+        let identity = self.identity.clone();
+        let ping = Message::Ping(self.prober.number());
+        self.item_max = match self.put_header(&identity, ping) {
+            Ok(()) => self
+                .config
+                .max_packet_size
+                .saturating_sub(self.buf.len() + 2),
+            Err(_) => 0,
+        };
+    }
+
+    /// The most bytes that an update, or a broadcast, may have to fit a ping to somebody like us.
+    pub(super) fn item_max(&self, framing: Framing) -> usize {
+        self.item_max.saturating_sub(framing.overhead())
+    }
+
+    /// Drops what waits but fits no packet any more, and what is beyond the bounds.
+    pub(super) fn trim<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        let update_max = self.item_max(Framing::Bare);
+        let broadcast_max = self.item_max(Framing::Length);
+        let Self {
+            updates,
+            table,
+            own_item,
+            former,
+            broadcasts,
+            ..
+        } = self;
+        updates.remove_larger(update_max, |subject| match subject {
+            Subject::Member(slot) => table.get_mut(slot).item = None,
+            Subject::Ourselves => *own_item = None,
+            Subject::Former(place) => former.spend(place),
+        });
+        broadcasts.remove_larger(broadcast_max, drop);
+        while self.broadcasts.len() > self.config.max_broadcasts {
+            self.counters.broadcasts_evicted += 1;
+            self.broadcasts.evict();
+        }
+        self.forget_beyond_bound(runtime);
     }
 
     /// Reads what follows a header: members into `incoming`, and returns the broadcasts' part.
@@ -284,9 +337,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 }
             }
         }
-        if !message.carries_broadcasts() && !rest.is_empty() {
-            return Err(Error::MalformedPacket);
-        }
         Frames::check(rest).ok_or(Error::MalformedPacket)
     }
 
@@ -294,7 +344,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     pub(super) fn encode_update(&mut self, update: &Member<I>) -> bool {
         self.scratch.clear();
         let encoded = self.codec.encode_member(update, &mut self.scratch).is_ok()
-            && (1..=self.config.max_packet_size).contains(&self.scratch.len());
+            && (1..=self.item_max(Framing::Bare)).contains(&self.scratch.len());
         if !encoded {
             self.counters.updates_unencodable += 1;
         }
@@ -328,12 +378,5 @@ impl<'d> Iterator for Frames<'d> {
         }
         self.0 = rest;
         Some(item)
-    }
-}
-
-impl Framing {
-    /// The most bytes that an item may have in a datagram of `size` with a header of `header`.
-    pub(super) fn item_max(self, size: usize, header: usize) -> usize {
-        size.saturating_sub(header + self.overhead())
     }
 }

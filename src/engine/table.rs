@@ -113,6 +113,28 @@ pub(super) struct Draw {
     unprobed: usize,
 }
 
+/// The two kinds of down members.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kin {
+    /// Never was active here.
+    Stranger,
+    /// Once was.
+    Fallen,
+}
+
+impl Kin {
+    fn other(self) -> Self {
+        match self {
+            Self::Stranger => Self::Fallen,
+            Self::Fallen => Self::Stranger,
+        }
+    }
+}
+
+/// How many down members of each kind were announced to in one go.
+#[derive(Default)]
+pub(super) struct DownRound([usize; 2]);
+
 /// What [`Table::remove`] did.
 pub(super) struct Removed<I> {
     /// Who it was.
@@ -135,8 +157,10 @@ pub(super) struct Table<I: Identity> {
     strangers: AgeList,
     /// Down members that once were active.
     fallen: AgeList,
-    /// The down member whose turn it is to be announced to.
-    turn: Option<Slot>,
+    /// The stranger and the fallen whose turns it is to be announced to.
+    turns: [Option<Slot>; 2],
+    /// Which of the two kinds was announced to last.
+    last_turn: Kin,
 }
 
 impl<I: Identity> Table<I> {
@@ -150,7 +174,8 @@ impl<I: Identity> Table<I> {
             suspects: Vec::new(),
             strangers: AgeList::EMPTY,
             fallen: AgeList::EMPTY,
-            turn: None,
+            turns: [None; 2],
+            last_turn: Kin::Stranger,
         }
     }
 
@@ -244,13 +269,14 @@ impl<I: Identity> Table<I> {
     }
 
     /// Puts an entry into a state, from whichever it is in; the suspicion, if any, starts afresh.
+    /// An active member that stays active keeps its turn to be probed.
     pub(super) fn set(&mut self, slot: Slot, incarnation: Incarnation, held: Held, epoch: Epoch) {
-        let was = self.entries[slot.at()].held;
-        // An active member that stays active keeps its turn in the probe round.
-        match (was, held) {
-            (Held::Alive, Held::Alive | Held::Suspect) | (Held::Suspect, Held::Suspect) => {}
-            (Held::Suspect, Held::Alive) => self.leave_suspects(slot),
-            (_, Held::Down) | (Held::Down, _) => self.leave_place(slot),
+        let before = self.entries[slot.at()].held;
+        let moves = !before.is_active() || !held.is_active();
+        if moves {
+            self.leave_place(slot);
+        } else if before == Held::Suspect {
+            self.leave_suspects(slot);
         }
         let entry = &mut self.entries[slot.at()];
         entry.incarnation = incarnation;
@@ -258,10 +284,10 @@ impl<I: Identity> Table<I> {
         entry.was_active |= held.is_active();
         entry.accused_by_us = false;
         entry.epoch = epoch;
-        match (was, held) {
-            (Held::Alive | Held::Suspect, Held::Alive) | (Held::Suspect, Held::Suspect) => {}
-            (Held::Alive, Held::Suspect) => self.join_suspects(slot),
-            (_, Held::Down) | (Held::Down, _) => self.take_place(slot),
+        if moves {
+            self.take_place(slot);
+        } else if held == Held::Suspect {
+            self.join_suspects(slot);
         }
     }
 
@@ -327,10 +353,18 @@ impl<I: Identity> Table<I> {
         Some(Slot(self.active[to]))
     }
 
-    /// The next down member to announce to: all of them in turn, those that were active first.
-    pub(super) fn next_down(&mut self) -> Option<Slot> {
-        let slot = self.turn.or_else(|| self.first_down())?;
-        self.turn = self.down_after(slot);
+    /// The next down member to announce to: each kind in turn, and of each kind all in turn.
+    /// Strangers are whatever somebody told us; they must not crowd out those that we knew.
+    /// `round` sees to it that none comes twice.
+    pub(super) fn next_down(&mut self, round: &mut DownRound) -> Option<Slot> {
+        let next = self.last_turn.other();
+        let kin = [next, self.last_turn]
+            .into_iter()
+            .find(|&kin| round.0[kin as usize] < self.down(kin).len())?;
+        round.0[kin as usize] += 1;
+        self.last_turn = kin;
+        let slot = self.turns[kin as usize].or_else(|| self.down(kin).oldest())?;
+        self.turns[kin as usize] = self.younger(slot);
         Some(slot)
     }
 
@@ -386,8 +420,8 @@ impl<I: Identity> Table<I> {
         } = self.entries[slot.at()];
         match held {
             Held::Down => {
-                if self.turn == Some(slot) {
-                    self.turn = self.down_after(slot);
+                if let Some(turn) = self.turns.iter_mut().find(|turn| **turn == Some(slot)) {
+                    *turn = Slot::from_link(place.second);
                 }
                 let list = if was_active {
                     &mut self.fallen
@@ -439,8 +473,8 @@ impl<I: Identity> Table<I> {
                 &mut self.strangers
             };
             list.renumber(&mut self.entries, from.0, to.0);
-            if self.turn == Some(from) {
-                self.turn = Some(to);
+            if let Some(turn) = self.turns.iter_mut().find(|turn| **turn == Some(from)) {
+                *turn = Some(to);
             }
             return;
         }
@@ -464,19 +498,16 @@ impl<I: Identity> Table<I> {
         }
     }
 
-    fn first_down(&self) -> Option<Slot> {
-        self.fallen.oldest().or(self.strangers.oldest())
+    fn down(&self, kin: Kin) -> &AgeList {
+        match kin {
+            Kin::Stranger => &self.strangers,
+            Kin::Fallen => &self.fallen,
+        }
     }
 
-    /// The down member whose turn comes after this one's, or none at the end.
-    fn down_after(&self, slot: Slot) -> Option<Slot> {
-        let entry = &self.entries[slot.at()];
-        let younger = Slot::from_link(entry.place.second);
-        if entry.was_active {
-            younger.or(self.strangers.oldest())
-        } else {
-            younger
-        }
+    /// The next younger down member of the same kind.
+    fn younger(&self, slot: Slot) -> Option<Slot> {
+        Slot::from_link(self.entries[slot.at()].place.second)
     }
 }
 

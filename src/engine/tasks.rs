@@ -1,13 +1,15 @@
 //! What is done again and again, and the connection state that decides whether.
 
-use super::{Connection, Engine, gossip::GossipTimer};
+use super::{Connection, Engine};
 use crate::{BroadcastHandler, Codec, Identity, Notice, Periodic, Runtime, Timer, TimerToken};
 
 /// The periodic tasks that are under way.
 #[derive(Default)]
 pub(super) struct Tasks {
-    pub(super) gossip: GossipTimer,
+    /// Whether the gossip timer runs. It does not while there is nothing to say.
+    pub(super) gossips: bool,
     /// Which turn of each comes next: a timer delivered twice must not run twice as often.
+    pub(super) gossip: u32,
     announce: u32,
     announce_down: u32,
 }
@@ -74,8 +76,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if turn != self.tasks.announce_down {
             return;
         }
-        for _ in 0..task.members.min(self.table.num_down()) {
-            let Some(slot) = self.table.next_down() else {
+        let mut round = super::table::DownRound::default();
+        for _ in 0..task.members {
+            let Some(slot) = self.table.next_down(&mut round) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();

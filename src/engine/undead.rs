@@ -1,6 +1,6 @@
 //! Being held down by others: by mistake, or since we left.
 
-use super::{Connection, Engine, Recent, Result, Undead, table::Draw};
+use super::{Connection, Engine, ItemId, Recent, Result, Undead, table::Draw};
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Message, Notice, ProbeNumber, Runtime, State, Timer,
 };
@@ -55,18 +55,32 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     pub(super) fn hand_over<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
         let mut draw = Draw::default();
         for _ in 0..count {
-            if self.own_item.is_none() {
+            let Some(item) = self.own_item else {
                 break;
-            }
+            };
             let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();
             let number = self.prober.next_number();
-            if self.send(&to, Message::Ping(number), runtime).is_ok() {
+            let sent_before = self.updates.times_sent(item);
+            let sent = self.send(&to, Message::Ping(number), runtime);
+            let is_aboard = self.own_item.is_none() || self.updates.times_sent(item) > sent_before;
+            if sent.is_ok() && is_aboard {
                 self.departure.0.push((to, number));
             }
+            if !is_aboard {
+                self.give_up_once(item);
+            }
         }
+    }
+
+    /// Counts our departure as sent though there was no room for it, or it would be for ever.
+    fn give_up_once(&mut self, item: ItemId) {
+        let transmissions = self.transmissions();
+        let own_item = &mut self.own_item;
+        self.updates
+            .count_as_sent(item, transmissions, |_| *own_item = None);
     }
 
     /// All that is heard after leaving is who took note of it.

@@ -235,7 +235,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             // Remembered, so that late news of it is recognised; not spread: whoever told us does
             // that already, and we have nothing to add.
             self.make_room_for_stranger(runtime)?;
-        } else if !self.may_become_active(&update.id, teller, runtime) {
+        } else if !self.has_room_for_active() || !self.admits(&update.id, teller, runtime) {
             return None;
         }
         let epoch = self.next_epoch();
@@ -288,9 +288,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return None;
         }
         let was = entry.held();
-        let joins = held.is_active() && !was.is_active();
-        if joins && !self.may_become_active(&update.id, teller, runtime) {
-            return None;
+        if held.is_active() {
+            let has_room = was.is_active() || self.has_room_for_active();
+            if !has_room || !self.admits(&update.id, teller, runtime) {
+                return None;
+            }
         }
         let addr = update.id.addr();
         let before = self.table.rename(slot, update.id);
@@ -360,6 +362,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             };
             runtime.submit_after(timer, after);
         }
+        self.forget_beyond_bound(runtime);
+    }
+
+    pub(super) fn forget_beyond_bound<R: Runtime<I>>(&mut self, runtime: &mut R) {
         while self.table.num_down() > self.config.max_down_members {
             let Some(oldest) = self.table.first_to_forget() else {
                 break;
@@ -384,16 +390,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         Some(())
     }
 
-    fn may_become_active<R: Runtime<I>>(
-        &mut self,
-        newcomer: &I,
-        teller: Option<&I>,
-        runtime: &R,
-    ) -> bool {
-        if self.table.num_active() >= self.config.max_members {
-            self.counters.refused_for_room += 1;
-            return false;
-        }
+    fn has_room_for_active(&mut self) -> bool {
+        let has_room = self.table.num_active() < self.config.max_members;
+        self.counters.refused_for_room += u64::from(!has_room);
+        has_room
+    }
+
+    fn admits<R: Runtime<I>>(&mut self, newcomer: &I, teller: Option<&I>, runtime: &R) -> bool {
         let admitted = teller.is_none_or(|teller| runtime.admit(newcomer, teller));
         self.counters.refused_by_admission += u64::from(!admitted);
         admitted

@@ -152,7 +152,7 @@ fn well_known_peers_given_as_down_are_announced_to_until_they_are_there() {
     world.kill(1);
     for addr in [2, 3] {
         world.input(addr, |engine, out| {
-            engine.apply_many([Member::down(peer(1), Default::default())], out)
+            engine.apply_many([Member::down(peer(1), Default::default())], out);
         });
     }
     world.run_for(60 * SECOND);

@@ -1,10 +1,20 @@
 //! The engine through its public API, on virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod cluster;
 mod codec;
+mod config;
 mod conflict;
 mod detection;
+mod dissemination;
+mod join;
+mod memory_of_the_dead;
+mod ourselves;
 mod precedence;
+mod probe;
+mod properties;
 mod receiving;
 mod solo;
+mod suspicion;
 mod world;

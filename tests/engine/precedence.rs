@@ -157,7 +157,11 @@ fn the_loser_of_an_address_is_neither_believed_nor_heard() {
     assert_eq!(*solo.engine.member(&2).unwrap().id, winner);
     assert_eq!(solo.belief(2), Some((State::Alive, 0)));
     let sent = solo.hears_of(2, peer(9), 0, State::Alive);
-    assert_eq!(crate::solo::kinds(&sent), [(2, "turn-undead")]);
+    assert_eq!(
+        crate::solo::kinds(&sent),
+        [(2, "gossip")],
+        "told who holds the address"
+    );
     assert_eq!(sent[0].0, peer(2), "told to the one that spoke");
     assert_eq!(solo.belief(9), None);
     assert_eq!(solo.engine.counters().dropped_from_down, 1);

@@ -137,42 +137,41 @@ impl<H: BroadcastHandler<Peer>> Solo<H> {
         Some((member.state, member.incarnation.0))
     }
 
-    /// Fires every timer that is due within the time that fits, and no other. What was sent.
+    /// Lets time pass, and then fires the timers that are due and fit, and no other. What was
+    /// sent.
     pub fn fires(
         &mut self,
-        within: Duration,
+        after: Duration,
         fits: impl Fn(&Timer<Peer>) -> bool,
     ) -> Vec<(Peer, Packet)> {
         self.schedule();
-        let mut kept = TimerQueue::new();
-        let end = self.now + within;
+        self.now += after;
+        let (mut due, mut kept) = (Vec::new(), TimerQueue::new());
         while let Some(deadline) = self.timers.next_deadline() {
-            let Some(timer) = self.timers.pop_due(deadline) else {
-                break;
-            };
-            if deadline <= end && fits(&timer) {
-                self.engine.handle_timer(timer, &mut self.runtime);
-                self.schedule();
-            } else {
-                kept.push(deadline, timer);
+            match self.timers.pop_due(deadline) {
+                Some(timer) if deadline <= self.now && fits(&timer) => due.push(timer),
+                Some(timer) => kept.push(deadline, timer),
+                None => break,
             }
         }
         self.timers = kept;
-        self.now = end;
+        for timer in due {
+            self.engine.handle_timer(timer, &mut self.runtime);
+        }
         self.sent()
     }
 
     /// What was sent since asked last.
     pub fn sent(&mut self) -> Vec<(Peer, Packet)> {
         self.schedule();
-        std::iter::from_fn(|| self.runtime.queue.to_send())
+        core::iter::from_fn(|| self.runtime.queue.to_send())
             .map(|(to, data)| (to, Packet::decode(&data)))
             .collect()
     }
 
     /// What was notified since asked last.
     pub fn notices(&mut self) -> Vec<OwnedNotification<Peer>> {
-        std::iter::from_fn(|| self.runtime.queue.to_notify()).collect()
+        core::iter::from_fn(|| self.runtime.queue.to_notify()).collect()
     }
 
     /// Lets time pass and timers fire; what was sent meanwhile.

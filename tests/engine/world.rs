@@ -215,14 +215,14 @@ impl World {
         self.now = next;
         match self.events.pop_due(next) {
             Some(Event::Arrives { to, data }) => {
-                if to != 0 && usize::from(to) <= self.sites.len() && self.site(to).is_up {
-                    self.input(to, |engine, out| engine.handle_data(&data, out))
-                        .ok();
+                let is_here = to != 0 && usize::from(to) <= self.sites.len();
+                if is_here && self.site(to).is_up {
+                    let _ = self.input(to, |engine, out| engine.handle_data(&data, out));
                 }
             }
             Some(Event::Fires { at, start, timer }) => {
-                let site = self.site(at);
-                if site.is_up && site.start == start {
+                let is_current = self.site(at).is_up && self.site(at).start == start;
+                if is_current {
                     self.input(at, |engine, out| engine.handle_timer(timer, out));
                 }
             }

@@ -1,0 +1,228 @@
+//! How long down members are remembered, how many, and what for.
+
+use core::time::Duration;
+use std::collections::HashSet;
+
+use selkie::{Config, Message, State, Timer};
+
+use crate::{
+    codec::{Packet, Peer, peer},
+    solo::{Solo, count},
+    world::SECOND,
+};
+
+fn is_forget(timer: &Timer<Peer>) -> bool {
+    matches!(timer, Timer::Forget { .. })
+}
+
+fn is_announce_down(timer: &Timer<Peer>) -> bool {
+    matches!(timer, Timer::AnnounceDown { .. })
+}
+
+/// Remembers the dead for a hundred seconds, at most so many.
+fn rememberer(bound: usize) -> Solo {
+    let mut config = Config::lan();
+    config.remove_down_after = Some(100 * SECOND);
+    config.max_down_members = bound;
+    let mut solo = Solo::new(config);
+    solo.knows(peer(2), 0, State::Alive);
+    solo
+}
+
+fn dies(solo: &mut Solo, addr: u16) {
+    solo.hears_of(2, peer(addr), 0, State::Alive);
+    solo.hears_of(2, peer(addr), 0, State::Down);
+}
+
+fn dead(solo: &Solo) -> HashSet<u16> {
+    let down = |member: &selkie::Member<&Peer>| member.state == State::Down;
+    let all = solo.engine.membership_state().filter(down);
+    all.map(|member| member.id.addr).collect()
+}
+
+#[test]
+fn down_members_are_forgotten_after_the_time_set_and_may_come_back_then() {
+    let mut solo = rememberer(100);
+    dies(&mut solo, 9);
+    solo.fires(99 * SECOND, is_forget);
+    solo.hears_of(2, peer(9), 5, State::Alive);
+    assert_eq!(solo.belief(9), Some((State::Down, 0)));
+    solo.fires(SECOND, is_forget);
+    assert_eq!(solo.belief(9), None);
+    solo.hears_of(2, peer(9), 0, State::Alive);
+    assert_eq!(solo.belief(9), Some((State::Alive, 0)));
+}
+
+#[test]
+fn down_members_are_never_forgotten_if_set_so() {
+    let mut config = Config::lan();
+    config.remove_down_after = None;
+    let mut solo = Solo::new(config);
+    solo.knows(peer(2), 0, State::Alive);
+    dies(&mut solo, 9);
+    solo.fires(Duration::from_secs(1 << 40), is_forget);
+    assert_eq!(solo.belief(9), Some((State::Down, 0)));
+}
+
+#[test]
+fn the_timer_of_a_former_death_does_not_forget_a_later_one() {
+    let mut solo = rememberer(100);
+    dies(&mut solo, 9);
+    solo.fires(60 * SECOND, is_forget);
+    let newer = Peer { addr: 9, life: 1 };
+    solo.hears_of(2, newer, 0, State::Alive);
+    solo.hears_of(2, newer, 0, State::Down);
+    solo.fires(60 * SECOND, is_forget);
+    assert_eq!(solo.belief(9), Some((State::Down, 0)));
+    solo.fires(40 * SECOND, is_forget);
+    assert_eq!(solo.belief(9), None);
+}
+
+#[test]
+fn the_timer_of_a_death_does_not_forget_who_came_back() {
+    let mut solo = rememberer(100);
+    dies(&mut solo, 9);
+    solo.hears_of(2, Peer { addr: 9, life: 1 }, 0, State::Alive);
+    solo.fires(200 * SECOND, is_forget);
+    assert_eq!(solo.belief(9), Some((State::Alive, 0)));
+}
+
+/// Never again: Down forgotten sooner than it is disseminated, endless re-learning.
+#[test]
+fn an_unknown_down_is_remembered_and_not_gossiped_on() {
+    let mut solo = rememberer(100);
+    solo.hears_of(2, peer(9), 4, State::Down);
+    assert_eq!(solo.belief(9), Some((State::Down, 4)));
+    assert_eq!((solo.engine.updates_backlog(), solo.notices()), (0, vec![]));
+    solo.hears_of(2, peer(9), 9, State::Alive);
+    assert_eq!(
+        solo.belief(9),
+        Some((State::Down, 4)),
+        "late news is recognised"
+    );
+    assert_eq!(solo.engine.updates_backlog(), 0);
+}
+
+#[test]
+fn a_forgotten_member_is_not_brought_up_by_the_cluster_again() {
+    let mut solo = rememberer(100);
+    dies(&mut solo, 9);
+    solo.fires(100 * SECOND, is_forget);
+    solo.sent();
+    assert_eq!(solo.belief(9), None);
+    assert_eq!(
+        solo.engine.updates_backlog(),
+        0,
+        "what waited about it is gone"
+    );
+    solo.hears_of(2, peer(9), 0, State::Down);
+    assert_eq!(solo.engine.updates_backlog(), 0);
+}
+
+#[test]
+fn at_the_bound_those_never_active_go_first_and_then_the_oldest() {
+    let mut solo = rememberer(4);
+    solo.hears_of(2, peer(50), 0, State::Down);
+    dies(&mut solo, 10);
+    solo.hears_of(2, peer(51), 0, State::Down);
+    dies(&mut solo, 11);
+    assert_eq!(dead(&solo), HashSet::from([50, 10, 51, 11]));
+    solo.hears_of(2, peer(52), 0, State::Down);
+    assert_eq!(
+        dead(&solo),
+        HashSet::from([10, 51, 11, 52]),
+        "the oldest stranger"
+    );
+    dies(&mut solo, 12);
+    dies(&mut solo, 13);
+    assert_eq!(dead(&solo), HashSet::from([10, 11, 12, 13]));
+    solo.hears_of(2, peer(53), 0, State::Down);
+    assert_eq!(
+        dead(&solo),
+        HashSet::from([10, 11, 12, 13]),
+        "strangers displace nobody"
+    );
+    dies(&mut solo, 14);
+    assert_eq!(dead(&solo), HashSet::from([11, 12, 13, 14]));
+    assert_eq!(solo.engine.counters().down_evicted, 5);
+}
+
+#[test]
+fn lowering_the_bound_forgets_what_is_beyond_it() {
+    let mut solo = rememberer(100);
+    for addr in 10..30 {
+        dies(&mut solo, addr);
+    }
+    let mut config = solo.engine.config().clone();
+    config.max_down_members = 3;
+    solo.engine.set_config(config, &mut solo.runtime).unwrap();
+    assert_eq!(dead(&solo), HashSet::from([27, 28, 29]));
+}
+
+#[test]
+fn down_members_are_announced_to_in_turn() {
+    let mut solo = rememberer(100);
+    for addr in 10..17 {
+        dies(&mut solo, addr);
+    }
+    let mut announced = Vec::new();
+    for _ in 0..7 {
+        let sent = solo.fires(65 * SECOND, is_announce_down);
+        assert_eq!(count(&sent, "announce"), 2);
+        announced.extend(sent.iter().map(|(to, _)| to.addr));
+    }
+    for round in announced.chunks(7) {
+        assert_eq!(
+            round.iter().copied().collect::<HashSet<_>>(),
+            (10..17).collect()
+        );
+    }
+}
+
+#[test]
+fn who_lost_everybody_keeps_announcing_to_the_dead_and_comes_back() {
+    let mut solo = rememberer(100);
+    dies(&mut solo, 9);
+    solo.hears_of(9, peer(2), 0, State::Down);
+    solo.knows(peer(2), 0, State::Down);
+    assert_eq!(solo.engine.num_members(), 0);
+    let sent = solo.fires(65 * SECOND, is_announce_down);
+    assert_eq!(count(&sent, "announce"), 2);
+    // 2 restarted, and answers.
+    let feed = Packet::new(Peer { addr: 2, life: 1 }, peer(1), Message::Feed);
+    solo.hears(feed);
+    assert_eq!(solo.engine.num_members(), 1);
+}
+
+/// Whoever forges deaths of people that nobody knows must not keep us from asking those we knew.
+#[test]
+fn strangers_do_not_keep_us_from_announcing_to_those_we_knew() {
+    let mut solo = rememberer(1000);
+    for addr in 1000..1500 {
+        solo.hears_of(2, peer(addr), 0, State::Down);
+    }
+    solo.fires(65 * SECOND, is_announce_down);
+    dies(&mut solo, 9);
+    let sent: Vec<_> = (0..3)
+        .flat_map(|_| solo.fires(65 * SECOND, is_announce_down))
+        .collect();
+    assert!(sent.iter().any(|(to, _)| *to == peer(9)));
+}
+
+#[test]
+fn the_bound_holds_whatever_is_told() {
+    let mut solo = rememberer(16);
+    let mut rng = fastrand::Rng::with_seed(1);
+    for _ in 0..3000 {
+        let state = [State::Alive, State::Suspect, State::Down][rng.usize(..3)];
+        let about = Peer {
+            addr: rng.u16(3..60),
+            life: rng.u8(..4),
+        };
+        solo.hears_of(2, about, rng.u16(..3), state);
+        assert!(solo.engine.num_down_members() <= 16);
+        if rng.u8(..20) == 0 {
+            solo.fires(10 * SECOND, is_forget);
+        }
+    }
+}

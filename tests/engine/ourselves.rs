@@ -1,0 +1,542 @@
+//! What is said about ourselves, and what we become of it.
+
+use selkie::{Config, Error, Identity, Message, Notice, ProbeNumber, State, Timer};
+
+use crate::{
+    codec::{MORTAL, Packet, Peer, peer},
+    solo::{Solo, count, kinds},
+    world::SECOND,
+};
+
+const N: ProbeNumber = ProbeNumber(9);
+
+/// An engine that knows members 2 to 5.
+fn known_to_four() -> Solo {
+    let mut solo = Solo::new(Config::lan());
+    for addr in 2..=5 {
+        solo.knows(peer(addr), 0, State::Alive);
+    }
+    solo
+}
+
+fn life(life: u8) -> Peer {
+    Peer { addr: 1, life }
+}
+
+fn own(solo: &Solo) -> (Peer, u16) {
+    (*solo.engine.identity(), solo.engine.incarnation().0)
+}
+
+/// Raises our incarnation to `incarnation` by refuting.
+fn at_incarnation(solo: &mut Solo, incarnation: u16) {
+    solo.hears_of(2, *solo.engine.identity(), incarnation - 1, State::Suspect);
+    assert_eq!(solo.engine.incarnation().0, incarnation);
+}
+
+#[test]
+fn a_suspicion_of_ourselves_is_refuted_at_once_with_the_next_incarnation() {
+    for (own_incarnation, heard) in [(1, 1), (1, 2), (1, 40), (7, 7)] {
+        let mut solo = known_to_four();
+        at_incarnation(&mut solo, own_incarnation);
+        solo.hears_of(3, peer(9), 0, State::Alive);
+        let sent = solo.hears_of(2, peer(1), heard, State::Suspect);
+        assert_eq!(own(&solo), (peer(1), heard + 1));
+        assert_eq!(sent.len(), 3);
+        for (_, packet) in &sent {
+            assert_eq!(packet.header.message, Message::Gossip);
+            let first = &packet.members[0];
+            assert_eq!(
+                (first.id, first.incarnation.0, first.state),
+                (peer(1), heard + 1, State::Alive)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stale_suspicion_is_answered_to_its_sender_alone() {
+    let mut solo = known_to_four();
+    at_incarnation(&mut solo, 5);
+    let refutations = solo.engine.counters().refutations;
+    for state in [State::Suspect, State::Down] {
+        let says = |message| Packet::new(peer(2), peer(1), message).member(peer(1), 4, state);
+        assert_eq!(kinds(&solo.hears(says(Message::Gossip))), [(2, "gossip")]);
+        assert_eq!(kinds(&solo.hears(says(Message::Ack(N)))), [(2, "gossip")]);
+        assert_eq!(kinds(&solo.hears(says(Message::Ping(N)))), [(2, "ack")]);
+        let origin = peer(3);
+        let sent = solo.hears(says(Message::IndirectPing { origin, number: N }));
+        assert_eq!(kinds(&sent), [(2, "indirect-ack")]);
+        assert_eq!(sent[0].1.header.src_incarnation.0, 5);
+    }
+    assert_eq!(own(&solo), (peer(1), 5));
+    assert_eq!(solo.engine.counters().refutations, refutations);
+}
+
+#[test]
+fn many_stale_claims_in_one_datagram_are_answered_once() {
+    let mut solo = known_to_four();
+    at_incarnation(&mut solo, 5);
+    let mut gossip = Packet::new(peer(2), peer(1), Message::Gossip);
+    for incarnation in 0..5 {
+        gossip = gossip.member(peer(1), incarnation, State::Suspect);
+    }
+    assert_eq!(kinds(&solo.hears(gossip)), [(2, "gossip")]);
+}
+
+/// Never again: a stale suspicion kills a member whose incarnation is at its maximum.
+#[test]
+fn at_the_last_incarnation_a_stale_suspicion_changes_nothing() {
+    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    solo.meets(2);
+    solo.hears_of(2, peer(MORTAL), u16::MAX - 1, State::Suspect);
+    assert_eq!(own(&solo), (peer(MORTAL), u16::MAX));
+    solo.hears_of(2, peer(MORTAL), u16::MAX - 1, State::Suspect);
+    solo.hears_of(2, peer(MORTAL), u16::MAX - 1, State::Down);
+    assert_eq!(own(&solo), (peer(MORTAL), u16::MAX));
+    assert_eq!(solo.notices(), []);
+}
+
+/// Never again: one forged maximum makes refutation impossible.
+#[test]
+fn at_the_end_of_the_incarnations_we_renew() {
+    let mut solo = known_to_four();
+    let sent = solo.hears_of(2, peer(1), u16::MAX, State::Suspect);
+    assert_eq!(own(&solo), (life(1), 0));
+    assert_eq!(solo.notices(), [Notice::Rejoin(life(1))]);
+    let about: Vec<_> = sent[0].1.members.iter().map(|m| (m.id, m.state)).collect();
+    assert_eq!(about, [(life(1), State::Alive), (life(0), State::Down)]);
+}
+
+#[test]
+fn at_the_end_of_the_incarnations_who_cannot_renew_is_defunct() {
+    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    solo.meets(2);
+    assert_eq!(solo.hears_of(2, peer(MORTAL), u16::MAX, State::Suspect), []);
+    assert_eq!(solo.notices(), [Notice::Defunct]);
+}
+
+#[test]
+fn a_down_about_us_from_a_member_makes_us_renew() {
+    for (own_incarnation, heard) in [(0, 0), (0, 3), (4, 4), (4, 9)] {
+        let mut solo = known_to_four();
+        if own_incarnation > 0 {
+            at_incarnation(&mut solo, own_incarnation);
+        }
+        let sent = solo.hears_of(2, peer(1), heard, State::Down);
+        assert_eq!(own(&solo), (life(1), 0));
+        assert_eq!(solo.notices(), [Notice::Rejoin(life(1))]);
+        assert_eq!(solo.engine.counters().renewals, 1);
+        assert!(!sent.is_empty());
+        for (_, packet) in &sent {
+            assert_eq!(packet.header.src, life(1));
+            let former = packet.members.iter().find(|m| m.id == life(0)).unwrap();
+            assert_eq!(
+                (former.state, former.incarnation.0),
+                (State::Down, own_incarnation),
+                "a departure carries our incarnation"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_down_about_us_from_a_stranger_is_ignored_and_counted() {
+    let mut solo = known_to_four();
+    solo.hears_of(9, peer(1), 7, State::Down);
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!(solo.engine.counters().claims_ignored, 1);
+    // By now it is a member.
+    solo.hears_of(9, peer(1), 7, State::Down);
+    assert_eq!(own(&solo), (life(1), 0));
+}
+
+#[test]
+fn a_down_about_us_is_heard_from_whom_we_lately_announced_ourselves_to() {
+    let mut solo = Solo::new(Config::lan());
+    solo.engine.announce(peer(9), &mut solo.runtime).unwrap();
+    solo.hears_of(9, peer(1), 0, State::Down);
+    assert_eq!(own(&solo), (life(1), 0));
+}
+
+#[test]
+fn only_the_last_sixteen_unanswered_announces_count() {
+    let mut solo = Solo::new(Config::lan());
+    for addr in 10..27 {
+        solo.engine.announce(peer(addr), &mut solo.runtime).unwrap();
+    }
+    solo.hears_of(10, peer(1), 0, State::Down);
+    assert_eq!(own(&solo), (peer(1), 0));
+    solo.hears_of(11, peer(1), 0, State::Down);
+    assert_eq!(own(&solo), (life(1), 0));
+}
+
+#[test]
+fn who_cannot_renew_is_defunct_once_and_silent() {
+    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    solo.meets(2);
+    solo.meets(3);
+    solo.hears_of(2, peer(MORTAL), 0, State::Down);
+    solo.hears_of(3, peer(MORTAL), 0, State::Down);
+    assert_eq!(solo.notices(), [Notice::Defunct]);
+    assert_eq!(solo.passes(600 * SECOND), []);
+    assert_eq!(solo.hears_from(2, Message::Ping(N)), []);
+    assert_eq!(solo.engine.counters().dropped_while_undead, 2);
+    assert!(matches!(
+        solo.engine.gossip(&mut solo.runtime),
+        Err(Error::Undead)
+    ));
+    let announced = solo.engine.announce(peer(2), &mut solo.runtime);
+    assert!(matches!(announced, Err(Error::Undead)));
+    assert!(matches!(
+        solo.engine.broadcast(&mut solo.runtime),
+        Err(Error::Undead)
+    ));
+    assert!(matches!(
+        solo.engine.leave_cluster(&mut solo.runtime),
+        Err(Error::Undead)
+    ));
+}
+
+#[test]
+fn of_several_claims_in_one_datagram_each_counts_against_what_we_are_by_then() {
+    let mut solo = known_to_four();
+    let gossip = Packet::new(peer(2), peer(1), Message::Gossip)
+        .member(peer(1), 3, State::Suspect)
+        .member(peer(1), 3, State::Down)
+        .member(peer(1), 3, State::Suspect);
+    solo.hears(gossip);
+    assert_eq!(own(&solo), (peer(1), 4));
+}
+
+fn turn_undead(from: u16) -> Packet {
+    Packet::new(peer(from), peer(1), Message::TurnUndead)
+}
+
+/// Checks that a TurnUndead from a member is answered by a bare ping; its number.
+#[track_caller]
+fn is_checked(solo: &mut Solo, from: u16) -> ProbeNumber {
+    let sent = solo.hears(turn_undead(from));
+    let [(to, packet)] = &sent[..] else {
+        panic!("{sent:?}")
+    };
+    assert_eq!((to.addr, packet.members.len()), (from, 0));
+    let Message::Ping(number) = packet.header.message else {
+        panic!("{packet:?}")
+    };
+    number
+}
+
+#[test]
+fn turn_undead_is_checked_and_an_ack_refutes_it() {
+    let mut solo = known_to_four();
+    let number = is_checked(&mut solo, 2);
+    solo.hears_from(2, Message::Ack(number));
+    assert_eq!(own(&solo), (peer(1), 0));
+    // A later one is checked again.
+    is_checked(&mut solo, 2);
+}
+
+#[test]
+fn turn_undead_again_instead_of_an_ack_makes_us_renew() {
+    let mut solo = known_to_four();
+    is_checked(&mut solo, 2);
+    let sent = solo.hears(turn_undead(2));
+    assert_eq!(own(&solo), (life(1), 0));
+    assert_eq!(solo.notices(), [Notice::Rejoin(life(1))]);
+    assert_eq!(count(&sent, "turn-undead"), 0, "2 is a member to us");
+}
+
+#[test]
+fn turn_undead_and_then_silence_changes_nothing() {
+    let mut solo = known_to_four();
+    is_checked(&mut solo, 2);
+    let is_check = |timer: &Timer<Peer>| matches!(timer, Timer::UndeadCheck { .. });
+    solo.fires(solo.engine.config().probe_rtt, is_check);
+    is_checked(&mut solo, 2);
+    assert_eq!(own(&solo), (peer(1), 0));
+}
+
+#[test]
+fn one_turn_undead_is_checked_at_a_time() {
+    let mut solo = known_to_four();
+    is_checked(&mut solo, 2);
+    assert_eq!(solo.hears(turn_undead(3)), []);
+    assert_eq!(own(&solo), (peer(1), 0));
+}
+
+#[test]
+fn turn_undead_from_a_stranger_is_ignored_and_counted() {
+    let mut solo = known_to_four();
+    assert_eq!(solo.hears(turn_undead(9)), []);
+    assert_eq!(solo.engine.counters().claims_ignored, 1);
+}
+
+#[test]
+fn turn_undead_from_whom_we_announced_ourselves_to_is_checked() {
+    let mut solo = Solo::new(Config::lan());
+    solo.engine.announce(peer(9), &mut solo.runtime).unwrap();
+    solo.sent();
+    is_checked(&mut solo, 9);
+}
+
+/// Never again: two partitions that hold each other down answer TurnUndead with TurnUndead for
+/// ever.
+#[test]
+fn who_holds_us_down_and_is_down_to_us_gets_one_turn_undead_from_the_new_identity() {
+    let mut solo = known_to_four();
+    solo.knows(peer(9), 0, State::Down);
+    is_checked(&mut solo, 9);
+    let sent = solo.hears(turn_undead(9));
+    assert_eq!(own(&solo), (life(1), 0));
+    let told: Vec<_> = sent.iter().filter(|(to, _)| *to == peer(9)).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].1.header.message, Message::TurnUndead);
+    assert_eq!(told[0].1.header.src, life(1));
+    // What it still says to the former identity is void.
+    assert_eq!(solo.hears(turn_undead(9)), []);
+}
+
+#[test]
+fn another_life_of_ours_that_loses_is_ignored() {
+    let mut solo = Solo::known_as(life(4), Config::lan());
+    solo.meets(2);
+    for state in [State::Alive, State::Suspect, State::Down] {
+        assert_eq!(solo.hears_of(2, life(3), 9, state), []);
+    }
+    assert_eq!(own(&solo), (life(4), 0));
+    assert_eq!(
+        (solo.engine.membership_state().count(), solo.notices()),
+        (1, vec![])
+    );
+}
+
+#[test]
+fn a_down_life_of_ours_that_wins_is_renewed_past_every_time() {
+    let mut solo = known_to_four();
+    for heard in [3, 9, 30] {
+        solo.hears_of(2, life(heard), 0, State::Down);
+        assert_eq!(own(&solo), (life(heard + 1), 0));
+    }
+    let conflict = Notice::AddrConflict {
+        ours: life(0),
+        theirs: life(3),
+    };
+    assert_eq!(solo.notices()[..2], [conflict, Notice::Rejoin(life(4))]);
+    assert_eq!(solo.engine.num_members(), 4, "never stored");
+}
+
+#[test]
+fn an_active_winner_of_our_address_is_renewed_past_once_then_we_are_defunct() {
+    let mut solo = known_to_four();
+    solo.hears_of(2, life(3), 0, State::Alive);
+    assert_eq!(own(&solo), (life(4), 0));
+    solo.notices();
+    solo.hears_of(2, life(7), 0, State::Suspect);
+    assert_eq!(own(&solo), (life(4), 0));
+    assert!(solo.notices().contains(&Notice::Defunct));
+}
+
+/// Never again: our own previous identity kept as a member and announced to.
+#[test]
+fn a_former_identity_is_never_a_member() {
+    let mut solo = known_to_four();
+    solo.engine
+        .change_identity(peer(7), &mut solo.runtime)
+        .unwrap();
+    solo.sent();
+    solo.hears_of(2, peer(1), 3, State::Alive);
+    solo.knows(peer(1), 4, State::Alive);
+    solo.knows(peer(1), 4, State::Down);
+    assert_eq!(
+        solo.hears(Packet::new(peer(1), peer(7), Message::Announce)),
+        []
+    );
+    assert_eq!(solo.belief(1), None);
+    assert_eq!(solo.engine.num_down_members(), 0);
+}
+
+#[test]
+fn after_leaving_nothing_about_ourselves_is_acted_on() {
+    let mut solo = known_to_four();
+    let sent = {
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        solo.sent()
+    };
+    assert_eq!(count(&sent, "ping"), 3);
+    for (_, packet) in &sent {
+        assert_eq!(
+            (packet.members[0].id, packet.members[0].state),
+            (peer(1), State::Down)
+        );
+    }
+    for state in [State::Suspect, State::Down] {
+        assert_eq!(solo.hears_of(2, peer(1), 8, state), []);
+        assert_eq!(solo.hears_of(2, life(3), 8, state), []);
+    }
+    assert_eq!(solo.hears(turn_undead(2)), []);
+    assert_eq!(solo.hears_from(2, Message::Announce), []);
+    assert_eq!((own(&solo), solo.notices()), ((peer(1), 0), vec![]));
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(solo.sent(), [], "leaving twice");
+}
+
+#[test]
+fn a_departure_carries_our_incarnation() {
+    let mut solo = known_to_four();
+    at_incarnation(&mut solo, 6);
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(solo.sent()[0].1.members[0].incarnation.0, 6);
+}
+
+#[test]
+fn a_departure_is_handed_over_until_it_was_sent_often_enough_and_acks_are_told() {
+    for config in [Config::lan(), Config::simple()] {
+        let mut solo = Solo::new(config);
+        for addr in 2..=5 {
+            solo.knows(peer(addr), 0, State::Alive);
+        }
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        let sent = solo.passes(60 * SECOND);
+        assert_eq!(count(&sent, "ping"), sent.len());
+        let due = usize::from(solo.engine.config().transmissions.at(5));
+        assert_eq!(sent.len(), due);
+        let (to, packet) = &sent[0];
+        let Message::Ping(number) = packet.header.message else {
+            panic!()
+        };
+        solo.hears(Packet::new(*to, peer(1), Message::Ack(number)));
+        solo.hears(Packet::new(*to, peer(1), Message::Ack(number)));
+        assert_eq!(solo.notices(), [Notice::LeaveAcked(*to)]);
+        assert!(solo.timers.len() < 10);
+        assert_eq!(solo.passes(600 * SECOND), []);
+    }
+}
+
+/// A path so narrow that nothing but headers goes must not keep us busy for ever.
+#[test]
+fn a_departure_that_fits_no_datagram_is_given_up() {
+    let mut solo = known_to_four();
+    solo.runtime.room = 12;
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    let sent = solo.passes(600 * SECOND);
+    assert!(sent.len() <= 20, "{} pings", sent.len());
+}
+
+#[test]
+fn leaving_alone_is_quiet() {
+    let mut solo = Solo::new(Config::lan());
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(solo.passes(600 * SECOND), []);
+}
+
+#[test]
+fn reuse_down_identity_brings_back_who_left() {
+    let mut solo = known_to_four();
+    let reused = solo.engine.reuse_down_identity(&mut solo.runtime);
+    assert!(matches!(reused, Err(Error::NotUndead)));
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    solo.sent();
+    solo.engine.reuse_down_identity(&mut solo.runtime).unwrap();
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!(kinds(&solo.hears_from(2, Message::Ping(N))), [(2, "ack")]);
+    let sent = solo.passes(5 * SECOND);
+    assert!(count(&sent, "ping") > 0);
+    let says_down = |packet: &Packet| packet.members.iter().any(|m| m.id == peer(1));
+    assert!(
+        !sent.iter().any(|(_, packet)| says_down(packet)),
+        "still says that it left"
+    );
+}
+
+#[test]
+fn reuse_down_identity_brings_back_who_is_defunct() {
+    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    solo.meets(2);
+    solo.hears_of(2, peer(MORTAL), 0, State::Down);
+    solo.engine.reuse_down_identity(&mut solo.runtime).unwrap();
+    assert_eq!(kinds(&solo.hears_from(2, Message::Ping(N))), [(2, "ack")]);
+    assert!(count(&solo.passes(5 * SECOND), "ping") > 0);
+}
+
+#[test]
+fn change_identity_refuses_what_it_cannot_take_and_changes_nothing() {
+    let mut solo = known_to_four();
+    let same = solo.engine.change_identity(peer(1), &mut solo.runtime);
+    assert!(matches!(same, Err(Error::SameIdentity)));
+    let nameless = solo.engine.change_identity(peer(0), &mut solo.runtime);
+    assert!(matches!(nameless, Err(Error::NamelessIdentity)));
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!((solo.sent(), solo.notices()), (vec![], vec![]));
+}
+
+#[test]
+fn change_identity_spreads_that_the_former_one_is_down_and_the_new_one_first() {
+    let mut solo = known_to_four();
+    at_incarnation(&mut solo, 3);
+    solo.engine
+        .change_identity(life(1), &mut solo.runtime)
+        .unwrap();
+    let sent = solo.sent();
+    assert_eq!(count(&sent, "gossip"), 3);
+    for (_, packet) in sent {
+        let about: Vec<_> = packet
+            .members
+            .iter()
+            .map(|m| (m.id, m.incarnation.0, m.state))
+            .collect();
+        assert_eq!(
+            about,
+            [(life(1), 0, State::Alive), (life(0), 3, State::Down)]
+        );
+    }
+}
+
+#[test]
+fn change_identity_brings_back_who_left() {
+    let mut solo = known_to_four();
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    solo.engine
+        .change_identity(life(1), &mut solo.runtime)
+        .unwrap();
+    solo.sent();
+    let ping = Packet::new(peer(2), life(1), Message::Ping(N));
+    assert_eq!(kinds(&solo.hears(ping)), [(2, "ack")]);
+}
+
+#[test]
+fn a_member_whose_address_we_take_is_one_no_more_and_that_is_told() {
+    let mut solo = Solo::new(Config::lan());
+    solo.knows(peer(2), 0, State::Alive);
+    let taken = Peer { addr: 2, life: 1 };
+    solo.engine
+        .change_identity(taken, &mut solo.runtime)
+        .unwrap();
+    assert_eq!((solo.belief(2), solo.engine.num_members()), (None, 0));
+    let notices = solo.notices();
+    assert!(
+        notices.contains(&Notice::MemberDown(peer(2))),
+        "{notices:?}"
+    );
+    assert!(notices.contains(&Notice::Idle), "{notices:?}");
+}
+
+#[test]
+fn changing_identity_over_and_over_leaves_a_bounded_backlog() {
+    let mut solo = Solo::new(Config::lan());
+    for addr in 1000..3000 {
+        solo.engine
+            .change_identity(peer(addr), &mut solo.runtime)
+            .unwrap();
+    }
+    assert!(
+        solo.engine.updates_backlog() <= 32,
+        "{}",
+        solo.engine.updates_backlog()
+    );
+}
+
+#[test]
+fn the_renewals_of_the_test_identity_win() {
+    assert!(peer(1).renew().unwrap().win_addr_conflict(&peer(1)));
+    assert_eq!(peer(MORTAL).renew(), None);
+}
