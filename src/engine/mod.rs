@@ -6,6 +6,7 @@ mod age_list;
 mod backlog;
 mod gossip;
 mod join;
+mod lookup;
 mod ourselves;
 mod packet;
 mod probe;
@@ -23,6 +24,7 @@ use fastrand::Rng;
 use self::{
     backlog::{Backlog, Framing, ItemId},
     join::Challenges,
+    lookup::Lookup,
     ourselves::FormerIdentities,
     packet::Frames,
     probe::Prober,
@@ -121,6 +123,8 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     scratch: Vec<u8>,
     /// The updates of the datagram being handled.
     incoming: Vec<Member<I>>,
+    /// Where they were found.
+    lookups: Vec<Lookup>,
 }
 
 /// How many unanswered announces are remembered.
@@ -216,6 +220,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             buf: Vec::new(),
             scratch: Vec::new(),
             incoming: Vec::new(),
+            lookups: Vec::new(),
         };
         engine.check_identity(&identity)?;
         engine.measure();
