@@ -296,6 +296,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !supersedes((update.state, update.incarnation), known, down_rule) {
             return None;
         }
+        if (entry.held(), held) == (Held::Alive, Held::Alive) {
+            // The commonest news there is, and nothing follows from it.
+            runtime.notify(Notice::IncarnationRaised(&entry.id));
+            self.table.get_mut(slot).incarnation = update.incarnation;
+            return Some(Changed::news(slot));
+        }
         let incarnation = update.incarnation.max(entry.incarnation);
         self.transition(slot, incarnation, held, runtime);
         match held {
