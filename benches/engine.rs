@@ -13,14 +13,9 @@ mod member;
 #[path = "engine/rows.rs"]
 mod rows;
 
-use std::{
-    alloc::System,
-    fmt::Write as _,
-    fs, io,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{alloc::System, fmt::Write as _, fs, io, path::Path, time::Duration};
 
+use cpu_time::ThreadTime;
 use selkie::Transmissions;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -195,7 +190,7 @@ impl<E: Contender> Applied<E> {
 
 #[inline(never)]
 fn apply_all<E: Contender>(engine: &mut E, members: &[Id]) -> Duration {
-    let start = Instant::now();
+    let start = ThreadTime::now();
     engine.apply_all(members);
     start.elapsed()
 }

@@ -1,10 +1,8 @@
 //! Time and memory.
 
-use std::{
-    alloc::System,
-    time::{Duration, Instant},
-};
+use std::{alloc::System, time::Duration};
 
+use cpu_time::ThreadTime;
 use stats_alloc::StatsAlloc;
 
 use crate::{
@@ -12,7 +10,7 @@ use crate::{
     rows::{Row, Site},
 };
 
-/// Measures time, less what reading the clock takes.
+/// Measures the thread's own time, less what reading it takes.
 pub struct Clock {
     overhead: f64,
 }
@@ -20,7 +18,7 @@ pub struct Clock {
 impl Clock {
     pub fn calibrate() -> Self {
         let mut results: Vec<f64> = (0..1001)
-            .map(|_| Instant::now().elapsed().as_nanos() as f64)
+            .map(|_| ThreadTime::now().elapsed().as_nanos() as f64)
             .collect();
         Self {
             overhead: median(&mut results),
@@ -42,7 +40,7 @@ impl Clock {
     /// Nanoseconds that a row takes, over so many runs.
     pub fn time<E: Contender>(&self, row: &Row<E>, site: &mut Site<E>, times: usize) -> f64 {
         let total = if row.upkeep.is_none() {
-            let start = Instant::now();
+            let start = ThreadTime::now();
             for _ in 0..times {
                 (row.timed)(site);
             }
@@ -59,7 +57,7 @@ impl<E: Contender> Row<E> {
     pub fn run(&self, site: &mut Site<E>) -> f64 {
         let [before, after] = self.upkeep();
         before(site);
-        let start = Instant::now();
+        let start = ThreadTime::now();
         (self.timed)(site);
         let time = start.elapsed();
         after(site);
