@@ -85,13 +85,21 @@ impl Put for Appender<'_> {
 impl Flavor for Appender<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> ::postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> ::postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        // Nearly all that comes here are integers. A copy of known length takes no call.
+        match *bytes {
+            [a] => self.0.push(a),
+            [a, b] => self.0.extend_from_slice(&[a, b]),
+            [a, b, c] => self.0.extend_from_slice(&[a, b, c]),
+            _ => self.0.extend_from_slice(bytes),
+        }
         Ok(())
     }
 

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::table::growth;
+
 /// Names an item while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ItemId(core::num::NonZeroU32);
@@ -111,6 +113,9 @@ impl<T> Backlog<T> {
             prev: None,
             next: None,
         };
+        if self.items.len() == self.items.capacity() {
+            self.items.reserve_exact(growth(self.items.len()));
+        }
         let id = ItemId::from_key(self.items.insert(item));
         self.link(id);
         id
@@ -118,6 +123,11 @@ impl<T> Backlog<T> {
 
     /// Lets an item say something else, as if it had never been sent.
     pub(super) fn replace(&mut self, id: ItemId, bytes: &[u8]) {
+        let item = &mut self.items[id.key()];
+        if item.sent == 0 && item.bytes.len() == bytes.len() {
+            item.bytes.copy_from_slice(bytes);
+            return;
+        }
         self.unlink(id);
         let item = &mut self.items[id.key()];
         self.size = self.size - item.bytes.len() + bytes.len();

@@ -7,6 +7,7 @@ mod backlog;
 mod forget;
 mod gossip;
 mod join;
+mod lookup;
 mod ourselves;
 mod packet;
 mod probe;
@@ -26,6 +27,7 @@ use self::{
     backlog::{Backlog, Framing, ItemId},
     forget::Sweep,
     join::Challenges,
+    lookup::Lookup,
     ourselves::FormerIdentities,
     packet::Frames,
     probe::Prober,
@@ -144,6 +146,8 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     scratch: Vec<u8>,
     /// The updates of the datagram being handled.
     incoming: Vec<Member<I>>,
+    /// Where they were found.
+    lookups: Vec<Lookup>,
 }
 
 /// How many unanswered announces are remembered.
@@ -240,6 +244,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             buf: Vec::new(),
             scratch: Vec::new(),
             incoming: Vec::new(),
+            lookups: Vec::new(),
         };
         engine.check_identity(&identity)?;
         engine.measure();

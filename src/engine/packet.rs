@@ -7,12 +7,17 @@
 //! (length, bytes), repeated   u16, big-endian     not in Announce, TurnUndead
 //! ```
 
+use smallvec::SmallVec;
+
 use super::{
     Engine, Result, Subject,
     backlog::{Fill, Framing},
-    table::{Draw, Held},
+    table::{Draw, Held, Slot},
 };
 use crate::{BroadcastHandler, Codec, Error, Header, Identity, Member, Message, Runtime};
+
+/// How many members are drawn at a time for a Feed.
+const DRAWN_AT_ONCE: usize = 32;
 
 /// What a datagram may be filled with.
 #[derive(Clone, Copy)]
@@ -229,26 +234,34 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let to = to.addr();
         let mut draw = Draw::default();
         let mut count = 0;
-        while let Some(slot) = self.table.draw(&mut draw, &mut self.rng) {
-            let entry = self.table.get(slot);
-            if entry.id.addr() == to {
-                continue;
+        // Drawn before they are looked at, some at a time: waiting for their entries overlaps.
+        let mut drawn = SmallVec::<[Slot; DRAWN_AT_ONCE]>::new();
+        loop {
+            let more = core::iter::from_fn(|| self.table.draw(&mut draw, &mut self.rng));
+            drawn.extend(more.take(DRAWN_AT_ONCE));
+            if drawn.is_empty() {
+                return count;
             }
-            let member = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
-            let before = self.buf.len();
-            let encoded = self.codec.encode_member(&member, &mut self.buf).is_ok();
-            if self.buf.len() > size_max {
-                self.buf.truncate(before);
-                break;
-            }
-            if encoded {
-                count += 1;
-            } else {
-                self.buf.truncate(before);
-                self.counters.updates_unencodable += 1;
+            for slot in drawn.drain(..) {
+                let entry = self.table.get(slot);
+                if entry.id.addr() == to {
+                    continue;
+                }
+                let member = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
+                let before = self.buf.len();
+                let encoded = self.codec.encode_member(&member, &mut self.buf).is_ok();
+                if self.buf.len() > size_max {
+                    self.buf.truncate(before);
+                    return count;
+                }
+                if encoded {
+                    count += 1;
+                } else {
+                    self.buf.truncate(before);
+                    self.counters.updates_unencodable += 1;
+                }
             }
         }
-        count
     }
 
     /// Counts as sent what is too large to ever go to such a member.

@@ -6,13 +6,15 @@
 //! to it by [`Slot`] is put right.
 
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hash};
 
 use fastrand::Rng;
 use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
 
-use super::{age_list::AgeList, backlog::ItemId};
+use super::{
+    age_list::AgeList,
+    backlog::ItemId,
+    lookup::{Hashed, Keyed, Lookup},
+};
 use crate::{Epoch, Identity, Incarnation, Member, State};
 
 /// Where an entry is. Valid until an entry is removed.
@@ -148,7 +150,7 @@ pub(super) struct Removed<I> {
 pub(super) struct Table<I: Identity> {
     entries: Vec<Entry<I>>,
     index: HashTable<u32>,
-    hash_key: (u64, u64),
+    hash_key: Keyed,
     /// The active members: `..cursor` were probed in this round, `cursor..` were not.
     active: Vec<u32>,
     cursor: usize,
@@ -168,7 +170,7 @@ impl<I: Identity> Table<I> {
         Self {
             entries: Vec::new(),
             index: HashTable::new(),
-            hash_key: (rng.u64(..), rng.u64(..)),
+            hash_key: Keyed(rng.u64(..), rng.u64(..)),
             active: Vec::new(),
             cursor: 0,
             suspects: Vec::new(),
@@ -180,10 +182,62 @@ impl<I: Identity> Table<I> {
     }
 
     pub(super) fn find(&self, addr: &I::Addr) -> Option<Slot> {
-        let hash = hash(self.hash_key, addr);
+        self.find_hashed(self.hash_key.hash(addr), addr)
+    }
+
+    fn find_hashed(&self, hashed: Hashed, addr: &I::Addr) -> Option<Slot> {
         self.index
-            .find(hash, |&slot| self.entries[slot as usize].id.addr() == *addr)
+            .find(hashed.0, |&slot| {
+                self.entries[slot as usize].id.addr() == *addr
+            })
             .map(|&s| Slot(s))
+    }
+
+    /// Looks for whom each update is about.
+    pub(super) fn look_up(&self, updates: &[Member<I>], lookups: &mut Vec<Lookup>) {
+        lookups.clear();
+        lookups.extend(updates.iter().map(|update| self.lookup(&update.id.addr())));
+        for lookup in lookups.iter_mut() {
+            // The first that may be it. Its entry is not looked at yet.
+            let likely = self.index.find(lookup.hashed.0, |_| true);
+            lookup.likely = likely.copied().unwrap_or(Slot::NONE);
+        }
+        for (lookup, update) in lookups.iter_mut().zip(updates) {
+            if !self.is_at(lookup.likely, &update.id.addr()) {
+                lookup.likely = Slot::NONE;
+            }
+        }
+    }
+
+    /// Begins to look for one.
+    pub(super) fn lookup(&self, addr: &I::Addr) -> Lookup {
+        Lookup::begin(self.hash_key.hash(addr))
+    }
+
+    /// Ends the search for an address.
+    pub(super) fn found(&self, lookup: Lookup, addr: &I::Addr) -> Option<Slot> {
+        if self.is_at(lookup.likely, addr) {
+            Some(Slot(lookup.likely))
+        } else {
+            self.find_hashed(lookup.hashed, addr)
+        }
+    }
+
+    fn is_at(&self, slot: u32, addr: &I::Addr) -> bool {
+        let entry = self.entries.get(slot as usize);
+        entry.is_some_and(|entry| entry.id.addr() == *addr)
+    }
+
+    /// Makes room for as many more, if they are so many that growing step by step is dearer.
+    pub(super) fn reserve(&mut self, additional: usize) {
+        if additional < growth(self.entries.len()) {
+            return;
+        }
+        self.entries.reserve_exact(additional);
+        self.active.reserve_exact(additional);
+        let (entries, key) = (&self.entries, self.hash_key);
+        self.index
+            .reserve(additional, |&s| key.hash(&entries[s as usize].id.addr()).0);
     }
 
     pub(super) fn get(&self, slot: Slot) -> &Entry<I> {
@@ -220,9 +274,15 @@ impl<I: Identity> Table<I> {
     }
 
     /// Adds an identity whose address is not held.
-    pub(super) fn insert(&mut self, update: Member<I>, held: Held, epoch: Epoch) -> Slot {
+    pub(super) fn insert(
+        &mut self,
+        hashed: Hashed,
+        update: Member<I>,
+        held: Held,
+        epoch: Epoch,
+    ) -> Slot {
         let slot = Slot(self.entries.len() as u32);
-        let hashed = hash(self.hash_key, &update.id.addr());
+        grow_a_little(&mut self.entries);
         self.entries.push(Entry {
             id: update.id,
             incarnation: update.incarnation,
@@ -234,8 +294,8 @@ impl<I: Identity> Table<I> {
             place: Place::NOWHERE,
         });
         let (entries, key) = (&self.entries, self.hash_key);
-        self.index.insert_unique(hashed, slot.0, |&s| {
-            hash(key, &entries[s as usize].id.addr())
+        self.index.insert_unique(hashed.0, slot.0, |&s| {
+            key.hash(&entries[s as usize].id.addr()).0
         });
         self.take_place(slot);
         slot
@@ -368,8 +428,10 @@ impl<I: Identity> Table<I> {
             return;
         }
         entry.place.first = self.active.len() as u32;
+        let is_suspect = entry.held == Held::Suspect;
+        grow_a_little(&mut self.active);
         self.active.push(slot.0);
-        if entry.held == Held::Suspect {
+        if is_suspect {
             self.join_suspects(slot);
         }
     }
@@ -461,15 +523,15 @@ impl<I: Identity> Table<I> {
     }
 
     fn unindex(&mut self, slot: Slot) {
-        let hash = hash(self.hash_key, &self.entries[slot.at()].id.addr());
-        if let Ok(found) = self.index.find_entry(hash, |&s| s == slot.0) {
+        let hash = self.hash_key.hash(&self.entries[slot.at()].id.addr());
+        if let Ok(found) = self.index.find_entry(hash.0, |&s| s == slot.0) {
             found.remove();
         }
     }
 
     fn reindex(&mut self, from: Slot, to: Slot) {
-        let hash = hash(self.hash_key, &self.entries[to.at()].id.addr());
-        if let Some(found) = self.index.find_mut(hash, |&s| s == from.0) {
+        let hash = self.hash_key.hash(&self.entries[to.at()].id.addr());
+        if let Some(found) = self.index.find_mut(hash.0, |&s| s == from.0) {
             *found = to.0;
         }
     }
@@ -487,17 +549,14 @@ impl<I: Identity> Table<I> {
     }
 }
 
-fn hash<A: Hash>(key: (u64, u64), addr: &A) -> u64 {
-    Keyed(key).hash_one(addr)
+/// Makes room for one more, and for an eighth more when that takes an allocation: doubling would
+/// leave up to half of the memory unused.
+pub(super) fn grow_a_little<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(growth(list.len()));
+    }
 }
 
-/// SipHash under a key of this engine's own: addresses are chosen by whoever sends them.
-struct Keyed((u64, u64));
-
-impl BuildHasher for Keyed {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0.0, self.0.1)
-    }
+pub(super) fn growth(len: usize) -> usize {
+    (len / 8).max(16)
 }

@@ -1,7 +1,10 @@
 //! What becomes of news about members.
 
+use alloc::vec::Vec;
+
 use super::{
     Engine, Result, Subject,
+    lookup::{Hashed, LOOKUPS_MAX, Lookup},
     table::{Held, Slot},
 };
 use crate::{
@@ -58,9 +61,26 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if self.is_undead() {
             return;
         }
-        for member in members {
-            if member.id.addr() != self.identity.addr() && !self.former.contains(&member.id) {
-                self.apply_update(member, None, Spread::Nothing, runtime);
+        let members = members.into_iter();
+        let room = self
+            .config
+            .max_members
+            .saturating_sub(self.table.num_active());
+        self.table.reserve(members.size_hint().0.min(room));
+        let mut members = members.fuse();
+        loop {
+            let mut some = core::mem::take(&mut self.incoming);
+            some.clear();
+            some.extend(members.by_ref().take(LOOKUPS_MAX));
+            let is_last = some.is_empty();
+            self.for_each_found(some, |engine, member, lookup| {
+                let is_other = member.id.addr() != engine.identity.addr();
+                if is_other && !engine.former.contains(&member.id) {
+                    engine.apply_update(member, lookup, None, Spread::Nothing, runtime);
+                }
+            });
+            if is_last {
+                break;
             }
         }
         self.arm_gossip(runtime);
@@ -154,24 +174,41 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         runtime: &mut R,
     ) -> Aftermath {
         let mut aftermath = Aftermath::default();
-        let mut incoming = core::mem::take(&mut self.incoming);
-        for update in incoming.drain(..) {
-            if self.is_undead() {
-                break;
-            }
-            if update.id == self.identity {
-                self.apply_about_ourselves(&update, teller, &mut aftermath, runtime);
-            } else if self.former.contains(&update.id) {
-                self.counters.updates_stale += 1;
-            } else if update.id.addr() == self.identity.addr() {
-                self.apply_conflict(&update, teller, &mut aftermath, runtime);
+        let incoming = core::mem::take(&mut self.incoming);
+        self.for_each_found(incoming, |engine, update, lookup| {
+            if engine.is_undead() {
+                // Nothing more is heard.
+            } else if update.id == engine.identity {
+                engine.apply_about_ourselves(&update, teller, &mut aftermath, runtime);
+            } else if engine.former.contains(&update.id) {
+                engine.counters.updates_stale += 1;
+            } else if update.id.addr() == engine.identity.addr() {
+                engine.apply_conflict(&update, teller, &mut aftermath, runtime);
             } else {
-                self.apply(update, Some(teller.id), runtime);
+                engine.apply_update(update, lookup, Some(teller.id), Spread::Gossip, runtime);
+            }
+        });
+        aftermath
+    }
+
+    /// Looks up whom each of these updates, which came in, is about, and does something with it.
+    fn for_each_found(
+        &mut self,
+        mut updates: Vec<Member<I>>,
+        mut act: impl FnMut(&mut Self, Member<I>, Lookup),
+    ) {
+        let mut lookups = core::mem::take(&mut self.lookups);
+        let mut left = updates.drain(..);
+        while !left.as_slice().is_empty() {
+            let some = left.len().min(LOOKUPS_MAX);
+            self.table.look_up(&left.as_slice()[..some], &mut lookups);
+            for (&lookup, update) in lookups.iter().zip(left.by_ref()) {
+                act(self, update, lookup);
             }
         }
-        incoming.clear();
-        self.incoming = incoming;
-        aftermath
+        drop(left);
+        self.lookups = lookups;
+        self.incoming = updates;
     }
 
     /// Applies an update about somebody else, and spreads it if it is news.
@@ -181,12 +218,14 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         teller: Option<&I>,
         runtime: &mut R,
     ) {
-        self.apply_update(update, teller, Spread::Gossip, runtime);
+        let lookup = self.table.lookup(&update.id.addr());
+        self.apply_update(update, lookup, teller, Spread::Gossip, runtime);
     }
 
     fn apply_update<R: Runtime<I>>(
         &mut self,
         update: Member<I>,
+        lookup: Lookup,
         teller: Option<&I>,
         spread: Spread,
         runtime: &mut R,
@@ -199,8 +238,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.counters.updates_nameless += 1;
             return;
         }
-        let changed = match self.table.find(&update.id.addr()) {
-            None => self.apply_newcomer(update, held, teller, runtime),
+        let changed = match self.table.found(lookup, &update.id.addr()) {
+            None => self.apply_newcomer(lookup.hashed, update, held, teller, runtime),
             Some(slot) if self.table.get(slot).id == update.id => {
                 self.apply_known(slot, &update, held, teller, runtime)
             }
@@ -219,6 +258,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn apply_newcomer<R: Runtime<I>>(
         &mut self,
+        hashed: Hashed,
         update: Member<I>,
         held: Held,
         teller: Option<&I>,
@@ -232,7 +272,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return None;
         }
         let epoch = self.next_epoch();
-        let slot = self.table.insert(update, held, epoch);
+        let slot = self.table.insert(hashed, update, held, epoch);
         self.announce_state(slot, None, runtime);
         Some(Changed {
             slot,
@@ -258,10 +298,19 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !supersedes((update.state, update.incarnation), known, down_rule) {
             return None;
         }
+        if (entry.held(), held) == (Held::Alive, Held::Alive) {
+            // The commonest news there is, and nothing follows from it.
+            runtime.notify(Notice::IncarnationRaised(&entry.id));
+            self.table.get_mut(slot).incarnation = update.incarnation;
+            return Some(Changed::news(slot));
+        }
         let incarnation = update.incarnation.max(entry.incarnation);
         self.transition(slot, incarnation, held, runtime);
-        // Its place changed if others had to be forgotten for it.
-        self.table.find(&update.id.addr()).map(Changed::news)
+        match held {
+            Held::Alive | Held::Suspect => Some(Changed::news(slot)),
+            // Its place changed if others had to be forgotten for it.
+            Held::Down => self.table.find(&update.id.addr()).map(Changed::news),
+        }
     }
 
     /// Another identity with an address that we hold: the winner's is the one that counts.
