@@ -24,10 +24,15 @@
 //!
 //! # What hostile peers can do
 //!
-//! Without a certificate of the authority: begin handshakes, of which a bounded number is in
-//! progress, and which are refused and counted. With one, a peer may send what it likes; all
-//! queues are bounded, and what does not fit is dropped and counted. Session resumption is off:
-//! it would let in peers whose certificate has expired since.
+//! Without a certificate of the authority: begin handshakes, which fail and are counted. 64 may
+//! be under way, and 16 of them from one source: an IPv4 address, or a /64 network of IPv6. When
+//! there is one from its source, or there are eight altogether, a peer must first prove that it
+//! receives at its address (QUIC's Retry), so that the shares of others cannot be claimed by
+//! sending in their name. [`Counters`] tell what was refused, and why.
+//!
+//! With a certificate, a peer may send what it likes; all queues are bounded, and what does not
+//! fit is dropped and counted. Session resumption is off: it would let in peers whose certificate
+//! has expired since.
 //!
 //! Revocation lists, names, pinned keys: see [`Credentials::from_rustls`].
 
@@ -50,6 +55,7 @@ mod counters;
 mod credentials;
 #[cfg(feature = "certs")]
 mod dev;
+mod greetings;
 mod inbox;
 mod link;
 mod runtime;
