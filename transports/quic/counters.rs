@@ -50,6 +50,10 @@ impl Count {
 counters! {
     /// Packets handed to `recv`'s queue.
     packets_in,
+    /// Times that the socket failed to receive: `recv` returned it.
+    recv_failed,
+    /// Times that the socket, instead of receiving, told of a packet that did not arrive.
+    recv_disturbed,
     /// Packets sent as datagrams.
     datagrams_out,
     /// Packets sent by a stream of their own, since they did not fit a datagram.

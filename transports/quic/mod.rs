@@ -22,6 +22,11 @@
 //! peers, at the first packet they send to the one that was, that those connections are no more.
 //! The few packets sent until then are lost, as they would be with UDP.
 //!
+//! # Failures of the socket
+//!
+//! [`recv`](Transport::recv) returns them, once per failure, and the socket is tried again four
+//! times a second. That some packet did not reach a peer is none, and is only counted.
+//!
 //! # What hostile peers can do
 //!
 //! Without a certificate of the authority: begin handshakes, which fail and are counted. 64 may
@@ -38,7 +43,7 @@
 
 use alloc::sync::Arc;
 use core::{fmt, future::Future, net::SocketAddr, time::Duration};
-use std::io;
+use std::{io, net::UdpSocket};
 
 pub use quinn;
 pub use rustls;
@@ -116,8 +121,17 @@ impl Quic {
         credentials: &Credentials,
         options: &Options,
     ) -> io::Result<Self> {
-        let (client, server) = tls::quic_configs(credentials, options)?;
         let (socket, local) = socket::bind(addr)?;
+        Self::on(socket, local, credentials, options)
+    }
+
+    fn on(
+        socket: UdpSocket,
+        local: SocketAddr,
+        credentials: &Credentials,
+        options: &Options,
+    ) -> io::Result<Self> {
+        let (client, server) = tls::quic_configs(credentials, options)?;
         let spawner = Spawner::new(options.executor.as_ref());
         let endpoint = quinn::Endpoint::new(
             tls::endpoint_config(credentials, local),

@@ -42,8 +42,8 @@ const FLUSH_POLL: Duration = Duration::from_millis(5);
 const LEAVING: VarInt = VarInt::from_u32(0);
 
 pub(super) struct Shared {
-    pub(super) tally: Tally,
-    pub(super) inbox: Inbox,
+    pub(super) tally: Arc<Tally>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) spawner: Spawner,
     /// Handshakes that peers began.
     pub(super) greetings: Greetings,
@@ -69,8 +69,8 @@ impl Shared {
         options: &super::Options,
     ) -> Self {
         Self {
-            tally: Tally::default(),
-            inbox: Inbox::new(),
+            tally: spawner.tally.clone(),
+            inbox: spawner.inbox.clone(),
             spawner,
             greetings: Greetings::default(),
             // Who only begins handshakes takes no connection away from those who end them.
