@@ -114,7 +114,7 @@ pub(crate) struct CertsInitArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CertsIssueArgs {
-    /// Name of the member: a-z 0-9 - . _
+    /// Name of the member: a-z 0-9 - . _, not ca, nor ending in -key
     #[arg(value_name = "NAME")]
     pub(crate) name: selkie::Name,
     /// Where ca.pem and ca-key.pem are
