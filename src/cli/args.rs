@@ -23,7 +23,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run a member of a cluster, and print what it learns about the others
     ///
-    /// Seeds need not run yet: they are tried again until they answer. SIGINT (Ctrl-C) and
+    /// Seeds need not run yet: they are tried again until they answer, and one a minute afterwards,
+    /// so that clusters that formed apart find each other. SIGINT (Ctrl-C) and
     /// SIGTERM tell the others that we leave; a second one exits at once.
     Agent(AgentArgs),
     /// Make certificates for development: an authority, and what it issues
