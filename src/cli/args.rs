@@ -209,7 +209,13 @@ Examples:
     selkie agent --bind [::]:7946 --advertise 10.0.0.1:7946 \\
       --join seeds.example.org:7946 --transport udp
 
-Exit codes: 0 left as told, 1 could not do it, 2 wrong usage.";
+Exit codes:
+  0    left as told, by SIGINT or SIGTERM
+  1    could not start or go on: also when declared down for good, and, after leaving,
+       when nobody reads its stdout any more
+  2    wrong usage
+  130  SIGINT while leaving: ended at once
+  143  SIGTERM while leaving: ended at once";
 
 const CERTS_EXAMPLES: &str = "\
 Examples:

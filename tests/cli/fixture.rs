@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Far above what anything here takes on an idle machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 #[track_caller]
 pub(crate) fn check_failure(output: &Output, parts: &[&str]) {
@@ -87,15 +87,7 @@ pub(crate) struct Agent {
 impl Agent {
     #[track_caller]
     pub(crate) fn start(name: &'static str, args: &[String]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_selkie"));
-        if args.first().is_none_or(|arg| arg != "agent") {
-            command.args(["agent", "--json"]);
-            if !args.iter().any(|arg| arg == "--preset") {
-                command.args(["--preset", "local"]);
-            }
-        }
-        let mut child = command
-            .args(args)
+        let mut child = agent(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -156,11 +148,12 @@ impl Agent {
         }
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let status = Command::new("kill")
-            .args([format!("-{signal}"), self.child.id().to_string()])
-            .status();
-        assert!(status.expect("kill").success());
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_some()
     }
 
     /// As `kill -9` does.
@@ -191,6 +184,42 @@ impl Drop for Agent {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The command that runs a member, unless the arguments say it all.
+pub(crate) fn agent(args: &[String]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_selkie"));
+    if args.first().is_none_or(|arg| arg != "agent") {
+        command.args(["agent", "--json"]);
+        if !args.iter().any(|arg| arg == "--preset") {
+            command.args(["--preset", "local"]);
+        }
+    }
+    command.args(args);
+    command
+}
+
+/// Waits for a process to end, but not for ever. Returns its exit code.
+#[track_caller]
+pub(crate) fn wait(child: &mut Child) -> Option<i32> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().expect("a status") {
+            return status.code();
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            panic!("it did not exit");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub(crate) fn signal(child: &Child, signal: &str) {
+    let status = Command::new("kill")
+        .args([format!("-{signal}"), child.id().to_string()])
+        .status();
+    assert!(status.expect("kill").success());
 }
 
 /// Reads lines on a thread of its own.
