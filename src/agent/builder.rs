@@ -165,7 +165,9 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// Builds the agent and starts it on smol's global executor.
+    /// Builds the agent and starts it on smol's global executor, at once: what happens before
+    /// [`Cluster::events`] is called shows in [`Cluster::members`] only. To miss no event, use
+    /// [`build`](Self::build).
     ///
     /// # Errors
     ///
@@ -182,7 +184,34 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         Ok(cluster)
     }
 
-    /// Builds the agent: its handle, and the task to run on an executor of one's own.
+    /// Builds the agent: its handle, and the task to run on an executor of one's own. Nothing
+    /// happens before that task is polled, so that whoever takes the events first misses none:
+    ///
+    #[cfg_attr(feature = "postcard", doc = "```")]
+    #[cfg_attr(not(feature = "postcard"), doc = "```ignore")]
+    /// use futures::StreamExt;
+    /// use selkie::{Builder, Name, Node, Transport, agent::Event};
+    /// use selkie::{codecs::PostcardCodec, transports::MemoryNetwork};
+    ///
+    /// # smol::block_on(async {
+    /// let network = MemoryNetwork::new();
+    /// # let addr = "10.0.0.1:7946".parse()?;
+    /// # let node = Node::now(Name::new("first")?, addr, None);
+    /// # let first = Builder::new().codec(PostcardCodec).transport(network.bind(addr)?);
+    /// # let first = first.identity(node.clone()).spawn().await?;
+    /// let (cluster, driver) = Builder::new()
+    ///     .codec(PostcardCodec)
+    ///     .transport(network.bind("10.0.0.2:7946".parse()?)?)
+    ///     .seeds(["10.0.0.1:7946"])
+    ///     .build()
+    ///     .await?;
+    /// let mut events = cluster.events();
+    /// smol::spawn(driver).detach();
+    /// assert_eq!(events.next().await, Some(Event::Joined(node)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

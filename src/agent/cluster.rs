@@ -153,7 +153,8 @@ impl<I: Identity> Cluster<I> {
     }
 
     /// What happens from now on. To miss nothing, take this first, then
-    /// [`members`](Self::members): what happens in between is in both.
+    /// [`members`](Self::members): what happens in between is in both. Or take it between
+    /// [`build`](super::Builder::build) and the first poll of the driver.
     #[must_use]
     pub fn events(&self) -> Events<I> {
         Events::new(self.shared.clone())
