@@ -105,19 +105,21 @@ impl<T> Backlog<T> {
     /// Adds an item of 1 to 65,535 bytes.
     pub(super) fn add(&mut self, subject: T, bytes: &[u8]) -> ItemId {
         self.size += bytes.len() + self.framing.overhead();
-        let bytes = SmallVec::from_slice(bytes);
-        let item = Item {
-            subject,
-            bytes,
-            sent: 0,
-            prev: None,
-            next: None,
-        };
         if self.items.len() == self.items.capacity() {
             self.items.reserve_exact(growth(self.items.len()));
         }
-        let id = ItemId::from_key(self.items.insert(item));
-        self.link(id);
+        let id = ItemId::from_key(self.items.vacant_key());
+        let prev = join_bucket(&mut self.levels, id, 0, bytes.len() as u16);
+        self.items.insert(Item {
+            subject,
+            bytes: SmallVec::from_slice(bytes),
+            sent: 0,
+            prev,
+            next: None,
+        });
+        if let Some(prev) = prev {
+            self.items[prev.key()].next = Some(id);
+        }
         id
     }
 
@@ -283,27 +285,11 @@ impl<T> Backlog<T> {
     }
 
     fn link(&mut self, id: ItemId) {
-        let item = &self.items[id.key()];
-        let (level, len) = (usize::from(item.sent), item.bytes.len() as u16);
-        if self.levels.len() <= level {
-            self.levels.resize_with(level + 1, Vec::new);
-        }
-        let level = &mut self.levels[level];
-        let place = level.partition_point(|bucket| bucket.len > len);
-        match level.get_mut(place) {
-            Some(bucket) if bucket.len == len => {
-                let before = core::mem::replace(&mut bucket.tail, id);
-                self.items[before.key()].next = Some(id);
-                self.items[id.key()].prev = Some(before);
-            }
-            _ => level.insert(
-                place,
-                Bucket {
-                    len,
-                    head: id,
-                    tail: id,
-                },
-            ),
+        let item = &mut self.items[id.key()];
+        let len = item.bytes.len() as u16;
+        item.prev = join_bucket(&mut self.levels, id, item.sent, len);
+        if let Some(prev) = item.prev {
+            self.items[prev.key()].next = Some(id);
         }
     }
 
@@ -326,6 +312,28 @@ impl<T> Backlog<T> {
             (None, Some(next)) => level[place].head = next,
             (Some(prev), None) => level[place].tail = prev,
             (Some(_), Some(_)) => {}
+        }
+    }
+}
+
+/// Puts an item last in the bucket it belongs to. Returns the one before it.
+fn join_bucket(levels: &mut Vec<Vec<Bucket>>, id: ItemId, sent: u8, len: u16) -> Option<ItemId> {
+    let level = usize::from(sent);
+    if levels.len() <= level {
+        levels.resize_with(level + 1, Vec::new);
+    }
+    let level = &mut levels[level];
+    let place = level.partition_point(|bucket| bucket.len > len);
+    match level.get_mut(place) {
+        Some(bucket) if bucket.len == len => Some(core::mem::replace(&mut bucket.tail, id)),
+        _ => {
+            let bucket = Bucket {
+                len,
+                head: id,
+                tail: id,
+            };
+            level.insert(place, bucket);
+            None
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod age_list;
 mod backlog;
+mod draw;
 mod forget;
 mod gossip;
 mod join;

@@ -10,7 +10,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Connection, Engine, Result, recent::Recent, table::Draw};
+use super::{Connection, Engine, Result, recent::Recent};
 use crate::{
     BroadcastHandler, Codec, Identity, Incarnation, Message, Notice, ProbeNumber, Runtime, Timer,
 };
@@ -178,9 +178,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn ask_helpers<R: Runtime<I>>(&mut self, probe: &mut Probe<I>, runtime: &mut R) {
         let target_addr = probe.target.addr();
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         while probe.helpers.len() < self.config.num_indirect_probes {
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+            let Some(slot) = self.table.draw(&mut draw) else {
                 break;
             };
             let helper = self.table.get(slot).id.clone();

@@ -1,6 +1,6 @@
 //! Being held down by others: by mistake, or since we left.
 
-use super::{Connection, Engine, ItemId, Recent, Result, Undead, table::Draw};
+use super::{Connection, Engine, ItemId, Recent, Result, Undead};
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Message, Notice, ProbeNumber, Runtime, State, Timer,
 };
@@ -53,12 +53,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     /// Pings random members: the pings carry our departure, their Acks show that it arrived.
     pub(super) fn hand_over<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         for _ in 0..count {
             let Some(item) = self.own_item else {
                 break;
             };
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+            let Some(slot) = self.table.draw(&mut draw) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();
