@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::table::growth;
+use super::{buckets::Buckets, table::growth};
 
 /// Names an item while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,20 +60,13 @@ struct Item<T> {
     next: Option<ItemId>,
 }
 
-/// Items of one length, sent equally often, in the order in which they came.
-struct Bucket {
-    len: u16,
-    head: ItemId,
-    tail: ItemId,
-}
-
 pub(super) struct Backlog<T> {
     framing: Framing,
     items: Slab<Item<T>>,
     /// What all items take, with their framing.
     size: usize,
-    /// By times sent; within, buckets from the longest to the shortest.
-    levels: Vec<Vec<Bucket>>,
+    /// By times sent.
+    levels: Vec<Buckets>,
     /// Taken for the present datagram.
     taken: Vec<ItemId>,
 }
@@ -109,7 +102,7 @@ impl<T> Backlog<T> {
             self.items.reserve_exact(growth(self.items.len()));
         }
         let id = ItemId::from_key(self.items.vacant_key());
-        let prev = join_bucket(&mut self.levels, id, 0, bytes.len() as u16);
+        let prev = level(&mut self.levels, 0).join(bytes.len(), id);
         self.items.insert(Item {
             subject,
             bytes: SmallVec::from_slice(bytes),
@@ -164,12 +157,7 @@ impl<T> Backlog<T> {
 
     /// Removes an item of those that were sent most often.
     pub(super) fn evict(&mut self) -> Option<T> {
-        let last = self
-            .levels
-            .iter()
-            .rev()
-            .find_map(|level| level.last())?
-            .tail;
+        let last = self.levels.iter().rev().find_map(Buckets::last)?;
         Some(self.remove(last))
     }
 
@@ -185,11 +173,11 @@ impl<T> Backlog<T> {
     /// Removes what is longer than `len`.
     pub(super) fn remove_larger(&mut self, len: usize, mut removed: impl FnMut(T)) {
         for level in 0..self.levels.len() {
-            while let Some(largest) = self.levels[level].first() {
-                if usize::from(largest.len) <= len {
+            while let Some(largest) = self.levels[level].longest(usize::MAX) {
+                if self.items[largest.key()].bytes.len() <= len {
                     break;
                 }
-                removed(self.remove(largest.head));
+                removed(self.remove(largest));
             }
         }
     }
@@ -227,8 +215,8 @@ impl<T> Backlog<T> {
 
     /// Treats the item that goes next as sent: it is too large for where it should have gone.
     pub(super) fn pass_over(&mut self, transmissions: u8, spent: impl FnMut(T)) {
-        let next = self.levels.iter().find_map(|level| level.first());
-        if let Some(id) = next.map(|bucket| bucket.head) {
+        let mut levels = self.levels.iter();
+        if let Some(id) = levels.find_map(|level| level.longest(usize::MAX)) {
             self.count_as_sent(id, transmissions, spent);
         }
     }
@@ -261,10 +249,8 @@ impl<T> Backlog<T> {
     }
 
     fn first_that_fits(&self, level: usize, room: usize) -> Option<ItemId> {
-        let level = &self.levels[level];
-        let overhead = self.framing.overhead();
-        let first = level.partition_point(|bucket| usize::from(bucket.len) + overhead > room);
-        level.get(first).map(|bucket| bucket.head)
+        let len_max = room.checked_sub(self.framing.overhead())?;
+        self.levels[level].longest(len_max)
     }
 
     /// Puts an unlinked item back, or drops it when it was sent often enough.
@@ -286,8 +272,7 @@ impl<T> Backlog<T> {
 
     fn link(&mut self, id: ItemId) {
         let item = &mut self.items[id.key()];
-        let len = item.bytes.len() as u16;
-        item.prev = join_bucket(&mut self.levels, id, item.sent, len);
+        item.prev = level(&mut self.levels, item.sent).join(item.bytes.len(), id);
         if let Some(prev) = item.prev {
             self.items[prev.key()].next = Some(id);
         }
@@ -296,44 +281,20 @@ impl<T> Backlog<T> {
     fn unlink(&mut self, id: ItemId) {
         let item = &mut self.items[id.key()];
         let (prev, next) = (item.prev.take(), item.next.take());
-        let (level, len) = (usize::from(item.sent), item.bytes.len() as u16);
+        self.levels[usize::from(item.sent)].leave(item.bytes.len(), prev, next);
         if let Some(prev) = prev {
             self.items[prev.key()].next = next;
         }
         if let Some(next) = next {
             self.items[next.key()].prev = prev;
         }
-        let level = &mut self.levels[level];
-        let place = level.partition_point(|bucket| bucket.len > len);
-        match (prev, next) {
-            (None, None) => {
-                level.remove(place);
-            }
-            (None, Some(next)) => level[place].head = next,
-            (Some(prev), None) => level[place].tail = prev,
-            (Some(_), Some(_)) => {}
-        }
     }
 }
 
-/// Puts an item last in the bucket it belongs to. Returns the one before it.
-fn join_bucket(levels: &mut Vec<Vec<Bucket>>, id: ItemId, sent: u8, len: u16) -> Option<ItemId> {
-    let level = usize::from(sent);
-    if levels.len() <= level {
-        levels.resize_with(level + 1, Vec::new);
+fn level(levels: &mut Vec<Buckets>, sent: u8) -> &mut Buckets {
+    let sent = usize::from(sent);
+    if levels.len() <= sent {
+        levels.resize_with(sent + 1, Buckets::default);
     }
-    let level = &mut levels[level];
-    let place = level.partition_point(|bucket| bucket.len > len);
-    match level.get_mut(place) {
-        Some(bucket) if bucket.len == len => Some(core::mem::replace(&mut bucket.tail, id)),
-        _ => {
-            let bucket = Bucket {
-                len,
-                head: id,
-                tail: id,
-            };
-            level.insert(place, bucket);
-            None
-        }
-    }
+    &mut levels[sent]
 }

@@ -4,6 +4,7 @@
 
 mod age_list;
 mod backlog;
+mod buckets;
 mod draw;
 mod forget;
 mod gossip;
