@@ -199,10 +199,10 @@ impl<T> Backlog<T> {
         }
         for level in 0..self.levels.len() {
             while taken.len() < fill.items_max {
-                let Some(id) = self.first_that_fits(level, fill.room) else {
+                let Some(head) = self.first_that_fits(level, fill.room) else {
                     break;
                 };
-                self.take(id, buf, &mut fill, &mut taken);
+                self.take_run(head, buf, &mut fill, &mut taken);
             }
         }
         let count = taken.len();
@@ -239,13 +239,39 @@ impl<T> Backlog<T> {
 
     fn take(&mut self, id: ItemId, buf: &mut Vec<u8>, fill: &mut Fill, taken: &mut Vec<ItemId>) {
         self.unlink(id);
-        let bytes = &self.items[id.key()].bytes;
-        if self.framing == Framing::Length {
-            buf.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
-        }
-        buf.extend_from_slice(bytes);
-        fill.room -= bytes.len() + self.framing.overhead();
+        put(&self.items[id.key()].bytes, self.framing, buf);
+        fill.room -= self.items[id.key()].bytes.len() + self.framing.overhead();
         taken.push(id);
+    }
+
+    /// Takes the first item of a bucket, and those behind it as far as they fit, too.
+    fn take_run(
+        &mut self,
+        head: ItemId,
+        buf: &mut Vec<u8>,
+        fill: &mut Fill,
+        taken: &mut Vec<ItemId>,
+    ) {
+        let Item {
+            sent, ref bytes, ..
+        } = self.items[head.key()];
+        let len = bytes.len();
+        let size = len + self.framing.overhead();
+        let mut next = Some(head);
+        while let Some(id) = next
+            && size <= fill.room
+            && taken.len() < fill.items_max
+        {
+            let item = &self.items[id.key()];
+            put(&item.bytes, self.framing, buf);
+            next = item.next;
+            fill.room -= size;
+            taken.push(id);
+        }
+        self.levels[usize::from(sent)].behead(len, next);
+        if let Some(next) = next {
+            self.items[next.key()].prev = None;
+        }
     }
 
     fn first_that_fits(&self, level: usize, room: usize) -> Option<ItemId> {
@@ -272,6 +298,7 @@ impl<T> Backlog<T> {
 
     fn link(&mut self, id: ItemId) {
         let item = &mut self.items[id.key()];
+        item.next = None;
         item.prev = level(&mut self.levels, item.sent).join(item.bytes.len(), id);
         if let Some(prev) = item.prev {
             self.items[prev.key()].next = Some(id);
@@ -297,4 +324,11 @@ fn level(levels: &mut Vec<Buckets>, sent: u8) -> &mut Buckets {
         levels.resize_with(sent + 1, Buckets::default);
     }
     &mut levels[sent]
+}
+
+fn put(bytes: &[u8], framing: Framing, buf: &mut Vec<u8>) {
+    if framing == Framing::Length {
+        buf.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+    }
+    buf.extend_from_slice(bytes);
 }

@@ -52,15 +52,26 @@ impl Buckets {
     /// Takes an item out from between its neighbours, of which the ends of the bucket have one or
     /// none.
     pub(super) fn leave(&mut self, len: usize, prev: Option<ItemId>, next: Option<ItemId>) {
-        let bucket = match (prev, next) {
-            (Some(_), Some(_)) => return,
-            (None, None) => return self.remove(len),
-            _ if len <= SHORT_MAX => self.short[len].as_mut(),
-            _ => self.place(len).ok().map(|place| &mut self.long[place].1),
-        };
-        if let Some(bucket) = bucket {
-            bucket.head = next.unwrap_or(bucket.head);
-            bucket.tail = prev.unwrap_or(bucket.tail);
+        match (prev, next) {
+            (Some(_), Some(_)) => {}
+            (None, next) => self.behead(len, next),
+            (Some(prev), None) => {
+                if let Some(bucket) = self.bucket(len) {
+                    bucket.tail = prev;
+                }
+            }
+        }
+    }
+
+    /// Takes all out that stand before `head`: all there are, if it is none.
+    pub(super) fn behead(&mut self, len: usize, head: Option<ItemId>) {
+        match head {
+            None => self.remove(len),
+            Some(head) => {
+                if let Some(bucket) = self.bucket(len) {
+                    bucket.head = head;
+                }
+            }
         }
     }
 
@@ -85,6 +96,14 @@ impl Buckets {
             self.short[self.present.trailing_zeros() as usize]
         };
         bucket.map(|bucket| bucket.tail)
+    }
+
+    fn bucket(&mut self, len: usize) -> Option<&mut Bucket> {
+        if len <= SHORT_MAX {
+            return self.short[len].as_mut();
+        }
+        let place = self.place(len).ok()?;
+        Some(&mut self.long[place].1)
     }
 
     fn remove(&mut self, len: usize) {
