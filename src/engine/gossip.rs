@@ -14,10 +14,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ///
     /// # Errors
     ///
-    /// [`Error::Undead`] after leaving or being declared down; [`Error::Encode`].
+    /// [`Error::Undead`] after leaving or being declared down.
     pub fn gossip<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
         self.refuse_if_undead()?;
-        self.gossip_to(self.config.num_indirect_probes, runtime)
+        self.gossip_to(self.config.num_indirect_probes, runtime);
+        Ok(())
     }
 
     /// Sends waiting custom broadcasts now, and no updates, to
@@ -26,11 +27,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ///
     /// # Errors
     ///
-    /// [`Error::Undead`] after leaving or being declared down; [`Error::Encode`].
+    /// [`Error::Undead`] after leaving or being declared down.
     pub fn broadcast<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
         self.refuse_if_undead()?;
         let count = self.config.num_indirect_probes;
-        self.send_to_random(&Message::Broadcast, count, Empty::Skip, runtime)
+        self.send_to_random(&Message::Broadcast, count, Empty::Skip, runtime);
+        Ok(())
     }
 
     /// Offers data of our own to the handler and, if that calls it news, spreads it. Returns
@@ -132,8 +134,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if self.is_undead() {
             self.hand_over(task.members, runtime);
         } else {
-            self.send_to_random(&Message::Gossip, task.members, Empty::Skip, runtime)
-                .ok();
+            self.send_to_random(&Message::Gossip, task.members, Empty::Skip, runtime);
         }
     }
 
@@ -157,12 +158,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.own_item.is_some() && self.table.num_active() > 0
     }
 
-    pub(super) fn gossip_to<R: Runtime<I>>(
-        &mut self,
-        count: usize,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        self.send_to_random(&Message::Gossip, count, Empty::Send, runtime)
+    pub(super) fn gossip_to<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
+        self.send_to_random(&Message::Gossip, count, Empty::Send, runtime);
     }
 
     fn send_to_random<R: Runtime<I>>(
@@ -171,19 +168,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         count: usize,
         empty: Empty,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         let mut draw = Draw::default();
         for _ in 0..count {
             let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();
-            let items = self.compose(&to, message.clone(), runtime)?;
-            if items > 0 || empty == Empty::Send {
+            let composed = self.compose(&to, message.clone(), runtime);
+            if composed.is_ok_and(|items| items > 0 || empty == Empty::Send) {
                 self.transmit(&to, runtime);
             }
         }
-        Ok(())
     }
 
     pub(super) fn refuse_if_undead(&self) -> Result<(), I, C> {

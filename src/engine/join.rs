@@ -41,7 +41,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// # Errors
     ///
     /// [`Error::Undead`] after leaving or being declared down; [`Error::SameIdentity`] when `dst`
-    /// is ourselves; [`Error::Encode`].
+    /// is ourselves; [`Error::Encode`] or [`Error::TooBigToSend`] when the codec cannot put `dst`
+    /// into a packet.
     pub fn announce<R: Runtime<I>>(&mut self, dst: I, runtime: &mut R) -> Result<(), I, C> {
         self.refuse_if_undead()?;
         if dst == self.identity {
@@ -55,18 +56,14 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         dst: I,
         runtime: &mut R,
     ) -> Result<(), I, C> {
-        self.send(&dst, Message::Announce, runtime)?;
+        self.try_send(&dst, Message::Announce, runtime)?;
         self.announced.take(|known| *known == dst);
         self.announced.push(dst);
         Ok(())
     }
 
     /// Pings a stranger, with nothing attached: its address may be somebody else's.
-    pub(super) fn challenge<R: Runtime<I>>(
-        &mut self,
-        header: &Header<I>,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
+    pub(super) fn challenge<R: Runtime<I>>(&mut self, header: &Header<I>, runtime: &mut R) {
         let wanted = match header.message {
             Message::Announce => Wanted::Feed,
             Message::Feed => Wanted::ToFeed,
@@ -75,7 +72,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let joiner = header.src.clone();
         // Not the next one: whoever forges an address could tell that from its own challenge.
         let number = ProbeNumber(self.rng.u8(..));
-        self.send_bare(&joiner, Message::Ping(number), runtime)?;
+        self.send_bare(&joiner, Message::Ping(number), runtime);
         self.challenges
             .0
             .take(|challenge| challenge.joiner == joiner);
@@ -84,7 +81,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             number,
             wanted,
         });
-        Ok(())
     }
 
     /// Whether this is the answer to a challenge.
@@ -110,9 +106,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .0
             .take(|challenge| challenge.number == number && challenge.joiner == *sender);
         match answered.as_ref().map(|challenge| challenge.wanted) {
-            Some(Wanted::Feed) => self.send(sender, Message::Feed, runtime).ok(),
-            Some(Wanted::ToFeed) => self.announce_to(sender.clone(), runtime).ok(),
-            Some(Wanted::Nothing) | None => None,
+            Some(Wanted::Feed) => self.send(sender, Message::Feed, runtime),
+            Some(Wanted::ToFeed) => self.announce_to(sender.clone(), runtime).is_ok(),
+            Some(Wanted::Nothing) | None => false,
         };
         answered.is_some()
     }

@@ -39,7 +39,7 @@ use self::{
 };
 use crate::{
     BroadcastHandler, Codec, Config, Counters, Epoch, Error, Header, Identity, Incarnation, Member,
-    Message, NoCustomBroadcast, Runtime, Timer, TimerToken,
+    NoCustomBroadcast, Runtime, Timer, TimerToken,
 };
 
 /// What an input of an engine with the codec `C` returns.
@@ -266,7 +266,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// [`Error::DataTooBig`], [`Error::Decode`], [`Error::MalformedPacket`],
     /// [`Error::DataFromOurselves`]: nothing of the datagram was believed.
     /// [`Error::CustomBroadcast`]: everything else in it was. Each is counted; so is what is
-    /// dropped without an error, such as a datagram for somebody else.
+    /// dropped without an error, such as a datagram for somebody else, and an answer that cannot
+    /// be sent since the codec cannot write its receiver's identity.
     pub fn handle_data<R: Runtime<I>>(&mut self, data: &[u8], runtime: &mut R) -> Result<(), I, C> {
         self.handle_data_if(data, |_| true, runtime)
     }
@@ -367,13 +368,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !identity.names_member() {
             return Err(Error::NamelessIdentity);
         }
-        // The largest header: one that names three members.
-        let number = self.prober.number();
-        let largest = Message::PingReq {
-            target: identity.clone(),
-            number,
-        };
-        self.put_header(identity, largest)
+        self.check_sendable(identity)
     }
 
     fn is_undead(&self) -> bool {

@@ -59,7 +59,7 @@ impl<I: Identity> FormerIdentities<I> {
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
-    /// Takes another identity. Others hear that the former one is down, and of the new one.
+    /// Takes another identity, and gossips that. Others hear that the former one is down, and of the new one.
     ///
     /// Also brings back an engine that left or was declared down. If the address is the same, the
     /// new identity must win the conflict, or nobody will believe it.
@@ -78,7 +78,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         self.check_identity(&identity)?;
         self.adopt(identity, runtime);
-        self.gossip_to(self.config.num_indirect_probes, runtime)
+        self.gossip_to(self.config.num_indirect_probes, runtime);
+        Ok(())
     }
 
     /// Comes back, after leaving or being declared down, under the same identity.
@@ -187,7 +188,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             true => Message::TurnUndead,
             false => Message::Gossip,
         };
-        self.send(teller, answer, runtime).ok();
+        self.send(teller, answer, runtime);
     }
 
     fn renew_or_give_up<R: Runtime<I>>(&mut self, winner: Option<&I>, runtime: &mut R) {
@@ -199,12 +200,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             renewed.addr() == self.identity.addr() && renewed.win_addr_conflict(&self.identity)
         };
         match renewed.filter(is_valid) {
-            Some(renewed) => {
+            Some(renewed) if self.check_identity(&renewed).is_ok() => {
                 self.counters.renewals += 1;
                 self.adopt(renewed, runtime);
                 runtime.notify(Notice::Rejoin(&self.identity));
             }
-            None => self.become_defunct(runtime),
+            _ => self.become_defunct(runtime),
         }
     }
 

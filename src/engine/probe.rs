@@ -10,7 +10,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Connection, Engine, Result, recent::Recent, table::Draw};
+use super::{Connection, Engine, recent::Recent, table::Draw};
 use crate::{
     BroadcastHandler, Codec, Identity, Incarnation, Message, Notice, ProbeNumber, Runtime, Timer,
 };
@@ -153,7 +153,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             stage: Stage::Direct,
             helpers: SmallVec::new(),
         });
-        self.send(&target, Message::Ping(number), runtime).ok();
+        if !self.send(&target, Message::Ping(number), runtime) {
+            // Its silence is ours.
+            self.prober.probe = None;
+        }
         let timer = Timer::IndirectProbe {
             token: self.token,
             cycle: self.prober.cycle,
@@ -191,7 +194,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 target: probe.target.clone(),
                 number: probe.number,
             };
-            self.send(&helper, request, runtime).ok();
+            self.send(&helper, request, runtime);
             probe.helpers.push(helper);
         }
     }
@@ -231,28 +234,28 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         target: I,
         number: ProbeNumber,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         let known = self
             .table
             .find(&target.addr())
             .map(|slot| self.table.get(slot));
         if !known.is_some_and(|entry| entry.held().is_active() && entry.id == target) {
             self.counters.relays_refused += 1;
-            return Ok(());
+            return;
         }
         let request = Message::IndirectPing {
             origin: asker.clone(),
             number,
         };
-        self.send(&target, request, runtime)?;
-        let cycle = self.prober.cycle;
-        self.prober.relays.push(Relay {
-            asker,
-            target,
-            number,
-            cycle,
-        });
-        Ok(())
+        if self.send(&target, request, runtime) {
+            let cycle = self.prober.cycle;
+            self.prober.relays.push(Relay {
+                asker,
+                target,
+                number,
+                cycle,
+            });
+        }
     }
 
     /// Passes on an answer, if it was asked for.
@@ -262,21 +265,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         asker: I,
         number: ProbeNumber,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         let asked = self.prober.relays.take(|relay| {
             relay.number == number && relay.target == answerer && relay.asker == asker
         });
         if asked.is_none() {
             self.counters.relays_refused += 1;
-            return Ok(());
+            return;
         }
-        self.send(
-            &asker,
-            Message::ForwardedAck {
-                origin: answerer,
-                number,
-            },
-            runtime,
-        )
+        let answer = Message::ForwardedAck {
+            origin: answerer,
+            number,
+        };
+        self.send(&asker, answer, runtime);
     }
 }

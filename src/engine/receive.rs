@@ -68,11 +68,14 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let announced_to = self.announced.any(|dst| sender.accepts_announce(dst));
         let is_known = announced_to
             || (header.message == Message::TurnUndead && self.table.find(&sender.addr()).is_some());
-        let standing = self.hear_sender(&header, runtime)?;
+        let standing = self.hear_sender(&header, runtime);
         let has_say = announced_to || standing == Standing::KnownMember;
         match standing {
             Standing::KnownMember | Standing::Newcomer => {}
-            Standing::Down => return self.hear_down_sender(&header, runtime),
+            Standing::Down => {
+                self.hear_down_sender(&header, runtime);
+                return Ok(());
+            }
             Standing::Refused => return Ok(()),
         }
         let aftermath = self.apply_incoming(
@@ -83,26 +86,17 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             runtime,
         );
         let broadcasts_accepted = self.receive_broadcasts(broadcasts, &sender);
-        self.settle(&header, aftermath, runtime)?;
-        if self.is_undead() {
-            return Ok(());
+        if !self.is_undead() {
+            self.settle(&header, aftermath, runtime);
+            self.react(header, is_known, runtime);
         }
-        self.react(header, is_known, runtime)?;
         broadcasts_accepted.map_err(Error::CustomBroadcast)
     }
 
     /// Says what is due after updates about ourselves.
-    fn settle<R: Runtime<I>>(
-        &mut self,
-        header: &Header<I>,
-        aftermath: Aftermath,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        if self.is_undead() {
-            return Ok(());
-        }
+    fn settle<R: Runtime<I>>(&mut self, header: &Header<I>, aftermath: Aftermath, runtime: &mut R) {
         if aftermath.news_about_ourselves {
-            self.gossip_to(self.config.num_indirect_probes, runtime)?;
+            self.gossip_to(self.config.num_indirect_probes, runtime);
         }
         let answered = matches!(
             header.message,
@@ -110,49 +104,41 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         );
         if aftermath.heard_stale_claim && !answered {
             // The header is the answer: it says who we are, and our incarnation.
-            self.send(&header.src, Message::Gossip, runtime)?;
+            self.send(&header.src, Message::Gossip, runtime);
         }
-        Ok(())
     }
 
-    fn react<R: Runtime<I>>(
-        &mut self,
-        header: Header<I>,
-        is_known: bool,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
+    fn react<R: Runtime<I>>(&mut self, header: Header<I>, is_known: bool, runtime: &mut R) {
         let sender = header.src;
         match header.message {
-            Message::Ping(number) => self.send(&sender, Message::Ack(number), runtime),
-            Message::Ack(number) => {
-                self.on_ack(&sender, number, runtime);
-                Ok(())
+            Message::Ping(number) => {
+                self.send(&sender, Message::Ack(number), runtime);
             }
+            Message::Ack(number) => self.on_ack(&sender, number, runtime),
             Message::PingReq { target, number } => {
                 self.on_ping_req(sender, target, number, runtime)
             }
-            Message::IndirectPing { origin, number } => self.send(
-                &sender,
-                Message::IndirectAck {
+            Message::IndirectPing { origin, number } => {
+                let answer = Message::IndirectAck {
                     target: origin,
                     number,
-                },
-                runtime,
-            ),
+                };
+                self.send(&sender, answer, runtime);
+            }
             Message::IndirectAck { target, number } => {
                 self.on_indirect_ack(sender, target, number, runtime)
             }
             Message::ForwardedAck { origin, number } => {
                 self.on_forwarded_ack(&sender, &origin, number);
-                Ok(())
             }
-            Message::Announce => self.send(&sender, Message::Feed, runtime),
+            Message::Announce => {
+                self.send(&sender, Message::Feed, runtime);
+            }
             Message::TurnUndead => self.on_turn_undead(&sender, is_known, runtime),
             Message::Feed => {
                 self.announced.retain(|dst| !sender.accepts_announce(dst));
-                Ok(())
             }
-            Message::Gossip | Message::Broadcast | Message::Unknown(_) => Ok(()),
+            Message::Gossip | Message::Broadcast | Message::Unknown(_) => {}
         }
     }
 }

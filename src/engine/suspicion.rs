@@ -77,7 +77,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.counters.suspicions_expired += 1;
         self.apply(Member::down(id.clone(), incarnation), None, runtime);
         if accused_by_us && self.config.notify_down_members && !self.is_undead() {
-            self.send(id, Message::TurnUndead, runtime).ok();
+            self.send(id, Message::TurnUndead, runtime);
         }
     }
 

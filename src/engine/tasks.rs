@@ -64,7 +64,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 break;
             };
             let to = self.table.get(slot).id.clone();
-            self.send(&to, crate::Message::Announce, runtime).ok();
+            self.send(&to, crate::Message::Announce, runtime);
         }
         self.submit_announce(runtime);
     }

@@ -66,7 +66,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             let sent_before = self.updates.times_sent(item);
             let sent = self.send(&to, Message::Ping(number), runtime);
             let is_aboard = self.own_item.is_none() || self.updates.times_sent(item) > sent_before;
-            if sent.is_ok() && is_aboard {
+            if sent && is_aboard {
                 self.departure.0.push((to, number));
             }
             if !is_aboard {
@@ -109,21 +109,20 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         teller: &I,
         is_known: bool,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         if !is_known {
             self.counters.claims_ignored += 1;
-            return Ok(());
+            return;
         }
         match &self.undead_check {
             Some(check) if check.teller == *teller => {
                 self.undead_check = None;
                 self.declared_down(teller, runtime);
-                if self.is_undead() {
-                    return Ok(());
+                if !self.is_undead() {
+                    self.gossip_to(self.config.num_indirect_probes, runtime);
                 }
-                self.gossip_to(self.config.num_indirect_probes, runtime)
             }
-            Some(_) => Ok(()),
+            Some(_) => {}
             None => {
                 let number = self.prober.next_number();
                 self.undead_check = Some(UndeadCheck {
@@ -135,7 +134,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                     number,
                 };
                 runtime.submit_after(timer, self.config.probe_rtt);
-                self.send_bare(teller, Message::Ping(number), runtime)
+                self.send_bare(teller, Message::Ping(number), runtime);
             }
         }
     }

@@ -17,4 +17,5 @@ mod properties;
 mod receiving;
 mod solo;
 mod suspicion;
+mod unsendable;
 mod world;
