@@ -3,9 +3,9 @@
 use alloc::collections::BinaryHeap;
 use core::{cmp::Ordering, time::Duration};
 
-use crate::{Incarnation, ProbeNumber};
+use crate::Incarnation;
 
-/// Tells the timers of the present connection state from those of a former one.
+/// Tells timers that are awaited from those that are not any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TimerToken(pub(crate) u32);
 
@@ -68,12 +68,10 @@ pub enum Timer<I> {
         /// Which turn of this task.
         turn: u32,
     },
-    /// The member that told us we are down did not answer whether it means it.
+    /// The member that told us we are down had its time to say whether it means it.
     UndeadCheck {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// The ping it should have answered.
-        number: ProbeNumber,
     },
     /// Time to gossip what waits to be sent.
     Gossip {

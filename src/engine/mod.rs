@@ -78,7 +78,7 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |
 /// | [`Announce`](Timer::Announce) | while Connected | announces to active members |
 /// | [`AnnounceDown`](Timer::AnnounceDown) | unless Undead | announces to down members |
-/// | [`UndeadCheck`](Timer::UndeadCheck) | after a TurnUndead | gives up asking its sender |
+/// | [`UndeadCheck`](Timer::UndeadCheck) | after a TurnUndead | judges what its sender said since |
 ///
 /// # Order of outputs
 ///
@@ -129,7 +129,7 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     epoch: Epoch,
     tasks: Tasks,
     prober: Prober<I>,
-    undead_check: Option<UndeadCheck<I>>,
+    undead_check: UndeadCheck<I>,
     departure: Departure<I>,
     /// The last ones we announced ourselves to that did not answer yet.
     announced: Recent<I, ANNOUNCED_MAX>,
@@ -230,7 +230,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             epoch: Epoch::default(),
             tasks: Tasks::default(),
             prober: Prober::new(),
-            undead_check: None,
+            undead_check: UndeadCheck::new(),
             departure: Departure::new(),
             announced: Recent::new(),
             challenges: Challenges::new(),
@@ -317,9 +317,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Timer::IndirectProbe { token, cycle } if token == self.token => {
                 self.on_indirect_probe_timer(cycle, runtime);
             }
-            Timer::UndeadCheck { token, number } if token == self.token => {
-                self.on_undead_check_timer(number);
-            }
+            Timer::UndeadCheck { token } => self.on_undead_check_timer(token, runtime),
             Timer::Gossip { token, turn } if token == self.token => {
                 self.on_gossip_timer(turn, runtime);
             }

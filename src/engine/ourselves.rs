@@ -244,6 +244,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn reconnect<R: Runtime<I>>(&mut self, runtime: &mut R) {
         self.departure.clear();
+        self.undead_check.clear();
         if self.connection == Connection::Connected && self.table.num_active() == 0 {
             runtime.notify(Notice::Idle);
         }
@@ -258,6 +259,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn become_defunct<R: Runtime<I>>(&mut self, runtime: &mut R) {
         self.leave_connection();
+        self.undead_check.clear();
         self.connection = Connection::Undead(Undead::Defunct);
         self.drop_own_item();
         runtime.notify(Notice::Defunct);

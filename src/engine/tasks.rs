@@ -3,6 +3,38 @@
 use super::{Connection, Engine};
 use crate::{BroadcastHandler, Codec, Identity, Notice, Periodic, Runtime, Timer, TimerToken};
 
+/// A timer of which at most one is under way, whatever happens meanwhile: it is not submitted
+/// again before it came back, lest somebody who makes us start over and over fill the queue.
+#[derive(Default)]
+pub(super) struct Alarm {
+    last: TimerToken,
+    is_set: bool,
+}
+
+impl Alarm {
+    /// The token of the timer to submit; `None` if one is under way.
+    pub(super) fn set(&mut self) -> Option<TimerToken> {
+        if self.is_set {
+            return None;
+        }
+        self.is_set = true;
+        self.last = self.last.next();
+        Some(self.last)
+    }
+
+    /// Whether this timer is the one under way. It is not any more.
+    pub(super) fn goes_off(&mut self, token: TimerToken) -> bool {
+        let goes_off = self.is_set && token == self.last;
+        self.is_set &= !goes_off;
+        goes_off
+    }
+
+    /// Makes the timer under way void.
+    pub(super) fn cancel(&mut self) {
+        self.is_set = false;
+    }
+}
+
 /// The periodic tasks that are under way.
 #[derive(Default)]
 pub(super) struct Tasks {
@@ -34,7 +66,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.token = self.token.next();
         self.tasks = Tasks::default();
         self.prober.drop_probe();
-        self.undead_check = None;
     }
 
     /// Submits the first timer of each task that the connection state calls for.

@@ -1,14 +1,39 @@
 //! Being held down by others: by mistake, or since we left.
 
-use super::{Connection, Engine, ItemId, Recent, Result, Undead, table::Draw};
+use super::{Connection, Engine, ItemId, Recent, Result, Undead, table::Draw, tasks::Alarm};
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Message, Notice, ProbeNumber, Runtime, State, Timer,
+    TimerToken,
 };
 
-/// Somebody told us that we are down to it, and was pinged to see whether it means it.
+/// Whether somebody who says that we are down to it means it.
 pub(super) struct UndeadCheck<I> {
+    asked: Option<Asked<I>>,
+    alarm: Alarm,
+}
+
+/// Who said so, and was pinged.
+struct Asked<I> {
     teller: I,
     number: ProbeNumber,
+    /// It said so again.
+    insists: bool,
+    /// Whether the timer under way is for this one, and not for the one before.
+    is_timed: bool,
+}
+
+impl<I> UndeadCheck<I> {
+    pub(super) fn new() -> Self {
+        Self {
+            asked: None,
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// Who we were is what it was about.
+    pub(super) fn clear(&mut self) {
+        self.asked = None;
+    }
 }
 
 /// The pings that carry our departure and were not acknowledged yet.
@@ -44,6 +69,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         self.refuse_if_undead()?;
         self.leave_connection();
+        self.undead_check.clear();
         self.connection = Connection::Undead(Undead::Left);
         self.spread_ourselves(State::Down);
         self.hand_over(self.config.num_indirect_probes, runtime);
@@ -103,7 +129,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
-    /// Somebody says that it holds us down. Anybody can: it is asked whether it means it.
+    /// Somebody says that it holds us down. Anybody can: it is asked whether it means it, and has
+    /// until the probe timeout to acknowledge, or to say so again. It is judged only then: the
+    /// network may deliver what it said twice.
     pub(super) fn on_turn_undead<R: Runtime<I>>(
         &mut self,
         teller: &I,
@@ -114,50 +142,58 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.counters.claims_ignored += 1;
             return;
         }
-        match &self.undead_check {
-            Some(check) if check.teller == *teller => {
-                self.undead_check = None;
-                self.declared_down(teller, runtime);
-                if !self.is_undead() {
-                    self.gossip_to(self.config.num_indirect_probes, runtime);
-                }
-            }
+        match &mut self.undead_check.asked {
+            Some(asked) if asked.teller == *teller => asked.insists = true,
             Some(_) => {}
             None => {
                 let number = self.prober.next_number();
-                self.undead_check = Some(UndeadCheck {
+                self.undead_check.asked = Some(Asked {
                     teller: teller.clone(),
                     number,
+                    insists: false,
+                    is_timed: false,
                 });
-                let timer = Timer::UndeadCheck {
-                    token: self.token,
-                    number,
-                };
-                runtime.submit_after(timer, self.config.probe_rtt);
+                self.time_undead_check(runtime);
                 self.send_bare(teller, Message::Ping(number), runtime);
             }
         }
     }
 
-    /// Whether this Ack shows that the one we asked does not hold us down.
-    pub(super) fn ends_undead_check(&mut self, sender: &I, number: ProbeNumber) -> bool {
-        let ends = self
-            .undead_check
-            .as_ref()
-            .is_some_and(|check| check.teller == *sender && check.number == number);
-        if ends {
-            self.undead_check = None;
+    fn time_undead_check<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        let UndeadCheck { asked, alarm } = &mut self.undead_check;
+        if let Some(asked) = asked
+            && let Some(token) = alarm.set()
+        {
+            asked.is_timed = true;
+            runtime.submit_after(Timer::UndeadCheck { token }, self.config.probe_rtt);
         }
-        ends
     }
 
-    pub(super) fn on_undead_check_timer(&mut self, number: ProbeNumber) {
-        if self
-            .undead_check
-            .as_ref()
-            .is_some_and(|check| check.number == number)
-        {
-            self.undead_check = None;
+    /// Whether this Ack shows that the one we asked does not hold us down.
+    pub(super) fn ends_undead_check(&mut self, sender: &I, number: ProbeNumber) -> bool {
+        let asked = &mut self.undead_check.asked;
+        asked
+            .take_if(|asked| asked.teller == *sender && asked.number == number)
+            .is_some()
+    }
+
+    pub(super) fn on_undead_check_timer<R: Runtime<I>>(
+        &mut self,
+        token: TimerToken,
+        runtime: &mut R,
+    ) {
+        if !self.undead_check.alarm.goes_off(token) {
+            return;
+        }
+        let Some(asked) = self.undead_check.asked.take_if(|asked| asked.is_timed) else {
+            self.time_undead_check(runtime);
+            return;
+        };
+        if asked.insists {
+            self.declared_down(&asked.teller, runtime);
+            if !self.is_undead() {
+                self.gossip_to(self.config.num_indirect_probes, runtime);
+            }
         }
     }
 }

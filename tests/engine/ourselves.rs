@@ -240,6 +240,15 @@ fn is_checked(solo: &mut Solo, from: u16) -> ProbeNumber {
     number
 }
 
+fn is_check(timer: &Timer<Peer>) -> bool {
+    matches!(timer, Timer::UndeadCheck { .. })
+}
+
+/// Lets the time pass that whoever is checked has.
+fn judges(solo: &mut Solo) -> Vec<(Peer, Packet)> {
+    solo.fires(solo.engine.config().probe_rtt, is_check)
+}
+
 #[test]
 fn turn_undead_is_checked_and_an_ack_refutes_it() {
     let mut solo = known_to_four();
@@ -254,18 +263,56 @@ fn turn_undead_is_checked_and_an_ack_refutes_it() {
 fn turn_undead_again_instead_of_an_ack_makes_us_renew() {
     let mut solo = known_to_four();
     is_checked(&mut solo, 2);
-    let sent = solo.hears(turn_undead(2));
+    assert_eq!(solo.hears(turn_undead(2)), []);
+    assert_eq!(own(&solo), (peer(1), 0), "before its time is up");
+    let sent = judges(&mut solo);
     assert_eq!(own(&solo), (life(1), 0));
     assert_eq!(solo.notices(), [Notice::Rejoin(life(1))]);
     assert_eq!(count(&sent, "turn-undead"), 0, "2 is a member to us");
+    assert_eq!(count(&sent, "gossip"), sent.len());
+}
+
+/// Never again: a TurnUndead that the network delivers twice counts as the answer to our ping.
+#[test]
+fn turn_undead_delivered_twice_is_refuted_by_an_ack_all_the_same() {
+    let mut solo = known_to_four();
+    let number = is_checked(&mut solo, 2);
+    for _ in 0..3 {
+        solo.hears(turn_undead(2));
+    }
+    solo.hears_from(2, Message::Ack(number));
+    judges(&mut solo);
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!(solo.notices(), []);
+}
+
+/// Its full time, whatever timer is still under way from the one before.
+#[test]
+fn each_check_has_at_least_its_time_and_one_timer_is_under_way() {
+    let mut solo = known_to_four();
+    solo.schedule();
+    let before = solo.timers.len();
+    let rtt = solo.engine.config().probe_rtt;
+    for _ in 0..1000 {
+        let number = is_checked(&mut solo, 2);
+        solo.hears_from(2, Message::Ack(number));
+    }
+    solo.schedule();
+    assert_eq!(solo.timers.len(), before + 1);
+    solo.fires(rtt / 2, is_check);
+    is_checked(&mut solo, 2);
+    solo.hears(turn_undead(2));
+    solo.fires(rtt * 2 / 3, is_check);
+    assert_eq!(own(&solo), (peer(1), 0));
+    solo.fires(rtt, is_check);
+    assert_eq!(own(&solo), (life(1), 0));
 }
 
 #[test]
 fn turn_undead_and_then_silence_changes_nothing() {
     let mut solo = known_to_four();
     is_checked(&mut solo, 2);
-    let is_check = |timer: &Timer<Peer>| matches!(timer, Timer::UndeadCheck { .. });
-    solo.fires(solo.engine.config().probe_rtt, is_check);
+    judges(&mut solo);
     is_checked(&mut solo, 2);
     assert_eq!(own(&solo), (peer(1), 0));
 }
@@ -300,7 +347,8 @@ fn who_holds_us_down_and_is_down_to_us_gets_one_turn_undead_from_the_new_identit
     let mut solo = known_to_four();
     solo.knows(peer(9), 0, State::Down);
     is_checked(&mut solo, 9);
-    let sent = solo.hears(turn_undead(9));
+    solo.hears(turn_undead(9));
+    let sent = judges(&mut solo);
     assert_eq!(own(&solo), (life(1), 0));
     let told: Vec<_> = sent.iter().filter(|(to, _)| *to == peer(9)).collect();
     assert_eq!(told.len(), 1);
