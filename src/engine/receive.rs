@@ -76,6 +76,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 self.hear_down_sender(&header, runtime);
                 return Ok(());
             }
+            Standing::Unproven => {
+                self.hear_unproven(&header, announced_to, runtime);
+                return Ok(());
+            }
             Standing::Refused => return Ok(()),
         }
         let aftermath = self.apply_incoming(
@@ -91,6 +95,21 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.react(header, is_known, runtime);
         }
         broadcasts_accepted.map_err(Error::CustomBroadcast)
+    }
+
+    /// Nothing that an unproven stranger says is believed; but we must come to know if whom we
+    /// want to join holds us down.
+    fn hear_unproven<R: Runtime<I>>(
+        &mut self,
+        header: &Header<I>,
+        announced_to: bool,
+        runtime: &mut R,
+    ) {
+        match header.message {
+            Message::TurnUndead => self.on_turn_undead(&header.src, announced_to, runtime),
+            Message::Ack(number) if self.ends_undead_check(&header.src, number) => {}
+            _ => self.challenge(header, runtime),
+        }
     }
 
     /// Says what is due after updates about ourselves.

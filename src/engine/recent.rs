@@ -26,6 +26,11 @@ impl<T, const N: usize> Recent<T, N> {
         self.0.iter().any(is_it)
     }
 
+    /// The first that fits.
+    pub(super) fn find_mut(&mut self, is_it: impl Fn(&T) -> bool) -> Option<&mut T> {
+        self.0.iter_mut().find(|item| is_it(item))
+    }
+
     /// Forgets the first that fits, and returns it.
     pub(super) fn take(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
         let at = self.0.iter().position(is_it)?;

@@ -30,6 +30,8 @@ pub(super) enum Standing {
     Newcomer,
     /// Down, or the loser of the conflict about its address.
     Down,
+    /// A stranger that must answer a ping first. Counted.
+    Unproven,
     /// Nobody we listen to. Counted.
     Refused,
 }
@@ -120,8 +122,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let is_news = known.is_none_or(|entry| header.src_incarnation > entry.incarnation);
         if !is_known && self.config.prove_joiners && !self.is_proven(header) {
             self.counters.dropped_unproven += 1;
-            self.challenge(header, runtime);
-            return Standing::Refused;
+            return Standing::Unproven;
         }
         if is_news || !is_known {
             let update = Member::new(sender.clone(), header.src_incarnation, State::Alive);

@@ -13,6 +13,7 @@ mod memory_of_the_dead;
 mod ourselves;
 mod precedence;
 mod probe;
+mod proof;
 mod properties;
 mod receiving;
 mod solo;
