@@ -175,9 +175,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// `teller` holds us down.
     pub(super) fn declared_down<R: Runtime<I>>(&mut self, teller: &I, runtime: &mut R) {
         self.renew_or_give_up(None, runtime);
-        if self.is_undead() {
-            return;
+        if !self.is_undead() {
+            self.introduce_renewed(teller, runtime);
         }
+    }
+
+    /// Shows our renewed identity to somebody who held the former one down.
+    pub(super) fn introduce_renewed<R: Runtime<I>>(&mut self, teller: &I, runtime: &mut R) {
         let holds_down = |entry: &super::table::Entry<I>| !entry.held().is_active();
         let known = self
             .table

@@ -43,12 +43,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     /// Whether a datagram is for us, or for a former life of ours: its sender does not know yet
     /// that we are another. Dropping those would cut us off from everybody when many renew at
-    /// once, as after a partition. Only what holds that life down does not concern us any more.
+    /// once, as after a partition.
     fn is_for_us(&self, header: &Header<I>) -> bool {
         match header.message {
             _ if header.dst == self.identity => true,
             Message::Announce => self.identity.accepts_announce(&header.dst),
-            Message::TurnUndead => false,
             _ => {
                 header.dst.addr() == self.identity.addr()
                     && self.identity.win_addr_conflict(&header.dst)
@@ -64,6 +63,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         broadcasts: Frames<'_>,
         runtime: &mut R,
     ) -> Result<(), I, C> {
+        if header.message == Message::TurnUndead && header.dst != self.identity {
+            self.hear_of_former_life(&header, runtime);
+            return Ok(());
+        }
         let sender = header.src.clone();
         let announced_to = self.announced.any(|dst| sender.accepts_announce(dst));
         let is_known = announced_to
@@ -95,6 +98,20 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.react(header, is_known, runtime);
         }
         broadcasts_accepted.map_err(Error::CustomBroadcast)
+    }
+
+    /// Somebody holds a former life of ours down. That is as it should be; but it does not know of
+    /// our present one, or it would not say so, and perhaps we do not know of its own: two that
+    /// renewed at the same time, each told by the other, must not lose sight of each other.
+    fn hear_of_former_life<R: Runtime<I>>(&mut self, header: &Header<I>, runtime: &mut R) {
+        match self.hear_sender(header, runtime) {
+            Standing::KnownMember | Standing::Newcomer => {
+                self.send(&header.src, Message::Gossip, runtime);
+            }
+            Standing::Down | Standing::Unproven | Standing::Refused => {
+                self.counters.dropped_not_for_us += 1;
+            }
+        }
     }
 
     /// Nothing that an unproven stranger says is believed; but we must come to know if whom we

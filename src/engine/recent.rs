@@ -37,6 +37,11 @@ impl<T, const N: usize> Recent<T, N> {
         self.0.remove(at)
     }
 
+    /// Forgets all, and returns them.
+    pub(super) fn take_all(&mut self) -> VecDeque<T> {
+        core::mem::take(&mut self.0)
+    }
+
     pub(super) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         self.0.retain(keep);
     }

@@ -9,8 +9,13 @@ use crate::{
 /// Whether somebody who says that we are down to it means it.
 pub(super) struct UndeadCheck<I> {
     asked: Option<Asked<I>>,
+    /// Who else said so meanwhile.
+    others: Recent<I, OTHERS_MAX>,
     alarm: Alarm,
 }
+
+/// How many that say so while another is asked are remembered.
+const OTHERS_MAX: usize = 16;
 
 /// Who said so, and was pinged.
 struct Asked<I> {
@@ -22,10 +27,11 @@ struct Asked<I> {
     is_timed: bool,
 }
 
-impl<I> UndeadCheck<I> {
+impl<I: Identity> UndeadCheck<I> {
     pub(super) fn new() -> Self {
         Self {
             asked: None,
+            others: Recent::new(),
             alarm: Alarm::default(),
         }
     }
@@ -33,6 +39,7 @@ impl<I> UndeadCheck<I> {
     /// Who we were is what it was about.
     pub(super) fn clear(&mut self) {
         self.asked = None;
+        self.others.clear();
     }
 }
 
@@ -144,7 +151,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         match &mut self.undead_check.asked {
             Some(asked) if asked.teller == *teller => asked.insists = true,
-            Some(_) => {}
+            Some(_) => {
+                let others = &mut self.undead_check.others;
+                if !others.any(|other| other == teller) {
+                    others.push(teller.clone());
+                }
+            }
             None => {
                 let number = self.prober.next_number();
                 self.undead_check.asked = Some(Asked {
@@ -160,7 +172,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     fn time_undead_check<R: Runtime<I>>(&mut self, runtime: &mut R) {
-        let UndeadCheck { asked, alarm } = &mut self.undead_check;
+        let UndeadCheck { asked, alarm, .. } = &mut self.undead_check;
         if let Some(asked) = asked
             && let Some(token) = alarm.set()
         {
@@ -171,10 +183,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     /// Whether this Ack shows that the one we asked does not hold us down.
     pub(super) fn ends_undead_check(&mut self, sender: &I, number: ProbeNumber) -> bool {
-        let asked = &mut self.undead_check.asked;
-        asked
-            .take_if(|asked| asked.teller == *sender && asked.number == number)
-            .is_some()
+        let ends = self
+            .undead_check
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.teller == *sender && asked.number == number);
+        if ends {
+            self.undead_check.clear();
+        }
+        ends
     }
 
     pub(super) fn on_undead_check_timer<R: Runtime<I>>(
@@ -189,11 +206,16 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.time_undead_check(runtime);
             return;
         };
-        if asked.insists {
-            self.declared_down(&asked.teller, runtime);
-            if !self.is_undead() {
-                self.gossip_to(self.config.num_indirect_probes, runtime);
+        let others = self.undead_check.others.take_all();
+        if !asked.insists {
+            return;
+        }
+        self.declared_down(&asked.teller, runtime);
+        if !self.is_undead() {
+            for other in others {
+                self.introduce_renewed(&other, runtime);
             }
+            self.gossip_to(self.config.num_indirect_probes, runtime);
         }
     }
 }

@@ -322,7 +322,24 @@ fn one_turn_undead_is_checked_at_a_time() {
     let mut solo = known_to_four();
     is_checked(&mut solo, 2);
     assert_eq!(solo.hears(turn_undead(3)), []);
+    judges(&mut solo);
     assert_eq!(own(&solo), (peer(1), 0));
+}
+
+/// Each of them would lose sight of us until the next announce.
+#[test]
+fn all_that_held_us_down_meanwhile_hear_of_the_renewed_identity() {
+    let mut solo = known_to_four();
+    solo.knows(peer(9), 0, State::Down);
+    is_checked(&mut solo, 2);
+    for from in [3, 9, 9, 2] {
+        assert_eq!(solo.hears(turn_undead(from)), []);
+    }
+    let sent = judges(&mut solo);
+    assert!(sent.iter().all(|(_, packet)| packet.header.src == life(1)));
+    let told: Vec<_> = kinds(&sent).into_iter().take(3).collect();
+    assert_eq!(told, [(2, "gossip"), (3, "gossip"), (9, "turn-undead")]);
+    assert_eq!(count(&sent, "turn-undead"), 1);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use selkie::{Config, Error, Message, Notice, ProbeNumber, State};
 use crate::{
     codec::{Packet, Peer, peer},
     solo::{Solo, Versions, kinds},
+    world::SECOND,
 };
 
 const N: ProbeNumber = ProbeNumber(9);
@@ -157,7 +158,7 @@ fn an_announce_is_for_us_if_our_identity_accepts_it() {
 }
 
 #[test]
-fn what_is_addressed_to_a_former_life_is_heard_unless_it_says_that_life_is_down() {
+fn what_is_addressed_to_a_former_life_is_heard() {
     let mut solo = Solo::known_as(Peer { addr: 1, life: 4 }, Config::lan());
     solo.meets(2);
     let sent = solo.hears(Packet::new(
@@ -167,9 +168,25 @@ fn what_is_addressed_to_a_former_life_is_heard_unless_it_says_that_life_is_down(
     ));
     assert_eq!(kinds(&sent), [(2, "ack")]);
     assert_eq!(sent[0].1.header.src, Peer { addr: 1, life: 4 });
-    let undead = Packet::new(peer(2), Peer { addr: 1, life: 2 }, Message::TurnUndead);
-    assert_eq!(solo.hears(undead), []);
+}
+
+/// That the former life is down is true. But two that renewed at the same time, each told by the
+/// other, must not lose sight of each other.
+#[test]
+fn who_holds_a_former_life_down_becomes_known_and_learns_of_the_present_one() {
+    let mut solo = Solo::known_as(Peer { addr: 1, life: 4 }, Config::lan());
+    solo.knows(peer(2), 0, State::Down);
+    let undead = |from| Packet::new(from, Peer { addr: 1, life: 2 }, Message::TurnUndead);
+    let sent = solo.hears(undead(Peer { addr: 2, life: 1 }));
+    assert_eq!(kinds(&sent), [(2, "gossip")]);
+    assert_eq!(sent[0].1.header.src, Peer { addr: 1, life: 4 });
+    assert_eq!(solo.belief(2), Some((State::Alive, 0)));
+    // One that is down to us has nothing to say about it.
+    assert_eq!(solo.hears(undead(peer(2))), []);
     assert_eq!(solo.engine.counters().dropped_not_for_us, 1);
+    let asked = crate::solo::count(&solo.passes(SECOND / 4), "ping");
+    assert_eq!(asked, 0, "whether it means it");
+    assert_eq!(solo.engine.identity().life, 4);
 }
 
 #[test]
@@ -341,5 +358,5 @@ fn an_error_leaves_everything_usable() {
     }
     assert_eq!(solo.engine.num_members(), 2);
     assert_eq!(kinds(&solo.hears_from(2, Message::Ping(N))), [(2, "ack")]);
-    assert!(!solo.passes(3 * crate::world::SECOND).is_empty());
+    assert!(!solo.passes(3 * SECOND).is_empty());
 }
