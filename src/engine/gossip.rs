@@ -155,7 +155,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     fn has_departure_to_hand_over(&self) -> bool {
-        self.own_item.is_some() && self.table.num_active() > 0
+        self.own_item.is_some() && (self.table.num_active() > 0 || !self.announced.is_empty())
     }
 
     pub(super) fn gossip_to<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {

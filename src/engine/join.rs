@@ -52,8 +52,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         runtime: &mut R,
     ) -> Result<(), I, C> {
         self.try_send(&dst, Message::Announce, runtime)?;
-        self.announced.take(|known| *known == dst);
-        self.announced.push(dst);
+        // Anybody could say to be the one that lives somewhere.
+        if dst.names_member() {
+            self.announced.take(|known| *known == dst);
+            self.announced.push(dst);
+        }
         Ok(())
     }
 

@@ -131,7 +131,7 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     prober: Prober<I>,
     undead_check: UndeadCheck<I>,
     departure: Departure<I>,
-    /// The last ones we announced ourselves to that did not answer yet.
+    /// The last members we announced ourselves to by name that did not answer yet.
     announced: Recent<I, ANNOUNCED_MAX>,
     challenges: Challenges<I>,
     sweep: Sweep,

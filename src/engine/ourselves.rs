@@ -108,29 +108,30 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         runtime: &mut R,
     ) {
         let is_stale = update.incarnation < self.incarnation;
-        match update.state {
-            State::Suspect | State::Down if aftermath.is_renewed => {
+        match (update.state, update.incarnation.next()) {
+            (State::Suspect | State::Down, _) if aftermath.is_renewed => {
                 self.counters.claims_ignored += 1;
             }
-            State::Suspect | State::Down if is_stale => aftermath.heard_stale_claim = true,
-            State::Suspect => {
+            (State::Suspect | State::Down, _) if is_stale => aftermath.heard_stale_claim = true,
+            (State::Suspect, Some(next)) => {
                 aftermath.news_about_ourselves = true;
-                match update.incarnation.next() {
-                    Some(next) => self.refute(next),
-                    // There is no incarnation left to refute with.
-                    None => {
-                        aftermath.is_renewed = true;
-                        self.renew_or_give_up(None, runtime);
-                    }
-                }
+                self.refute(next);
             }
-            State::Down if teller.has_say => {
+            // With no incarnation left to refute with, a Suspect is as final as a Down.
+            (State::Suspect | State::Down, _) if !teller.has_say => {
+                self.counters.claims_ignored += 1;
+            }
+            (State::Suspect, None) => {
+                aftermath.news_about_ourselves = true;
+                aftermath.is_renewed = true;
+                self.renew_or_give_up(None, runtime);
+            }
+            (State::Down, _) => {
                 aftermath.news_about_ourselves = true;
                 aftermath.is_renewed = true;
                 self.declared_down(teller.id, runtime);
             }
-            State::Down => self.counters.claims_ignored += 1,
-            State::Alive | State::Unknown(_) => {}
+            (State::Alive | State::Unknown(_), _) => {}
         }
     }
 
@@ -145,6 +146,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !update.id.win_addr_conflict(&self.identity) {
             // A former life of ours, as a rule.
             self.counters.updates_stale += 1;
+            return;
+        }
+        if aftermath.is_renewed {
+            self.counters.claims_ignored += 1;
             return;
         }
         runtime.notify(Notice::AddrConflict {

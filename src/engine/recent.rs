@@ -22,6 +22,15 @@ impl<T, const N: usize> Recent<T, N> {
         self.0.front().filter(|_| self.0.len() >= N)
     }
 
+    /// The last one, or so many before it.
+    pub(super) fn latest(&self, before: usize) -> Option<&T> {
+        self.0.iter().rev().nth(before)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn any(&self, is_it: impl Fn(&T) -> bool) -> bool {
         self.0.iter().any(is_it)
     }

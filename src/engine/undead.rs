@@ -60,7 +60,8 @@ impl<I: Identity> Departure<I> {
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Tells the cluster that we go: at once to some members, and on with the gossip timer until
-    /// it was said often enough. Each member that acknowledges is
+    /// it was said often enough; if none is known yet, those that we lately
+    /// [announced](Self::announce) ourselves to by name. Each member that acknowledges is
     /// [notified](Notice::LeaveAcked).
     ///
     /// Nothing that is said about ourselves is acted on any more, until
@@ -84,17 +85,21 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         Ok(())
     }
 
-    /// Pings random members: the pings carry our departure, their Acks show that it arrived.
+    /// Pings random members, or those that may hold us for one: the pings carry our departure, their Acks show that it arrived.
     pub(super) fn hand_over<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
         let mut draw = Draw::default();
-        for _ in 0..count {
+        for turn in 0..count {
             let Some(item) = self.own_item else {
                 break;
             };
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
-                break;
+            let to = match self.table.draw(&mut draw, &mut self.rng) {
+                Some(slot) => self.table.get(slot).id.clone(),
+                None if self.table.num_active() > 0 => break,
+                None => match self.announced.latest(turn) {
+                    Some(announced_to) => announced_to.clone(),
+                    None => break,
+                },
             };
-            let to = self.table.get(slot).id.clone();
             let number = self.prober.next_number();
             let sent_before = self.updates.times_sent(item);
             let sent = self.send(&to, Message::Ping(number), runtime);

@@ -3,7 +3,7 @@
 use selkie::{Config, Error, Identity, Message, Notice, ProbeNumber, State, Timer};
 
 use crate::{
-    codec::{MORTAL, Packet, Peer, peer},
+    codec::{ANYBODY, MORTAL, Packet, Peer, peer},
     solo::{Solo, count, kinds},
     world::SECOND,
 };
@@ -150,6 +150,36 @@ fn a_down_about_us_from_a_stranger_is_ignored_and_counted() {
     assert_eq!(own(&solo), (life(1), 0));
 }
 
+/// Never again: the last incarnation suspected by a stranger deposes us.
+#[test]
+fn at_the_last_incarnation_a_stranger_has_no_more_say_than_with_a_down() {
+    for addr in [1, MORTAL] {
+        let mut solo = Solo::known_as(peer(addr), Config::lan());
+        solo.hears_of(9, peer(addr), u16::MAX, State::Suspect);
+        assert_eq!(own(&solo), (peer(addr), 0));
+        assert_eq!(solo.engine.counters().claims_ignored, 1);
+        let told = solo.notices();
+        assert!(!told.contains(&Notice::Defunct), "{told:?}");
+    }
+}
+
+/// An announce to whoever lives somewhere is answered by anybody who says to live there.
+#[test]
+fn an_announce_to_somebody_nameless_gives_nobody_a_say() {
+    let mut solo = Solo::new(Config::lan());
+    solo.engine.announce(ANYBODY, &mut solo.runtime).unwrap();
+    solo.sent();
+    assert_eq!(solo.hears(turn_undead(9)), []);
+    let down = Packet::new(peer(8), peer(1), Message::Gossip).member(peer(1), 0, State::Down);
+    solo.hears(down);
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!(solo.engine.counters().claims_ignored, 2);
+    // Who feeds us is a member from then on, and has one.
+    solo.hears_from(7, Message::Feed);
+    solo.hears_of(7, peer(1), 0, State::Down);
+    assert_eq!(own(&solo), (life(1), 0));
+}
+
 #[test]
 fn a_down_about_us_is_heard_from_whom_we_lately_announced_ourselves_to() {
     let mut solo = Solo::new(Config::lan());
@@ -220,6 +250,33 @@ fn a_datagram_makes_us_renew_once() {
     assert_eq!(own(&solo), (life(1), 0));
     assert_eq!(solo.engine.counters().claims_ignored, 2);
     assert!(sent.iter().all(|(_, packet)| packet.header.src == life(1)));
+}
+
+/// Never again: one datagram runs through our identities.
+#[test]
+fn whatever_a_datagram_says_it_changes_our_identity_once() {
+    let rows = [
+        |n: u8| (life(n), 0, State::Down),
+        |n: u8| (life(2 * n), 0, State::Down),
+        |n: u8| (life(2 * n + 1), 0, State::Down),
+        |n: u8| (life(2 * n + 1), 0, State::Alive),
+        |n: u8| (life(2 * n + 1), 0, State::Suspect),
+        |n: u8| (life(n), u16::MAX, State::Suspect),
+    ];
+    for (a, first) in rows.iter().enumerate() {
+        for (b, then) in rows.iter().enumerate() {
+            let mut solo = known_to_four();
+            let mut gossip = Packet::new(peer(2), peer(1), Message::Gossip);
+            for n in 0..10 {
+                let row = if n == 0 { first(n) } else { then(n) };
+                gossip = gossip.member(row.0, row.1, row.2);
+            }
+            solo.hears(gossip);
+            assert!(solo.engine.counters().renewals <= 1, "{a}, then {b}");
+            assert!(!solo.notices().contains(&Notice::Defunct), "{a}, then {b}");
+            assert!(solo.engine.counters().claims_ignored > 0, "{a}, then {b}");
+        }
+    }
 }
 
 fn turn_undead(from: u16) -> Packet {
@@ -499,6 +556,32 @@ fn a_departure_that_fits_no_datagram_is_given_up() {
     solo.engine.leave_cluster(&mut solo.runtime).unwrap();
     let sent = solo.passes(600 * SECOND);
     assert!(sent.len() <= 20, "{} pings", sent.len());
+}
+
+/// Never again: who leaves before it was fed tells nobody, and is taken for failed.
+#[test]
+fn who_leaves_before_it_was_fed_tells_those_it_announced_itself_to() {
+    for config in [Config::lan(), Config::simple()] {
+        let mut solo = Solo::new(config);
+        for to in [peer(8), ANYBODY, peer(9)] {
+            solo.engine.announce(to, &mut solo.runtime).unwrap();
+        }
+        solo.sent();
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        let sent = solo.sent();
+        assert_eq!(kinds(&sent), [(9, "ping"), (8, "ping")], "the latest first");
+        for (_, packet) in &sent {
+            assert_eq!(packet.members[0].id, peer(1));
+            assert_eq!(packet.members[0].state, State::Down);
+        }
+        let Message::Ping(number) = sent[0].1.header.message else {
+            panic!()
+        };
+        solo.hears(Packet::new(peer(9), peer(1), Message::Ack(number)));
+        assert_eq!(solo.notices(), [Notice::LeaveAcked(peer(9))]);
+        let more = solo.passes(600 * SECOND);
+        assert!(more.len() <= 4, "{more:?}");
+    }
 }
 
 #[test]
