@@ -87,9 +87,6 @@ pub enum Notice<T> {
     },
     /// A member acknowledged that we leave.
     LeaveAcked(T),
-    /// A probe could not be judged, since timers came late or out of order; a fresh one was
-    /// started.
-    ProbeRestarted,
 }
 
 impl<'a, I: Clone> Notice<&'a I> {
@@ -117,7 +114,6 @@ impl<'a, I: Clone> Notice<&'a I> {
                 theirs: own(theirs),
             },
             Self::LeaveAcked(id) => Notice::LeaveAcked(own(id)),
-            Self::ProbeRestarted => Notice::ProbeRestarted,
         }
     }
 }

@@ -42,17 +42,13 @@ impl Epoch {
 pub enum Timer<I> {
     /// A protocol period begins: judge the last probe, start the next.
     Probe {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which period.
-        cycle: u32,
     },
     /// A probe was not answered in `probe_rtt`: ask others to probe.
     IndirectProbe {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which period.
-        cycle: u32,
     },
     /// A suspicion was not refuted in time.
     Suspicion {
@@ -75,24 +71,18 @@ pub enum Timer<I> {
     },
     /// Time to gossip what waits to be sent.
     Gossip {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which turn of this task.
-        turn: u32,
     },
     /// Time to announce ourselves to active members.
     Announce {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which turn of this task.
-        turn: u32,
     },
     /// Time to announce ourselves to down members.
     AnnounceDown {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which turn of this task.
-        turn: u32,
     },
 }
 

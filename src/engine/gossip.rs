@@ -6,6 +6,7 @@ use core::error;
 use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames, table::Draw};
 use crate::{
     BroadcastHandler, Codec, Error, Identity, Invalidates, Message, Periodic, Runtime, Timer,
+    TimerToken,
 };
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -112,22 +113,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let Some(task) = self.gossip_task() else {
             return;
         };
-        if !self.tasks.gossips {
-            self.tasks.gossips = true;
-            self.tasks.gossip = self.tasks.gossip.wrapping_add(1);
-            let timer = Timer::Gossip {
-                token: self.token,
-                turn: self.tasks.gossip,
-            };
-            runtime.submit_after(timer, task.every);
+        if let Some(token) = self.tasks.gossip.set() {
+            runtime.submit_after(Timer::Gossip { token }, task.every);
         }
     }
 
-    pub(super) fn on_gossip_timer<R: Runtime<I>>(&mut self, turn: u32, runtime: &mut R) {
-        if !self.tasks.gossips || turn != self.tasks.gossip {
+    pub(super) fn on_gossip_timer<R: Runtime<I>>(&mut self, token: TimerToken, runtime: &mut R) {
+        if !self.tasks.gossip.goes_off(token) {
             return;
         }
-        self.tasks.gossips = false;
         let Some(task) = self.gossip_task() else {
             return;
         };

@@ -39,7 +39,7 @@ use self::{
 };
 use crate::{
     BroadcastHandler, Codec, Config, Counters, Epoch, Error, Header, Identity, Incarnation, Member,
-    NoCustomBroadcast, Runtime, Timer, TimerToken,
+    NoCustomBroadcast, Runtime, Timer,
 };
 
 /// What an input of an engine with the codec `C` returns.
@@ -65,14 +65,15 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// # Timers
 ///
 /// Each submitted timer is to be handed back once, after the given time. Delivering one late,
-/// twice or out of order is harmless: what is not expected any more is ignored, and a probe that
-/// cannot be judged is replaced by a fresh one, which
-/// [`Notice::ProbeRestarted`](crate::Notice::ProbeRestarted) tells.
+/// twice or out of order is harmless: what is not expected any more is ignored, and a late one
+/// stretches the period that it belongs to, so that whoever is probed has its full time. How many
+/// are under way is bounded: one of each kind, whatever others make us do, and a few suspicions for
+/// each member.
 ///
 /// | timer | submitted | when it is due |
 /// | --- | --- | --- |
-/// | [`Probe`](Timer::Probe) | once Connected, then by each | judges a probe, sends the next Ping |
-/// | [`IndirectProbe`](Timer::IndirectProbe) | with each Ping | sends PingReqs, if there was no Ack |
+/// | [`Probe`](Timer::Probe) | once Connected, then by `IndirectProbe` | judges a probe, sends the next Ping |
+/// | [`IndirectProbe`](Timer::IndirectProbe) | by `Probe` | sends PingReqs, if there was no Ack |
 /// | [`Suspicion`](Timer::Suspicion) | with each suspicion | declares Down, may send TurnUndead |
 /// | [`Forget`](Timer::Forget) | while a member is down | forgets who is down for long enough |
 /// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |
@@ -125,7 +126,6 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     broadcasts: Backlog<H::Key>,
 
     connection: Connection,
-    token: TimerToken,
     epoch: Epoch,
     tasks: Tasks,
     prober: Prober<I>,
@@ -226,7 +226,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             own_item: None,
             broadcasts: Backlog::new(Framing::Length),
             connection: Connection::Disconnected,
-            token: TimerToken::default(),
             epoch: Epoch::default(),
             tasks: Tasks::default(),
             prober: Prober::new(),
@@ -311,23 +310,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 self.on_suspicion_timer(&id, incarnation, epoch, runtime);
             }
             Timer::Forget { turn } => self.on_forget_timer(turn, runtime),
-            Timer::Probe { token, cycle } if token == self.token => {
-                self.on_probe_timer(cycle, runtime);
-            }
-            Timer::IndirectProbe { token, cycle } if token == self.token => {
-                self.on_indirect_probe_timer(cycle, runtime);
-            }
+            Timer::Probe { token } => self.on_probe_timer(token, runtime),
+            Timer::IndirectProbe { token } => self.on_indirect_probe_timer(token, runtime),
             Timer::UndeadCheck { token } => self.on_undead_check_timer(token, runtime),
-            Timer::Gossip { token, turn } if token == self.token => {
-                self.on_gossip_timer(turn, runtime);
-            }
-            Timer::Announce { token, turn } if token == self.token => {
-                self.on_announce_timer(turn, runtime);
-            }
-            Timer::AnnounceDown { token, turn } if token == self.token => {
-                self.on_announce_down_timer(turn, runtime);
-            }
-            _ => {}
+            Timer::Gossip { token } => self.on_gossip_timer(token, runtime),
+            Timer::Announce { token } => self.on_announce_timer(token, runtime),
+            Timer::AnnounceDown { token } => self.on_announce_down_timer(token, runtime),
         }
         self.arm_gossip(runtime);
     }
@@ -356,7 +344,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.trim(runtime);
         self.restart_sweep(runtime);
         self.transmissions.for_members = 0;
-        self.leave_connection();
+        self.prober.drop_probe();
+        self.cancel_tasks();
         self.restart_tasks(runtime);
         Ok(())
     }

@@ -257,7 +257,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if self.connection == Connection::Connected && self.table.num_active() == 0 {
             runtime.notify(Notice::Idle);
         }
-        self.leave_connection();
+        self.prober.drop_probe();
         self.connection = match self.table.num_active() {
             0 => Connection::Disconnected,
             _ => Connection::Connected,
@@ -267,7 +267,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     fn become_defunct<R: Runtime<I>>(&mut self, runtime: &mut R) {
-        self.leave_connection();
+        self.prober.drop_probe();
         self.undead_check.clear();
         self.connection = Connection::Undead(Undead::Defunct);
         self.drop_own_item();

@@ -76,7 +76,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return Ok(());
         }
         self.refuse_if_undead()?;
-        self.leave_connection();
+        self.prober.drop_probe();
         self.undead_check.clear();
         self.connection = Connection::Undead(Undead::Left);
         self.spread_ourselves(State::Down);
