@@ -52,8 +52,8 @@ pub enum Notice<T> {
     MemberUp(T),
     /// A member was declared failed, or left.
     MemberDown(T),
-    /// A member has a new identity (same address). Precedes `MemberUp` and `MemberDown`, which
-    /// only follow if that changed too.
+    /// A member, of which a `MemberUp` was told once, has a new identity (same address). Precedes
+    /// `MemberUp` and `MemberDown`, which only follow if that changed too.
     Rename {
         /// Who it was.
         before: T,

@@ -323,7 +323,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !update.id.win_addr_conflict(&entry.id) {
             return None;
         }
-        let was = entry.held();
+        let (was, was_active) = (entry.held(), entry.was_active);
         if held.is_active() {
             let has_room = was.is_active() || self.has_room_for_active();
             if !has_room || !self.admits(&update.id, teller, runtime) {
@@ -332,10 +332,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let addr = update.id.addr();
         let before = self.table.rename(slot, update.id);
-        runtime.notify(Notice::Rename {
-            before: &before,
-            after: &self.table.get(slot).id,
-        });
+        if was_active {
+            runtime.notify(Notice::Rename {
+                before: &before,
+                after: &self.table.get(slot).id,
+            });
+        }
         let epoch = self.next_epoch();
         self.table.set(slot, update.incarnation, held, epoch);
         self.announce_state(slot, Some(was), runtime);
