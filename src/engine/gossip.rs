@@ -41,13 +41,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyBroadcast`]; [`Error::TooBigToSend`] when no packet would ever hold it;
-    /// [`Error::CustomBroadcast`] when the handler refuses it.
+    /// [`Error::Undead`] after leaving or being declared down; [`Error::EmptyBroadcast`];
+    /// [`Error::TooBigToSend`] when no packet would ever hold it; [`Error::CustomBroadcast`] when
+    /// the handler refuses it.
     pub fn add_broadcast<R: Runtime<I>>(
         &mut self,
         data: &[u8],
         runtime: &mut R,
     ) -> Result<bool, I, C> {
+        self.refuse_if_undead()?;
         if data.is_empty() {
             return Err(Error::EmptyBroadcast);
         }

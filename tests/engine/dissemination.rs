@@ -366,6 +366,33 @@ fn a_refused_broadcast_is_an_error_after_all_else_was_handled() {
     ));
 }
 
+/// Never again: data that nobody will hear is taken, and called news.
+#[test]
+fn who_left_or_is_defunct_takes_no_broadcasts() {
+    for leaves in [true, false] {
+        let mut solo = speaker(Config::lan());
+        if leaves {
+            solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        } else {
+            let mortal = peer(crate::codec::MORTAL);
+            solo.engine
+                .change_identity(mortal, &mut solo.runtime)
+                .unwrap();
+            solo.hears_of(2, mortal, 0, State::Down);
+        }
+        let added = solo.engine.add_broadcast(&[1, 1], &mut solo.runtime);
+        assert!(matches!(added, Err(Error::Undead)), "{added:?}");
+        assert!(solo.engine.handler().0.is_empty(), "not even judged");
+        assert_eq!(solo.engine.broadcasts_backlog(), 0);
+        solo.engine.reuse_down_identity(&mut solo.runtime).unwrap();
+        assert!(
+            solo.engine
+                .add_broadcast(&[1, 1], &mut solo.runtime)
+                .unwrap()
+        );
+    }
+}
+
 #[test]
 fn without_a_handler_broadcasts_are_refused() {
     let mut solo = Solo::new(Config::lan());
