@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::error;
 
-use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames, table::Draw};
+use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames};
 use crate::{
     BroadcastHandler, Codec, Error, Identity, Invalidates, Message, Periodic, Runtime, Timer,
     TimerToken,
@@ -165,9 +165,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         empty: Empty,
         runtime: &mut R,
     ) {
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         for _ in 0..count {
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+            let Some(slot) = self.table.draw(&mut draw) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();

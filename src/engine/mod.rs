@@ -4,6 +4,8 @@
 
 mod age_list;
 mod backlog;
+mod buckets;
+mod draw;
 mod forget;
 mod gossip;
 mod join;

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{
     Engine, Result, Subject,
     backlog::{Fill, Framing},
-    table::{Draw, Held, Slot},
+    table::{Held, Slot},
 };
 use crate::{
     BroadcastHandler, Codec, Error, Header, Identity, Incarnation, Member, Message, ProbeNumber,
@@ -264,21 +264,19 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Appends a fresh random sample of the active members, but for the receiver.
     fn put_sample(&mut self, to: &I, size_max: usize) -> usize {
         let to = to.addr();
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         let mut count = 0;
-        // Drawn before they are looked at, some at a time: waiting for their entries overlaps.
+        // Drawn some at a time, and each looked at: waiting for their entries overlaps.
         let mut drawn = SmallVec::<[Slot; DRAWN_AT_ONCE]>::new();
         loop {
-            let more = core::iter::from_fn(|| self.table.draw(&mut draw, &mut self.rng));
-            drawn.extend(more.take(DRAWN_AT_ONCE));
+            let more = core::iter::from_fn(|| self.table.draw(&mut draw));
+            let others = more.filter(|&slot| self.table.get(slot).id.addr() != to);
+            drawn.extend(others.take(DRAWN_AT_ONCE));
             if drawn.is_empty() {
                 return count;
             }
             for slot in drawn.drain(..) {
                 let entry = self.table.get(slot);
-                if entry.id.addr() == to {
-                    continue;
-                }
                 let member = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
                 let before = self.buf.len();
                 let encoded = self.codec.encode_member(&member, &mut self.buf).is_ok();

@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Connection, Engine, recent::Recent, table::Draw, tasks::Alarm};
+use super::{Connection, Engine, recent::Recent, tasks::Alarm};
 use crate::{
     BroadcastHandler, Codec, Identity, Incarnation, Message, ProbeNumber, Runtime, Timer,
     TimerToken,
@@ -173,9 +173,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn ask_helpers<R: Runtime<I>>(&mut self, probe: &mut Probe<I>, runtime: &mut R) {
         let target_addr = probe.target.addr();
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         while probe.helpers.len() < self.config.num_indirect_probes {
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+            let Some(slot) = self.table.draw(&mut draw) else {
                 break;
             };
             let helper = self.table.get(slot).id.clone();

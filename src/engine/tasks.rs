@@ -92,9 +92,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return;
         }
         let task = self.config.periodic_announce;
-        let mut draw = super::table::Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         for _ in 0..task.map_or(0, |task| task.members) {
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+            let Some(slot) = self.table.draw(&mut draw) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();

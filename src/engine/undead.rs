@@ -1,6 +1,6 @@
 //! Being held down by others: by mistake, or since we left.
 
-use super::{Connection, Engine, ItemId, Recent, Result, Undead, table::Draw, tasks::Alarm};
+use super::{Connection, Engine, ItemId, Recent, Result, Undead, tasks::Alarm};
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Message, Notice, ProbeNumber, Runtime, State, Timer,
     TimerToken,
@@ -85,14 +85,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         Ok(())
     }
 
-    /// Pings random members, or those that may hold us for one: the pings carry our departure, their Acks show that it arrived.
+    /// Pings random members, or those that may hold us for one: the pings carry our departure,
+    /// their Acks show that it arrived.
     pub(super) fn hand_over<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         for turn in 0..count {
             let Some(item) = self.own_item else {
                 break;
             };
-            let to = match self.table.draw(&mut draw, &mut self.rng) {
+            let to = match self.table.draw(&mut draw) {
                 Some(slot) => self.table.get(slot).id.clone(),
                 None if self.table.num_active() > 0 => break,
                 None => match self.announced.latest(turn) {
