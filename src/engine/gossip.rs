@@ -66,6 +66,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .map_err(Error::CustomBroadcast)?;
         let is_news = key.is_some();
         if let Some(key) = key {
+            self.drop_obsolete(&key);
             self.spread_broadcast(key, data);
             self.arm_gossip(runtime);
         }
@@ -79,10 +80,17 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         sender: &I,
     ) -> core::result::Result<(), Box<dyn error::Error + Send + Sync>> {
         let mut outcome = Ok(());
+        // One is compared with all that wait, however many the user allows.
+        let mut comparisons = self.broadcasts.len().max(COMPARISONS_MAX);
         for data in broadcasts {
             match self.handler.receive_item(data, Some(sender)) {
                 Ok(Some(key)) => {
                     self.counters.broadcasts_applied += 1;
+                    let waiting = self.broadcasts.len();
+                    if waiting <= comparisons {
+                        comparisons -= waiting;
+                        self.drop_obsolete(&key);
+                    }
                     self.spread_broadcast(key, data);
                 }
                 Ok(None) => self.counters.broadcasts_stale += 1,
@@ -95,9 +103,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         outcome
     }
 
-    fn spread_broadcast(&mut self, key: H::Key, data: &[u8]) {
+    fn drop_obsolete(&mut self, key: &H::Key) {
         self.broadcasts
             .remove_where(|waiting| key.invalidates(waiting));
+    }
+
+    fn spread_broadcast(&mut self, key: H::Key, data: &[u8]) {
         if data.len() > self.item_max(Framing::Length) {
             // Others have shorter identities, and room for it.
             self.counters.broadcasts_evicted += 1;
@@ -186,6 +197,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 }
+
+/// How many comparisons of received broadcasts with those that wait one datagram may cost: it may
+/// hold hundreds, and over a thousand wait.
+const COMPARISONS_MAX: usize = 1 << 14;
 
 /// What to do with a packet that carries nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]

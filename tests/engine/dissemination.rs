@@ -1,8 +1,7 @@
 //! How often, in which order and in which packets news travels.
 
 use selkie::{
-    BroadcastHandler, Config, Error, Invalidates, Message, Periodic, ProbeNumber, State, Timer,
-    Transmissions,
+    BroadcastHandler, Config, Error, Message, Periodic, ProbeNumber, State, Timer, Transmissions,
 };
 
 use crate::{
@@ -456,58 +455,4 @@ fn broadcast_sends_broadcasts_alone_and_nothing_when_none_waits() {
     let sent = solo.sent();
     assert_eq!(count(&sent, "broadcast"), 2);
     assert!(sent.iter().all(|(_, packet)| packet.members.is_empty()));
-}
-
-/// Only lets broadcasts go to members with an even address.
-struct Even;
-
-#[derive(Clone, Copy)]
-struct Never;
-
-impl Invalidates for Never {
-    fn invalidates(&self, _other: &Self) -> bool {
-        false
-    }
-}
-
-impl BroadcastHandler<Peer> for Even {
-    type Key = Never;
-
-    fn receive_item(
-        &mut self,
-        _data: &[u8],
-        _sender: Option<&Peer>,
-    ) -> Result<Option<Never>, Box<dyn core::error::Error + Send + Sync>> {
-        Ok(Some(Never))
-    }
-
-    fn should_add_broadcast_data(&self, member: &Peer) -> bool {
-        member.addr.is_multiple_of(2)
-    }
-}
-
-#[test]
-fn broadcasts_go_only_to_whom_the_handler_lets_them() {
-    let mut solo = Solo::with_broadcasts(Config::lan(), Even);
-    for addr in 2..=5 {
-        solo.knows(peer(addr), 0, State::Alive);
-    }
-    solo.engine
-        .add_broadcast(b"hello", &mut solo.runtime)
-        .unwrap();
-    let sent = solo.passes(20 * SECOND);
-    let carriers: Vec<_> = sent
-        .iter()
-        .filter(|(_, packet)| !packet.broadcasts.is_empty())
-        .collect();
-    assert!(!carriers.is_empty());
-    assert!(carriers.iter().all(|(to, _)| to.addr.is_multiple_of(2)));
-    assert_eq!(solo.engine.broadcasts_backlog(), 0);
-    solo.knows(peer(2), 1, State::Down);
-    solo.knows(peer(4), 1, State::Down);
-    solo.sent();
-    solo.engine
-        .add_broadcast(b"to nobody", &mut solo.runtime)
-        .unwrap();
-    assert_eq!(solo.fires(SECOND, is_gossip), [], "an empty packet");
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broadcasts;
 mod cluster;
 mod codec;
 mod config;
