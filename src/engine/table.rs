@@ -15,6 +15,7 @@ use super::{
     backlog::ItemId,
     draw::Draw,
     lookup::{Hashed, Keyed, Lookup},
+    suspicion::SuspicionTimers,
 };
 use crate::{Epoch, Identity, Incarnation, Member, State};
 
@@ -75,8 +76,9 @@ pub(super) struct Entry<I> {
     held: Held,
     /// Whether a probe of our own failed in the present suspicion.
     pub(super) accused_by_us: bool,
+    pub(super) timers: SuspicionTimers,
     /// Whether it ever was an active member here.
-    was_active: bool,
+    pub(super) was_active: bool,
     /// Of the present stay in the present state.
     pub(super) epoch: Epoch,
     /// What waits to be sent about it.
@@ -282,6 +284,7 @@ impl<I: Identity> Table<I> {
             incarnation: update.incarnation,
             held,
             accused_by_us: false,
+            timers: SuspicionTimers::default(),
             was_active: held.is_active(),
             epoch,
             item: None,
