@@ -221,5 +221,5 @@ impl fmt::Debug for Poller {
     }
 }
 
-#[cfg(all(test, unix, feature = "certs"))]
+#[cfg(test)]
 mod tests;

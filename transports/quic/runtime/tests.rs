@@ -1,3 +1,5 @@
+#![cfg(all(unix, feature = "certs"))]
+
 use core::{
     future::Future,
     net::{Ipv4Addr, SocketAddr},
