@@ -14,6 +14,9 @@ use crate::fixture::{Agent, DEADLINE, agent, owned, run, signal, wait};
 
 const UDP: [&str; 4] = ["--transport", "udp", "--bind", "127.0.0.1:0"];
 
+/// With it, nobody is suspected for being slow.
+const PATIENT: [&str; 2] = ["--preset", "wan"];
+
 #[test]
 fn told_to_stop_it_leaves_and_all_is_well() {
     for signal in ["TERM", "INT"] {
@@ -31,9 +34,9 @@ fn told_to_stop_it_leaves_and_all_is_well() {
 #[test]
 fn a_second_signal_exits_at_once() {
     for (second, code) in [("TERM", 143), ("INT", 130)] {
-        let mut a = Agent::start("a", &args("a", &["--preset", "wan"]));
+        let mut a = Agent::start("a", &args("a", &[]));
         let seed = a.addr.to_string();
-        let mut b = Agent::start("b", &args("b", &["--preset", "wan", "--join", &seed]));
+        let mut b = Agent::start("b", &args("b", &["--join", &seed]));
         a.until_event("joined", "b");
         // Nobody acknowledges the departure: it takes its time.
         b.kill();
@@ -73,14 +76,7 @@ fn when_nobody_reads_its_output_it_leaves() {
 
 #[test]
 fn when_nobody_reads_its_errors_it_carries_on() {
-    let join = [
-        "--log",
-        "trace",
-        "--preset",
-        "wan",
-        "--join",
-        "nobody.invalid:1",
-    ];
+    let join = ["--log", "trace", "--join", "nobody.invalid:1"];
     let mut a = agent(&args("a", &join))
         .stdout(Stdio::piped())
         .stderr(unread())
@@ -94,7 +90,7 @@ fn when_nobody_reads_its_errors_it_carries_on() {
     until("unresolved").expect("an event");
 
     let seed = started["addr"].as_str().expect("an address");
-    let mut b = Agent::start("b", &args("b", &["--preset", "wan", "--join", seed]));
+    let mut b = Agent::start("b", &args("b", &["--join", seed]));
     until("joined").expect("an event");
     b.kill();
     signal(&a, "TERM");
@@ -121,9 +117,10 @@ fn errors_that_nobody_reads_are_no_panic() {
 
 #[test]
 fn of_two_with_one_name_the_one_that_gives_up_exits_and_says_why() {
-    let mut seed = Agent::start("seed", &args("seed", &[]));
+    let hasty = |name, more: &[&str]| owned(&[&UDP[..], &["--name", name], more].concat());
+    let mut seed = Agent::start("seed", &hasty("seed", &[]));
     let join = seed.addr.to_string();
-    let twin = || args("twin", &["--join", &join]);
+    let twin = || hasty("twin", &["--join", &join]);
     let (mut elder, mut younger) = (Agent::start("twin", &twin()), Agent::start("twin", &twin()));
     seed.until_event("joined", "twin");
     let deadline = Instant::now() + DEADLINE;
@@ -152,7 +149,7 @@ fn the_exit_codes_are_in_the_help() {
 }
 
 fn args(name: &str, more: &[&str]) -> Vec<String> {
-    owned(&[&UDP[..], &["--name", name], more].concat())
+    owned(&[&UDP[..], &PATIENT, &["--name", name], more].concat())
 }
 
 /// The news of a departure is not preceded by a suspicion.
