@@ -75,7 +75,7 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// | timer | submitted | when it is due |
 /// | --- | --- | --- |
 /// | [`Probe`](Timer::Probe) | once Connected, then by `IndirectProbe` | judges a probe, sends the next Ping |
-/// | [`IndirectProbe`](Timer::IndirectProbe) | by `Probe` | sends PingReqs, if there was no Ack |
+/// | [`IndirectProbe`](Timer::IndirectProbe) | by `Probe` | if there was no Ack, sends PingReqs |
 /// | [`Suspicion`](Timer::Suspicion) | with each suspicion | declares Down, may send TurnUndead |
 /// | [`Forget`](Timer::Forget) | while a member is down | forgets who is down for long enough |
 /// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |
