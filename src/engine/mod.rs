@@ -6,6 +6,7 @@ mod age_list;
 mod backlog;
 mod buckets;
 mod draw;
+mod entry;
 mod forget;
 mod gossip;
 mod join;
@@ -27,6 +28,7 @@ use fastrand::Rng;
 
 use self::{
     backlog::{Backlog, Framing, ItemId},
+    entry::Slot,
     forget::Sweep,
     join::Challenges,
     lookup::Lookup,
@@ -34,7 +36,7 @@ use self::{
     packet::Frames,
     probe::Prober,
     recent::Recent,
-    table::{Slot, Table},
+    table::Table,
     tasks::Tasks,
     undead::{Departure, UndeadCheck},
     updates::{Aftermath, Standing, Teller},

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::{
     Engine, Subject,
+    entry::{Held, Slot},
     lookup::{Hashed, LOOKUPS_MAX, Lookup},
-    table::{Held, Slot},
 };
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Incarnation, Member, Message, Notice, Runtime,
