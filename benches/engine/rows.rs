@@ -32,10 +32,13 @@ pub struct Row<E> {
     pub backlog: Backlog,
     /// The datagrams that it takes, if it does not make its own.
     pub pool: Option<MakeDatagram>,
-    pub timed: fn(&mut Site<E>),
+    pub timed: Step<E>,
     /// What comes before and after each, not timed.
-    pub upkeep: Option<[fn(&mut Site<E>); 2]>,
+    pub upkeep: Option<[Step<E>; 2]>,
 }
+
+/// Something done with an engine.
+pub type Step<E> = fn(&mut Site<E>);
 
 /// Makes a datagram from one of so many members.
 pub type MakeDatagram = fn(usize, &mut fastrand::Rng) -> Vec<u8>;
