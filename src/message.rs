@@ -86,6 +86,14 @@ pub enum Message<I> {
     Broadcast,
     /// You are Down to me. Carries nothing else.
     TurnUndead,
+    /// `target` did not answer me (yet), but I am here: from a helper that was asked to probe it
+    /// (Lifeguard, section IV-A). An extension to foca's wire.
+    Nack {
+        /// Who was probed.
+        target: I,
+        /// The asker's probe.
+        number: ProbeNumber,
+    },
     /// A kind that this version does not know: dropped and counted, never sent.
     Unknown(u32),
 }
@@ -128,6 +136,7 @@ impl<I> Message<I> {
             Self::Gossip => 8,
             Self::Broadcast => 9,
             Self::TurnUndead => 10,
+            Self::Nack { .. } => 11,
             Self::Unknown(tag) => *tag,
         }
     }
@@ -152,6 +161,10 @@ impl<I> Message<I> {
             | Self::ForwardedAck {
                 origin: member,
                 number,
+            }
+            | Self::Nack {
+                target: member,
+                number,
             } => Fields::MemberAndNumber(member, *number),
             _ => Fields::None,
         }
@@ -163,7 +176,7 @@ impl<I> Message<I> {
     pub fn layout(tag: u32) -> Layout {
         match tag {
             0 | 1 => Layout::Number,
-            2..=5 => Layout::MemberAndNumber,
+            2..=5 | 11 => Layout::MemberAndNumber,
             _ => Layout::None,
         }
     }
@@ -184,7 +197,8 @@ impl<I> Message<I> {
             (8, Fields::None) => Self::Gossip,
             (9, Fields::None) => Self::Broadcast,
             (10, Fields::None) => Self::TurnUndead,
-            (11.., Fields::None) => Self::Unknown(tag),
+            (11, Fields::MemberAndNumber(target, number)) => Self::Nack { target, number },
+            (12.., Fields::None) => Self::Unknown(tag),
             _ => return None,
         })
     }
@@ -204,6 +218,7 @@ impl<I> Message<I> {
             Self::Gossip => "gossip",
             Self::Broadcast => "broadcast",
             Self::TurnUndead => "turn-undead",
+            Self::Nack { .. } => "nack",
             Self::Unknown(_) => "unknown",
         }
     }

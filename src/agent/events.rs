@@ -101,7 +101,7 @@ impl<I> Event<I> {
             OwnedNotification::MemberUp(id) => Self::Joined(id),
             OwnedNotification::MemberDown(id) => Self::Failed(id),
             OwnedNotification::Rename { before, after } => Self::Renamed { before, after },
-            OwnedNotification::MemberSuspect(id) => Self::Suspected(id),
+            OwnedNotification::MemberSuspect { id, .. } => Self::Suspected(id),
             OwnedNotification::MemberRefuted(id) => Self::Refuted(id),
             OwnedNotification::Active => Self::Connected,
             OwnedNotification::Idle => Self::Alone,

@@ -174,6 +174,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     fn refute(&mut self, incarnation: Incarnation) {
         self.incarnation = incarnation;
         self.counters.refutations += 1;
+        self.health.worsen();
         self.spread_ourselves(State::Alive);
     }
 

@@ -115,15 +115,19 @@ pub(crate) fn members<I: Clone>(ids: &[I; 3]) -> Vec<Member<I>> {
         State::Alive,
         State::Suspect,
         State::Down,
-        State::Unknown(3),
+        State::Unknown(9),
         State::Unknown(300),
         State::Unknown(u32::MAX),
     ];
     let incarnations = [0, 1, 300, u16::MAX].map(Incarnation);
-    ids.iter()
+    let plain = ids
+        .iter()
         .flat_map(|id| states.map(|state| (id, state)))
-        .flat_map(|(id, state)| incarnations.map(|at| Member::new(id.clone(), at, state)))
-        .collect()
+        .flat_map(|(id, state)| incarnations.map(|at| Member::new(id.clone(), at, state)));
+    let accused = ids
+        .iter()
+        .flat_map(|id| incarnations.map(|at| Member::suspected_by(id.clone(), at, ids[0].clone())));
+    plain.chain(accused).collect()
 }
 
 /// Bytes from pairs of hexadecimal digits.

@@ -59,7 +59,9 @@ impl Settings {
         config.broadcast_share = self.share;
         config.prove_joiners = has(1) && has(5);
         config.notify_down_members = has(2);
-        config.foca_wire = has(3);
+        if has(3) {
+            config = config.foca_wire();
+        }
         config.remove_down_after = has(4).then_some(SECOND);
         config
     }
@@ -318,7 +320,7 @@ impl Bench {
                         *id = after;
                     });
                 }
-                Notice::MemberSuspect(id) | Notice::MemberRefuted(id) => {
+                Notice::MemberSuspect { id, .. } | Notice::MemberRefuted(id) => {
                     assert_eq!(self.up.get(&id.addr), Some(&id));
                 }
                 _ => {}
