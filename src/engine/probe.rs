@@ -154,13 +154,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// A probe failed: perhaps it is us. Not if another member accuses the target, too.
     fn examine_ourselves(&mut self, probe: &Probe<I>) {
         let known = self.table.find(&probe.target.addr());
-        let is_accused_by_others = known.is_some_and(|slot| {
-            let entry = self.table.get(slot);
-            let by_others = |it: &Suspected<I>| it.accusers().iter().any(|by| *by != self.identity);
-            let suspected = self.table.suspected(slot);
-            suspected.is_some_and(|it| by_others(it) || !entry.accused_by_us)
-        });
-        if is_accused_by_others {
+        let suspected = known.and_then(|slot| self.table.suspected(slot));
+        if suspected.is_some_and(Suspected::is_shared) {
             return;
         }
         self.health.worsen();

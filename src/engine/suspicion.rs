@@ -26,6 +26,8 @@ pub(super) struct Suspected<I> {
     expected: u8,
     /// The deadlines for so many confirmations, and for more, have passed.
     passed: u8,
+    /// Whether it is not our accusation alone.
+    is_shared: bool,
 }
 
 impl<I: PartialEq> Suspected<I> {
@@ -35,7 +37,13 @@ impl<I: PartialEq> Suspected<I> {
             accusers: Vec::new(),
             expected: 0,
             passed: u8::MAX,
+            is_shared: false,
         }
+    }
+
+    /// Whether others accuse it, too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// How many accuse it beyond the first.
@@ -126,8 +134,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         accuser: Option<I>,
         runtime: &mut R,
     ) {
-        if let (Some(accuser), Some(suspected)) = (accuser, self.table.suspected_mut(slot)) {
-            suspected.record(accuser);
+        let is_ours = accuser.as_ref() == Some(&self.identity);
+        if let Some(suspected) = self.table.suspected_mut(slot) {
+            suspected.is_shared = !is_ours;
+            if let Some(accuser) = accuser {
+                suspected.record(accuser);
+            }
         }
         self.submit_suspicion(slot, runtime);
     }
@@ -149,7 +161,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !self.config.accusers || !self.is_credible(&accuser) {
             return None;
         }
+        let is_ours = accuser == self.identity;
         let suspected = self.table.suspected_mut(slot)?;
+        suspected.is_shared |= !is_ours;
         if !suspected.record(accuser) {
             return None;
         }
@@ -278,6 +292,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             entry.accused_by_us = false;
             if let Some(suspected) = self.table.suspected_mut(slot) {
                 suspected.accusers.clear();
+                suspected.is_shared = false;
             }
             self.submit_suspicion(slot, runtime);
         }

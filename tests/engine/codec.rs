@@ -201,6 +201,12 @@ impl Packet {
         self
     }
 
+    pub fn suspected_by(mut self, id: Peer, incarnation: u16, accuser: Peer) -> Self {
+        self.members
+            .push(Member::suspected_by(id, Incarnation(incarnation), accuser));
+        self
+    }
+
     pub fn broadcast(mut self, data: &[u8]) -> Self {
         self.broadcasts.push(data.to_vec());
         self

@@ -11,6 +11,7 @@ mod detection;
 mod dissemination;
 mod join;
 mod leaving;
+mod lifeguard;
 mod memory_of_the_dead;
 mod ourselves;
 mod precedence;
