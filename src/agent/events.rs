@@ -108,7 +108,8 @@ impl<I> Event<I> {
             OwnedNotification::Rejoin(id) => Self::Rejoined(id),
             OwnedNotification::Defunct => Self::Defunct,
             OwnedNotification::AddrConflict { ours, theirs } => Self::AddrConflict { ours, theirs },
-            OwnedNotification::IncarnationRaised(_)
+            OwnedNotification::SuspicionConfirmed { .. }
+            | OwnedNotification::IncarnationRaised(_)
             | OwnedNotification::MemberForgotten(_)
             | OwnedNotification::LeaveAcked(_) => return None,
         })
