@@ -104,6 +104,20 @@ fn who_leaves_before_it_was_fed_tells_those_it_announced_itself_to() {
 }
 
 #[test]
+fn who_became_whom_it_announced_itself_to_does_not_tell_itself() {
+    let mut solo = Solo::new(Config::lan());
+    for to in [peer(8), peer(9)] {
+        solo.engine.announce(to, &mut solo.runtime).unwrap();
+    }
+    solo.engine
+        .change_identity(peer(9), &mut solo.runtime)
+        .unwrap();
+    solo.sent();
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(kinds(&solo.sent()), [(8, "ping")]);
+}
+
+#[test]
 fn leaving_alone_is_quiet() {
     let mut solo = Solo::new(swim());
     solo.engine.leave_cluster(&mut solo.runtime).unwrap();
