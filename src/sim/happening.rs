@@ -1,0 +1,113 @@
+//! What goes on, for those who watch.
+
+use core::fmt;
+
+use crate::Notification;
+
+/// Something that happens in a simulation: what a [watcher](super::Simulation::watch) is told.
+///
+/// Printing them is a log of the run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Happening<'h, I> {
+    /// A node sent a packet.
+    Sent {
+        /// Who.
+        from: usize,
+        /// To whom, if there ever was a node at that address.
+        to: Option<usize>,
+        /// What sort of message.
+        kind: &'static str,
+        /// The packet.
+        data: &'h [u8],
+    },
+    /// A packet did not make it.
+    Lost {
+        /// Whose.
+        from: usize,
+        /// To whom, if there ever was a node at that address.
+        to: Option<usize>,
+        /// What sort of message.
+        kind: &'static str,
+        /// Why.
+        fate: Fate,
+    },
+    /// A packet is handed to a node.
+    Received {
+        /// Whose.
+        from: usize,
+        /// Who receives it.
+        to: usize,
+        /// What sort of message.
+        kind: &'static str,
+        /// The packet.
+        data: &'h [u8],
+    },
+    /// A node tells its user something.
+    Notified {
+        /// Who.
+        node: usize,
+        /// The node that it is about, if it is about one.
+        subject: Option<usize>,
+        /// What.
+        notice: Notification<'h, I>,
+    },
+    /// Something was done to a node, such as `crash`.
+    Done {
+        /// To which; `None` when to the network.
+        node: Option<usize>,
+        /// What.
+        what: &'static str,
+    },
+}
+
+/// Why a packet was not handed to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fate {
+    /// The network lost it.
+    Lost,
+    /// A partition is between the two.
+    Cut,
+    /// It is larger than its link allows.
+    TooBig,
+    /// The receiver's inbox, or the sender's outbox, is full.
+    Overflow,
+    /// There never was a node at that address.
+    Nobody,
+    /// The receiver is not up.
+    Down,
+}
+
+impl<I: fmt::Debug> fmt::Display for Happening<'_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sent {
+                from,
+                to,
+                kind,
+                data,
+            } => write!(f, "{from} -> {}: {kind}, {} bytes", Whom(*to), data.len()),
+            Self::Lost {
+                from,
+                to,
+                kind,
+                fate,
+            } => write!(f, "{from} -> {}: {kind} lost: {fate:?}", Whom(*to)),
+            Self::Received { from, to, kind, .. } => write!(f, "{to} <- {from}: {kind}"),
+            Self::Notified { node, notice, .. } => write!(f, "{node} notices: {notice:?}"),
+            Self::Done { node, what } => write!(f, "{what} of {}", Whom(*node)),
+        }
+    }
+}
+
+struct Whom(Option<usize>);
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(node) => node.fmt(f),
+            None => f.write_str("nobody"),
+        }
+    }
+}
