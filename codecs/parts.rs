@@ -16,6 +16,16 @@ pub(super) trait Put {
 
     /// Appends a value.
     fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Self::Error>;
+
+    /// Appends three. A format in which a tuple is its parts does it in one go.
+    fn put_three<A: Serialize, B: Serialize, C: Serialize>(
+        &mut self,
+        values: (&A, &B, &C),
+    ) -> Result<(), Self::Error> {
+        self.put(values.0)?;
+        self.put(values.1)?;
+        self.put(values.2)
+    }
 }
 
 /// Reads values, each after the last.
@@ -25,15 +35,23 @@ pub(super) trait Take {
 
     /// Takes a value from the front.
     fn take<T: DeserializeOwned>(&mut self) -> Result<T, Self::Error>;
+
+    /// Takes three. A format in which a tuple is its parts does it in one go.
+    fn take_three<A, B, C>(&mut self) -> Result<(A, B, C), Self::Error>
+    where
+        A: DeserializeOwned,
+        B: DeserializeOwned,
+        C: DeserializeOwned,
+    {
+        Ok((self.take()?, self.take()?, self.take()?))
+    }
 }
 
 pub(super) fn put_header<I: Serialize, P: Put>(
     header: &Header<I>,
     mut to: P,
 ) -> Result<(), P::Error> {
-    to.put(&header.src)?;
-    to.put(&header.src_incarnation.0)?;
-    to.put(&header.dst)?;
+    to.put_three((&header.src, &header.src_incarnation.0, &header.dst))?;
     to.put(&header.message.tag())?;
     match header.message.fields() {
         Fields::None => Ok(()),
@@ -48,9 +66,7 @@ pub(super) fn put_header<I: Serialize, P: Put>(
 pub(super) fn take_header<I: DeserializeOwned, T: Take>(
     mut from: T,
 ) -> Result<Header<I>, T::Error> {
-    let src = from.take()?;
-    let src_incarnation = Incarnation(from.take()?);
-    let dst = from.take()?;
+    let (src, src_incarnation, dst) = from.take_three()?;
     let tag = from.take()?;
     let fields = match Message::<I>::layout(tag) {
         Layout::None => Fields::None,
@@ -61,7 +77,7 @@ pub(super) fn take_header<I: DeserializeOwned, T: Take>(
         .ok_or_else(|| T::Error::custom("a message's fields do not fit its tag"))?;
     Ok(Header {
         src,
-        src_incarnation,
+        src_incarnation: Incarnation(src_incarnation),
         dst,
         message,
     })
@@ -71,10 +87,8 @@ pub(super) fn put_member<I: Serialize, P: Put>(
     member: &Member<I>,
     mut to: P,
 ) -> Result<(), P::Error> {
-    to.put(&member.id)?;
-    to.put(&member.incarnation.0)?;
     let tag = member.state.tag();
-    to.put(&tag)?;
+    to.put_three((&member.id, &member.incarnation.0, &tag))?;
     if State::tag_has_body(tag) {
         to.put(&Body)?;
     }
@@ -84,13 +98,15 @@ pub(super) fn put_member<I: Serialize, P: Put>(
 pub(super) fn take_member<I: DeserializeOwned, T: Take>(
     mut from: T,
 ) -> Result<Member<I>, T::Error> {
-    let id = from.take()?;
-    let incarnation = Incarnation(from.take()?);
-    let tag = from.take()?;
+    let (id, incarnation, tag) = from.take_three()?;
     if State::tag_has_body(tag) {
         let Body = from.take()?;
     }
-    Ok(Member::new(id, incarnation, State::from_tag(tag)))
+    Ok(Member::new(
+        id,
+        Incarnation(incarnation),
+        State::from_tag(tag),
+    ))
 }
 
 /// What follows the tag of a state from the future: written empty, read past in place.

@@ -36,7 +36,7 @@ impl<I: Serialize + DeserializeOwned> Codec<I> for PostcardCodec {
     type Error = PostcardError;
 
     fn encode_header(&mut self, header: &Header<I>, buf: &mut Vec<u8>) -> Result<(), Self::Error> {
-        parts::put_header(header, Appender(buf)).map_err(encode)
+        parts::put_header(header, buf).map_err(encode)
     }
 
     fn decode_header(&mut self, data: &mut &[u8]) -> Result<Header<I>, Self::Error> {
@@ -44,7 +44,7 @@ impl<I: Serialize + DeserializeOwned> Codec<I> for PostcardCodec {
     }
 
     fn encode_member(&mut self, member: &Member<I>, buf: &mut Vec<u8>) -> Result<(), Self::Error> {
-        parts::put_member(member, Appender(buf)).map_err(encode)
+        parts::put_member(member, buf).map_err(encode)
     }
 
     fn decode_member(&mut self, data: &mut &[u8]) -> Result<Member<I>, Self::Error> {
@@ -72,34 +72,69 @@ fn decode(reason: ::postcard::Error) -> PostcardError {
     PostcardError(Failure::Decode(reason))
 }
 
-struct Appender<'a>(&'a mut Vec<u8>);
-
-impl Put for Appender<'_> {
+impl Put for &mut Vec<u8> {
     type Error = ::postcard::Error;
 
+    #[inline]
     fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Self::Error> {
-        serialize_with_flavor(value, Appender(self.0))
+        let mut short = Short {
+            bytes: [0; SHORT_MAX],
+            len: 0,
+        };
+        match serialize_with_flavor(value, &mut short) {
+            Ok(()) => self.extend_from_slice(short.bytes.get(..short.len).unwrap_or_default()),
+            Err(_) => serialize_with_flavor(value, Long(self))?,
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put_three<A: Serialize, B: Serialize, C: Serialize>(
+        &mut self,
+        values: (&A, &B, &C),
+    ) -> Result<(), Self::Error> {
+        self.put(&values)
     }
 }
 
-impl Flavor for Appender<'_> {
+/// Takes what an identity and its neighbours usually have: bytes one by one, which a `Vec` would
+/// ask each time whether it must grow.
+struct Short {
+    bytes: [u8; SHORT_MAX],
+    len: usize,
+}
+
+const SHORT_MAX: usize = 64;
+
+impl Flavor for &mut Short {
     type Output = ();
 
     #[inline]
+    fn try_push(&mut self, byte: u8) -> ::postcard::Result<()> {
+        let place = self.bytes.get_mut(self.len);
+        *place.ok_or(::postcard::Error::SerializeBufferFull)? = byte;
+        self.len += 1;
+        Ok(())
+    }
+
+    fn finalize(self) -> ::postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes any length.
+struct Long<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Long<'_> {
+    type Output = ();
+
     fn try_push(&mut self, byte: u8) -> ::postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
-    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> ::postcard::Result<()> {
-        // Nearly all that comes here are integers. A copy of known length takes no call.
-        match *bytes {
-            [a] => self.0.push(a),
-            [a, b] => self.0.extend_from_slice(&[a, b]),
-            [a, b, c] => self.0.extend_from_slice(&[a, b, c]),
-            _ => self.0.extend_from_slice(bytes),
-        }
+        self.0.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -117,5 +152,14 @@ impl Take for Reader<'_, '_> {
         let (value, rest) = take_from_bytes(self.0)?;
         *self.0 = rest;
         Ok(value)
+    }
+
+    fn take_three<A, B, C>(&mut self) -> Result<(A, B, C), Self::Error>
+    where
+        A: DeserializeOwned,
+        B: DeserializeOwned,
+        C: DeserializeOwned,
+    {
+        self.take()
     }
 }

@@ -42,6 +42,12 @@ pub trait BroadcastHandler<I> {
 }
 
 /// Which broadcasts a newer one makes obsolete.
+///
+/// News is compared with each broadcast that waits to be sent. That many are compared because of
+/// one datagram at most as wait at its beginning, or 16,384 if that is more: what else is in it
+/// is spread all the same, and what it makes obsolete then waits on until it was sent often
+/// enough. So this saves room in packets; it is no promise that nothing obsolete is sent, and the
+/// [handler](BroadcastHandler) of whoever receives that must recognise it.
 pub trait Invalidates {
     /// Whether `other`, which still waits to be sent, need not be sent any more.
     fn invalidates(&self, other: &Self) -> bool;

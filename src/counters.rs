@@ -82,8 +82,6 @@ counters! {
     probes_failed,
     /// Probes for which others were asked.
     probes_indirect,
-    /// Probes that could not be judged, since timers came late or out of order.
-    probes_restarted,
     /// Acknowledgements that matched no probe.
     acks_unmatched,
     /// Requests to probe for somebody, or to pass on an answer, that were refused.

@@ -52,8 +52,8 @@ pub enum Notice<T> {
     MemberUp(T),
     /// A member was declared failed, or left.
     MemberDown(T),
-    /// A member has a new identity (same address). Precedes `MemberUp` and `MemberDown`, which
-    /// only follow if that changed too.
+    /// A member, of which a `MemberUp` was told once, has a new identity (same address). Precedes
+    /// `MemberUp` and `MemberDown`, which only follow if that changed too.
     Rename {
         /// Who it was.
         before: T,
@@ -87,9 +87,6 @@ pub enum Notice<T> {
     },
     /// A member acknowledged that we leave.
     LeaveAcked(T),
-    /// A probe could not be judged, since timers came late or out of order; a fresh one was
-    /// started.
-    ProbeRestarted,
 }
 
 impl<'a, I: Clone> Notice<&'a I> {
@@ -117,7 +114,6 @@ impl<'a, I: Clone> Notice<&'a I> {
                 theirs: own(theirs),
             },
             Self::LeaveAcked(id) => Notice::LeaveAcked(own(id)),
-            Self::ProbeRestarted => Notice::ProbeRestarted,
         }
     }
 }

@@ -3,9 +3,9 @@
 use alloc::collections::BinaryHeap;
 use core::{cmp::Ordering, time::Duration};
 
-use crate::{Incarnation, ProbeNumber};
+use crate::Incarnation;
 
-/// Tells the timers of the present connection state from those of a former one.
+/// Tells timers that are awaited from those that are not any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TimerToken(pub(crate) u32);
 
@@ -42,17 +42,13 @@ impl Epoch {
 pub enum Timer<I> {
     /// A protocol period begins: judge the last probe, start the next.
     Probe {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which period.
-        cycle: u32,
     },
     /// A probe was not answered in `probe_rtt`: ask others to probe.
     IndirectProbe {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which period.
-        cycle: u32,
     },
     /// A suspicion was not refuted in time.
     Suspicion {
@@ -68,33 +64,25 @@ pub enum Timer<I> {
         /// Which turn of this task.
         turn: u32,
     },
-    /// The member that told us we are down did not answer whether it means it.
+    /// The member that told us we are down had its time to say whether it means it.
     UndeadCheck {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// The ping it should have answered.
-        number: ProbeNumber,
     },
     /// Time to gossip what waits to be sent.
     Gossip {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which turn of this task.
-        turn: u32,
     },
     /// Time to announce ourselves to active members.
     Announce {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which turn of this task.
-        turn: u32,
     },
     /// Time to announce ourselves to down members.
     AnnounceDown {
-        /// Of which connection state.
+        /// Which one.
         token: TimerToken,
-        /// Which turn of this task.
-        turn: u32,
     },
 }
 

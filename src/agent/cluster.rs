@@ -74,8 +74,9 @@ impl<I: Identity> Cluster<I> {
     ///
     /// # Errors
     ///
-    /// [`CommandError::WrongAddr`], [`NotAMember`](CommandError::NotAMember) or
-    /// [`Stopped`](CommandError::Stopped).
+    /// [`CommandError::WrongAddr`], [`NotAMember`](CommandError::NotAMember),
+    /// [`Refused`](CommandError::Refused) or [`TooBig`](CommandError::TooBig) when the codec cannot
+    /// put an identity with this address into a packet, or [`Stopped`](CommandError::Stopped).
     pub async fn announce(&self, to: SocketAddr) -> Result<(), CommandError> {
         self.ask(|reply| Command::Announce { to, reply }).await?
     }
@@ -84,8 +85,9 @@ impl<I: Identity> Cluster<I> {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Config`] with the rule that is broken, or
-    /// [`Stopped`](CommandError::Stopped). The present settings stay.
+    /// [`CommandError::Config`] with the rule that is broken, [`TooBig`](CommandError::TooBig) when
+    /// our identity does not fit the new packet size, or [`Stopped`](CommandError::Stopped). The
+    /// present settings stay.
     pub async fn set_config(&self, config: Config) -> Result<(), CommandError> {
         let config = Box::new(config);
         self.ask(|reply| Command::SetConfig { config, reply })

@@ -2,6 +2,7 @@
 //!
 //! A turn: wait for anything; take everything that is there, up to named bounds; hand it to the
 //! engine, commands first, then packets, then timers; publish what changed; send what came out.
+//! A timer that is due waits for all packets that are there: they came before it.
 
 use alloc::{boxed::Box, string::ToString, sync::Arc, vec::Vec};
 use core::{
@@ -120,6 +121,7 @@ where
         self.handle_commands(leavers);
         self.handle_received();
         self.handle_packets().await;
+        self.catch_up().await;
         self.handle_timers().await;
         self.handle_found();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
@@ -202,6 +204,22 @@ where
         }
     }
 
+    /// Handles the packets that arrived before a timer that is due now. After a stall there may be
+    /// many, and an answer among them must not come too late for having waited.
+    async fn catch_up(&mut self) {
+        for _ in 0..BATCHES_MAX {
+            self.outputs.now = self.inputs.now();
+            let deadline = self.outputs.timers.next_deadline();
+            let is_due = deadline.is_some_and(|deadline| deadline <= self.outputs.now);
+            if !is_due || !self.inputs.take_more().await {
+                break;
+            }
+            self.handle_received();
+            self.handle_packets().await;
+        }
+        self.handle_received();
+    }
+
     async fn handle_timers(&mut self) {
         self.outputs.now = self.inputs.now();
         for _ in 0..TIMERS_MAX {
@@ -222,5 +240,8 @@ fn answer<R>(reply: oneshot::Sender<R>, result: R) {
     let _ = reply.send(result);
 }
 
+/// The most batches of packets handled before timers that are due: more than sockets hold, as a
+/// rule, but an end to it.
+const BATCHES_MAX: usize = 128;
 /// The most timers handled in one turn.
 const TIMERS_MAX: usize = 256;

@@ -101,7 +101,8 @@ pub enum CommandError {
     Stopped,
     /// It left, or was declared down and cannot come back: nobody listens to it.
     NotAMember,
-    /// The broadcast is larger than what a packet has room for. It was not kept.
+    /// What was given is larger than what a packet has room for, and was not taken: a broadcast;
+    /// or, with a smaller packet size in new settings, our identity; or whom to announce to.
     TooBig {
         /// How many bytes it takes.
         len: usize,

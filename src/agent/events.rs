@@ -109,8 +109,7 @@ impl<I> Event<I> {
             OwnedNotification::AddrConflict { ours, theirs } => Self::AddrConflict { ours, theirs },
             OwnedNotification::IncarnationRaised(_)
             | OwnedNotification::MemberForgotten(_)
-            | OwnedNotification::LeaveAcked(_)
-            | OwnedNotification::ProbeRestarted => return None,
+            | OwnedNotification::LeaveAcked(_) => return None,
         })
     }
 

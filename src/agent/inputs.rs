@@ -10,7 +10,7 @@ use core::{
 use std::{io, time::Instant};
 
 use futures::Stream;
-use smol::{Timer, channel::Receiver};
+use smol::{Timer, channel::Receiver, future::poll_once};
 
 use super::{
     cluster::Command,
@@ -92,14 +92,30 @@ impl<T: Transport> Inputs<T> {
             })
             .await;
         }
+        self.note_received();
+        if !has_waited {
+            // There is always something: let the executor's other tasks have their turn, too.
+            smol::future::yield_now().await;
+        }
+    }
+
+    /// Takes packets that are there already, in the place of those before. Returns whether there
+    /// are any.
+    pub(super) async fn take_more(&mut self) -> bool {
+        self.packets.clear();
+        if self.recv_pause.until.is_some() {
+            return false;
+        }
+        self.received = poll_once(self.transport.recv(&mut self.packets)).await;
+        self.note_received();
+        !self.packets.is_empty()
+    }
+
+    fn note_received(&mut self) {
         match &self.received {
             Some(Ok(())) => self.recv_pause = RecvPause::default(),
             Some(Err(_)) => self.recv_pause.grow(self.started.elapsed()),
             None => {}
-        }
-        if !has_waited {
-            // There is always something: let the executor's other tasks have their turn, too.
-            smol::future::yield_now().await;
         }
     }
 

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::table::growth;
+use super::{buckets::Buckets, table::growth};
 
 /// Names an item while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,20 +60,13 @@ struct Item<T> {
     next: Option<ItemId>,
 }
 
-/// Items of one length, sent equally often, in the order in which they came.
-struct Bucket {
-    len: u16,
-    head: ItemId,
-    tail: ItemId,
-}
-
 pub(super) struct Backlog<T> {
     framing: Framing,
     items: Slab<Item<T>>,
     /// What all items take, with their framing.
     size: usize,
-    /// By times sent; within, buckets from the longest to the shortest.
-    levels: Vec<Vec<Bucket>>,
+    /// By times sent.
+    levels: Vec<Buckets>,
     /// Taken for the present datagram.
     taken: Vec<ItemId>,
 }
@@ -105,19 +98,21 @@ impl<T> Backlog<T> {
     /// Adds an item of 1 to 65,535 bytes.
     pub(super) fn add(&mut self, subject: T, bytes: &[u8]) -> ItemId {
         self.size += bytes.len() + self.framing.overhead();
-        let bytes = SmallVec::from_slice(bytes);
-        let item = Item {
-            subject,
-            bytes,
-            sent: 0,
-            prev: None,
-            next: None,
-        };
         if self.items.len() == self.items.capacity() {
             self.items.reserve_exact(growth(self.items.len()));
         }
-        let id = ItemId::from_key(self.items.insert(item));
-        self.link(id);
+        let id = ItemId::from_key(self.items.vacant_key());
+        let prev = level(&mut self.levels, 0).join(bytes.len(), id);
+        self.items.insert(Item {
+            subject,
+            bytes: SmallVec::from_slice(bytes),
+            sent: 0,
+            prev,
+            next: None,
+        });
+        if let Some(prev) = prev {
+            self.items[prev.key()].next = Some(id);
+        }
         id
     }
 
@@ -162,12 +157,7 @@ impl<T> Backlog<T> {
 
     /// Removes an item of those that were sent most often.
     pub(super) fn evict(&mut self) -> Option<T> {
-        let last = self
-            .levels
-            .iter()
-            .rev()
-            .find_map(|level| level.last())?
-            .tail;
+        let last = self.levels.iter().rev().find_map(Buckets::last)?;
         Some(self.remove(last))
     }
 
@@ -183,11 +173,11 @@ impl<T> Backlog<T> {
     /// Removes what is longer than `len`.
     pub(super) fn remove_larger(&mut self, len: usize, mut removed: impl FnMut(T)) {
         for level in 0..self.levels.len() {
-            while let Some(largest) = self.levels[level].first() {
-                if usize::from(largest.len) <= len {
+            while let Some(largest) = self.levels[level].longest(usize::MAX) {
+                if self.items[largest.key()].bytes.len() <= len {
                     break;
                 }
-                removed(self.remove(largest.head));
+                removed(self.remove(largest));
             }
         }
     }
@@ -209,10 +199,10 @@ impl<T> Backlog<T> {
         }
         for level in 0..self.levels.len() {
             while taken.len() < fill.items_max {
-                let Some(id) = self.first_that_fits(level, fill.room) else {
+                let Some(head) = self.first_that_fits(level, fill.room) else {
                     break;
                 };
-                self.take(id, buf, &mut fill, &mut taken);
+                self.take_run(head, buf, &mut fill, &mut taken);
             }
         }
         let count = taken.len();
@@ -225,8 +215,8 @@ impl<T> Backlog<T> {
 
     /// Treats the item that goes next as sent: it is too large for where it should have gone.
     pub(super) fn pass_over(&mut self, transmissions: u8, spent: impl FnMut(T)) {
-        let next = self.levels.iter().find_map(|level| level.first());
-        if let Some(id) = next.map(|bucket| bucket.head) {
+        let mut levels = self.levels.iter();
+        if let Some(id) = levels.find_map(|level| level.longest(usize::MAX)) {
             self.count_as_sent(id, transmissions, spent);
         }
     }
@@ -249,20 +239,44 @@ impl<T> Backlog<T> {
 
     fn take(&mut self, id: ItemId, buf: &mut Vec<u8>, fill: &mut Fill, taken: &mut Vec<ItemId>) {
         self.unlink(id);
-        let bytes = &self.items[id.key()].bytes;
-        if self.framing == Framing::Length {
-            buf.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
-        }
-        buf.extend_from_slice(bytes);
-        fill.room -= bytes.len() + self.framing.overhead();
+        put(&self.items[id.key()].bytes, self.framing, buf);
+        fill.room -= self.items[id.key()].bytes.len() + self.framing.overhead();
         taken.push(id);
     }
 
+    /// Takes the first item of a bucket, and those behind it as far as they fit, too.
+    fn take_run(
+        &mut self,
+        head: ItemId,
+        buf: &mut Vec<u8>,
+        fill: &mut Fill,
+        taken: &mut Vec<ItemId>,
+    ) {
+        let Item {
+            sent, ref bytes, ..
+        } = self.items[head.key()];
+        let len = bytes.len();
+        let size = len + self.framing.overhead();
+        let mut next = Some(head);
+        while let Some(id) = next
+            && size <= fill.room
+            && taken.len() < fill.items_max
+        {
+            let item = &self.items[id.key()];
+            put(&item.bytes, self.framing, buf);
+            next = item.next;
+            fill.room -= size;
+            taken.push(id);
+        }
+        self.levels[usize::from(sent)].behead(len, next);
+        if let Some(next) = next {
+            self.items[next.key()].prev = None;
+        }
+    }
+
     fn first_that_fits(&self, level: usize, room: usize) -> Option<ItemId> {
-        let level = &self.levels[level];
-        let overhead = self.framing.overhead();
-        let first = level.partition_point(|bucket| usize::from(bucket.len) + overhead > room);
-        level.get(first).map(|bucket| bucket.head)
+        let len_max = room.checked_sub(self.framing.overhead())?;
+        self.levels[level].longest(len_max)
     }
 
     /// Puts an unlinked item back, or drops it when it was sent often enough.
@@ -283,49 +297,38 @@ impl<T> Backlog<T> {
     }
 
     fn link(&mut self, id: ItemId) {
-        let item = &self.items[id.key()];
-        let (level, len) = (usize::from(item.sent), item.bytes.len() as u16);
-        if self.levels.len() <= level {
-            self.levels.resize_with(level + 1, Vec::new);
-        }
-        let level = &mut self.levels[level];
-        let place = level.partition_point(|bucket| bucket.len > len);
-        match level.get_mut(place) {
-            Some(bucket) if bucket.len == len => {
-                let before = core::mem::replace(&mut bucket.tail, id);
-                self.items[before.key()].next = Some(id);
-                self.items[id.key()].prev = Some(before);
-            }
-            _ => level.insert(
-                place,
-                Bucket {
-                    len,
-                    head: id,
-                    tail: id,
-                },
-            ),
+        let item = &mut self.items[id.key()];
+        item.next = None;
+        item.prev = level(&mut self.levels, item.sent).join(item.bytes.len(), id);
+        if let Some(prev) = item.prev {
+            self.items[prev.key()].next = Some(id);
         }
     }
 
     fn unlink(&mut self, id: ItemId) {
         let item = &mut self.items[id.key()];
         let (prev, next) = (item.prev.take(), item.next.take());
-        let (level, len) = (usize::from(item.sent), item.bytes.len() as u16);
+        self.levels[usize::from(item.sent)].leave(item.bytes.len(), prev, next);
         if let Some(prev) = prev {
             self.items[prev.key()].next = next;
         }
         if let Some(next) = next {
             self.items[next.key()].prev = prev;
         }
-        let level = &mut self.levels[level];
-        let place = level.partition_point(|bucket| bucket.len > len);
-        match (prev, next) {
-            (None, None) => {
-                level.remove(place);
-            }
-            (None, Some(next)) => level[place].head = next,
-            (Some(prev), None) => level[place].tail = prev,
-            (Some(_), Some(_)) => {}
-        }
     }
+}
+
+fn level(levels: &mut Vec<Buckets>, sent: u8) -> &mut Buckets {
+    let sent = usize::from(sent);
+    if levels.len() <= sent {
+        levels.resize_with(sent + 1, Buckets::default);
+    }
+    &mut levels[sent]
+}
+
+fn put(bytes: &[u8], framing: Framing, buf: &mut Vec<u8>) {
+    if framing == Framing::Length {
+        buf.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
+    }
+    buf.extend_from_slice(bytes);
 }

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use core::error;
 
-use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames, table::Draw};
+use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames};
 use crate::{
     BroadcastHandler, Codec, Error, Identity, Invalidates, Message, Periodic, Runtime, Timer,
+    TimerToken,
 };
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -14,10 +15,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ///
     /// # Errors
     ///
-    /// [`Error::Undead`] after leaving or being declared down; [`Error::Encode`].
+    /// [`Error::Undead`] after leaving or being declared down.
     pub fn gossip<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
         self.refuse_if_undead()?;
-        self.gossip_to(self.config.num_indirect_probes, runtime)
+        self.gossip_to(self.config.num_indirect_probes, runtime);
+        Ok(())
     }
 
     /// Sends waiting custom broadcasts now, and no updates, to
@@ -26,11 +28,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ///
     /// # Errors
     ///
-    /// [`Error::Undead`] after leaving or being declared down; [`Error::Encode`].
+    /// [`Error::Undead`] after leaving or being declared down.
     pub fn broadcast<R: Runtime<I>>(&mut self, runtime: &mut R) -> Result<(), I, C> {
         self.refuse_if_undead()?;
         let count = self.config.num_indirect_probes;
-        self.send_to_random(&Message::Broadcast, count, Empty::Skip, runtime)
+        self.send_to_random(&Message::Broadcast, count, Empty::Skip, runtime);
+        Ok(())
     }
 
     /// Offers data of our own to the handler and, if that calls it news, spreads it. Returns
@@ -38,13 +41,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyBroadcast`]; [`Error::TooBigToSend`] when no packet would ever hold it;
-    /// [`Error::CustomBroadcast`] when the handler refuses it.
+    /// [`Error::Undead`] after leaving or being declared down; [`Error::EmptyBroadcast`];
+    /// [`Error::TooBigToSend`] when no packet would ever hold it; [`Error::CustomBroadcast`] when
+    /// the handler refuses it.
     pub fn add_broadcast<R: Runtime<I>>(
         &mut self,
         data: &[u8],
         runtime: &mut R,
     ) -> Result<bool, I, C> {
+        self.refuse_if_undead()?;
         if data.is_empty() {
             return Err(Error::EmptyBroadcast);
         }
@@ -61,6 +66,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .map_err(Error::CustomBroadcast)?;
         let is_news = key.is_some();
         if let Some(key) = key {
+            self.drop_obsolete(&key);
             self.spread_broadcast(key, data);
             self.arm_gossip(runtime);
         }
@@ -74,10 +80,17 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         sender: &I,
     ) -> core::result::Result<(), Box<dyn error::Error + Send + Sync>> {
         let mut outcome = Ok(());
+        // One is compared with all that wait, however many the user allows.
+        let mut comparisons = self.broadcasts.len().max(COMPARISONS_MAX);
         for data in broadcasts {
             match self.handler.receive_item(data, Some(sender)) {
                 Ok(Some(key)) => {
                     self.counters.broadcasts_applied += 1;
+                    let waiting = self.broadcasts.len();
+                    if waiting <= comparisons {
+                        comparisons -= waiting;
+                        self.drop_obsolete(&key);
+                    }
                     self.spread_broadcast(key, data);
                 }
                 Ok(None) => self.counters.broadcasts_stale += 1,
@@ -90,9 +103,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         outcome
     }
 
-    fn spread_broadcast(&mut self, key: H::Key, data: &[u8]) {
+    fn drop_obsolete(&mut self, key: &H::Key) {
         self.broadcasts
             .remove_where(|waiting| key.invalidates(waiting));
+    }
+
+    fn spread_broadcast(&mut self, key: H::Key, data: &[u8]) {
         if data.len() > self.item_max(Framing::Length) {
             // Others have shorter identities, and room for it.
             self.counters.broadcasts_evicted += 1;
@@ -110,30 +126,22 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let Some(task) = self.gossip_task() else {
             return;
         };
-        if !self.tasks.gossips {
-            self.tasks.gossips = true;
-            self.tasks.gossip = self.tasks.gossip.wrapping_add(1);
-            let timer = Timer::Gossip {
-                token: self.token,
-                turn: self.tasks.gossip,
-            };
-            runtime.submit_after(timer, task.every);
+        if let Some(token) = self.tasks.gossip.set() {
+            runtime.submit_after(Timer::Gossip { token }, task.every);
         }
     }
 
-    pub(super) fn on_gossip_timer<R: Runtime<I>>(&mut self, turn: u32, runtime: &mut R) {
-        if !self.tasks.gossips || turn != self.tasks.gossip {
+    pub(super) fn on_gossip_timer<R: Runtime<I>>(&mut self, token: TimerToken, runtime: &mut R) {
+        if !self.tasks.gossip.goes_off(token) {
             return;
         }
-        self.tasks.gossips = false;
         let Some(task) = self.gossip_task() else {
             return;
         };
         if self.is_undead() {
             self.hand_over(task.members, runtime);
         } else {
-            self.send_to_random(&Message::Gossip, task.members, Empty::Skip, runtime)
-                .ok();
+            self.send_to_random(&Message::Gossip, task.members, Empty::Skip, runtime);
         }
     }
 
@@ -154,15 +162,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     fn has_departure_to_hand_over(&self) -> bool {
-        self.own_item.is_some() && self.table.num_active() > 0
+        self.own_item.is_some() && (self.table.num_active() > 0 || !self.announced.is_empty())
     }
 
-    pub(super) fn gossip_to<R: Runtime<I>>(
-        &mut self,
-        count: usize,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        self.send_to_random(&Message::Gossip, count, Empty::Send, runtime)
+    pub(super) fn gossip_to<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
+        self.send_to_random(&Message::Gossip, count, Empty::Send, runtime);
     }
 
     fn send_to_random<R: Runtime<I>>(
@@ -171,19 +175,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         count: usize,
         empty: Empty,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
-        let mut draw = Draw::default();
+    ) {
+        let mut draw = self.table.drawing(&mut self.rng);
         for _ in 0..count {
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+            let Some(slot) = self.table.draw(&mut draw) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();
-            let items = self.compose(&to, message.clone(), runtime)?;
-            if items > 0 || empty == Empty::Send {
+            let composed = self.compose(&to, message.clone(), runtime);
+            if composed.is_ok_and(|items| items > 0 || empty == Empty::Send) {
                 self.transmit(&to, runtime);
             }
         }
-        Ok(())
     }
 
     pub(super) fn refuse_if_undead(&self) -> Result<(), I, C> {
@@ -194,6 +197,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 }
+
+/// How many comparisons of received broadcasts with those that wait one datagram may cost: it may
+/// hold hundreds, and over a thousand wait.
+const COMPARISONS_MAX: usize = 1 << 14;
 
 /// What to do with a packet that carries nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -9,20 +9,15 @@ pub(super) struct Challenges<I>(Recent<Challenge<I>, CHALLENGES_MAX>);
 /// How many can be under way; beyond it the oldest is given up.
 const CHALLENGES_MAX: usize = 64;
 
-pub(super) struct Challenge<I> {
+struct Challenge<I> {
     joiner: I,
     number: ProbeNumber,
-    wanted: Wanted,
-}
-
-/// What the challenged datagram was about.
-#[derive(Clone, Copy)]
-enum Wanted {
-    /// To join: gets a Feed.
-    Feed,
-    /// To feed us: is asked for its Feed again.
-    ToFeed,
-    Nothing,
+    /// It announced itself: gets a Feed.
+    gets_feed: bool,
+    /// It fed us: is asked for its Feed again.
+    is_asked_for_feed: bool,
+    /// Whether the last that it said made us ping it.
+    was_pinged: bool,
 }
 
 impl<I: Identity> Challenges<I> {
@@ -41,7 +36,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// # Errors
     ///
     /// [`Error::Undead`] after leaving or being declared down; [`Error::SameIdentity`] when `dst`
-    /// is ourselves; [`Error::Encode`].
+    /// is ourselves; [`Error::Encode`] or [`Error::TooBigToSend`] when the codec cannot put `dst`
+    /// into a packet.
     pub fn announce<R: Runtime<I>>(&mut self, dst: I, runtime: &mut R) -> Result<(), I, C> {
         self.refuse_if_undead()?;
         if dst == self.identity {
@@ -55,36 +51,55 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         dst: I,
         runtime: &mut R,
     ) -> Result<(), I, C> {
-        self.send(&dst, Message::Announce, runtime)?;
-        self.announced.take(|known| *known == dst);
-        self.announced.push(dst);
+        self.try_send(&dst, Message::Announce, runtime)?;
+        // Anybody could say to be the one that lives somewhere.
+        if dst.names_member() {
+            self.announced.take(|known| *known == dst);
+            self.announced.push(dst);
+        }
         Ok(())
     }
 
-    /// Pings a stranger, with nothing attached: its address may be somebody else's.
-    pub(super) fn challenge<R: Runtime<I>>(
-        &mut self,
-        header: &Header<I>,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
-        let wanted = match header.message {
-            Message::Announce => Wanted::Feed,
-            Message::Feed => Wanted::ToFeed,
-            _ => Wanted::Nothing,
-        };
-        let joiner = header.src.clone();
-        // Not the next one: whoever forges an address could tell that from its own challenge.
-        let number = ProbeNumber(self.rng.u8(..));
-        self.send_bare(&joiner, Message::Ping(number), runtime)?;
-        self.challenges
+    /// A stranger speaks whose address may be somebody else's. It is pinged, with nothing attached
+    /// and under one number until it acknowledges: what is forged in its name must not spoil its
+    /// proof. If it pings us it gets an Ack, so that it can prove us, too.
+    ///
+    /// What it may have said because of our ping does not make us ping again: two that answer
+    /// each other's pings with anything but an Ack would never stop.
+    pub(super) fn challenge<R: Runtime<I>>(&mut self, header: &Header<I>, runtime: &mut R) {
+        let joiner = &header.src;
+        match header.message {
+            Message::Ack(_) => return,
+            Message::Ping(number) => self.send_bare(joiner, Message::Ack(number), runtime),
+            _ => {}
+        }
+        let announces = header.message == Message::Announce;
+        let feeds = header.message == Message::Feed;
+        let known = self
+            .challenges
             .0
-            .take(|challenge| challenge.joiner == joiner);
-        self.challenges.0.push(Challenge {
-            joiner,
-            number,
-            wanted,
-        });
-        Ok(())
+            .find_mut(|challenge| challenge.joiner == *joiner);
+        let number = if let Some(challenge) = known {
+            challenge.gets_feed |= announces;
+            challenge.is_asked_for_feed |= feeds;
+            challenge.was_pinged = announces || feeds || !challenge.was_pinged;
+            if !challenge.was_pinged {
+                return;
+            }
+            challenge.number
+        } else {
+            // Not the next one: whoever forges an address could tell that from its own challenge.
+            let number = ProbeNumber(self.rng.u8(..));
+            self.challenges.0.push(Challenge {
+                joiner: joiner.clone(),
+                number,
+                gets_feed: announces,
+                is_asked_for_feed: feeds,
+                was_pinged: true,
+            });
+            number
+        };
+        self.send_bare(joiner, Message::Ping(number), runtime);
     }
 
     /// Whether this is the answer to a challenge.
@@ -109,11 +124,14 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .challenges
             .0
             .take(|challenge| challenge.number == number && challenge.joiner == *sender);
-        match answered.as_ref().map(|challenge| challenge.wanted) {
-            Some(Wanted::Feed) => self.send(sender, Message::Feed, runtime).ok(),
-            Some(Wanted::ToFeed) => self.announce_to(sender.clone(), runtime).ok(),
-            Some(Wanted::Nothing) | None => None,
-        };
+        if let Some(challenge) = &answered {
+            if challenge.gets_feed {
+                self.send(sender, Message::Feed, runtime);
+            }
+            if challenge.is_asked_for_feed {
+                self.announce_to(sender.clone(), runtime).ok();
+            }
+        }
         answered.is_some()
     }
 }

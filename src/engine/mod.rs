@@ -4,6 +4,8 @@
 
 mod age_list;
 mod backlog;
+mod buckets;
+mod draw;
 mod forget;
 mod gossip;
 mod join;
@@ -39,7 +41,7 @@ use self::{
 };
 use crate::{
     BroadcastHandler, Codec, Config, Counters, Epoch, Error, Header, Identity, Incarnation, Member,
-    Message, NoCustomBroadcast, Runtime, Timer, TimerToken,
+    NoCustomBroadcast, Runtime, Timer,
 };
 
 /// What an input of an engine with the codec `C` returns.
@@ -65,20 +67,21 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// # Timers
 ///
 /// Each submitted timer is to be handed back once, after the given time. Delivering one late,
-/// twice or out of order is harmless: what is not expected any more is ignored, and a probe that
-/// cannot be judged is replaced by a fresh one, which
-/// [`Notice::ProbeRestarted`](crate::Notice::ProbeRestarted) tells.
+/// twice or out of order is harmless: what is not expected any more is ignored, and a late one
+/// stretches the period that it belongs to, so that whoever is probed has its full time. How many
+/// are under way is bounded: one of each kind, whatever others make us do, and a few suspicions for
+/// each member.
 ///
 /// | timer | submitted | when it is due |
 /// | --- | --- | --- |
-/// | [`Probe`](Timer::Probe) | once Connected, then by each | judges a probe, sends the next Ping |
-/// | [`IndirectProbe`](Timer::IndirectProbe) | with each Ping | sends PingReqs, if there was no Ack |
+/// | [`Probe`](Timer::Probe) | once Connected, then by `IndirectProbe` | judges a probe, sends the next Ping |
+/// | [`IndirectProbe`](Timer::IndirectProbe) | by `Probe` | sends PingReqs, if there was no Ack |
 /// | [`Suspicion`](Timer::Suspicion) | with each suspicion | declares Down, may send TurnUndead |
 /// | [`Forget`](Timer::Forget) | while a member is down | forgets who is down for long enough |
 /// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |
 /// | [`Announce`](Timer::Announce) | while Connected | announces to active members |
 /// | [`AnnounceDown`](Timer::AnnounceDown) | unless Undead | announces to down members |
-/// | [`UndeadCheck`](Timer::UndeadCheck) | after a TurnUndead | gives up asking its sender |
+/// | [`UndeadCheck`](Timer::UndeadCheck) | after a TurnUndead | judges what its sender said since |
 ///
 /// # Order of outputs
 ///
@@ -125,13 +128,12 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     broadcasts: Backlog<H::Key>,
 
     connection: Connection,
-    token: TimerToken,
     epoch: Epoch,
     tasks: Tasks,
     prober: Prober<I>,
-    undead_check: Option<UndeadCheck<I>>,
+    undead_check: UndeadCheck<I>,
     departure: Departure<I>,
-    /// The last ones we announced ourselves to that did not answer yet.
+    /// The last members we announced ourselves to by name that did not answer yet.
     announced: Recent<I, ANNOUNCED_MAX>,
     challenges: Challenges<I>,
     sweep: Sweep,
@@ -226,11 +228,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             own_item: None,
             broadcasts: Backlog::new(Framing::Length),
             connection: Connection::Disconnected,
-            token: TimerToken::default(),
             epoch: Epoch::default(),
             tasks: Tasks::default(),
             prober: Prober::new(),
-            undead_check: None,
+            undead_check: UndeadCheck::new(),
             departure: Departure::new(),
             announced: Recent::new(),
             challenges: Challenges::new(),
@@ -266,7 +267,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// [`Error::DataTooBig`], [`Error::Decode`], [`Error::MalformedPacket`],
     /// [`Error::DataFromOurselves`]: nothing of the datagram was believed.
     /// [`Error::CustomBroadcast`]: everything else in it was. Each is counted; so is what is
-    /// dropped without an error, such as a datagram for somebody else.
+    /// dropped without an error, such as a datagram for somebody else, and an answer that cannot
+    /// be sent since the codec cannot write its receiver's identity.
     pub fn handle_data<R: Runtime<I>>(&mut self, data: &[u8], runtime: &mut R) -> Result<(), I, C> {
         self.handle_data_if(data, |_| true, runtime)
     }
@@ -310,25 +312,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 self.on_suspicion_timer(&id, incarnation, epoch, runtime);
             }
             Timer::Forget { turn } => self.on_forget_timer(turn, runtime),
-            Timer::Probe { token, cycle } if token == self.token => {
-                self.on_probe_timer(cycle, runtime);
-            }
-            Timer::IndirectProbe { token, cycle } if token == self.token => {
-                self.on_indirect_probe_timer(cycle, runtime);
-            }
-            Timer::UndeadCheck { token, number } if token == self.token => {
-                self.on_undead_check_timer(number);
-            }
-            Timer::Gossip { token, turn } if token == self.token => {
-                self.on_gossip_timer(turn, runtime);
-            }
-            Timer::Announce { token, turn } if token == self.token => {
-                self.on_announce_timer(turn, runtime);
-            }
-            Timer::AnnounceDown { token, turn } if token == self.token => {
-                self.on_announce_down_timer(turn, runtime);
-            }
-            _ => {}
+            Timer::Probe { token } => self.on_probe_timer(token, runtime),
+            Timer::IndirectProbe { token } => self.on_indirect_probe_timer(token, runtime),
+            Timer::UndeadCheck { token } => self.on_undead_check_timer(token, runtime),
+            Timer::Gossip { token } => self.on_gossip_timer(token, runtime),
+            Timer::Announce { token } => self.on_announce_timer(token, runtime),
+            Timer::AnnounceDown { token } => self.on_announce_down_timer(token, runtime),
         }
         self.arm_gossip(runtime);
     }
@@ -357,7 +346,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.trim(runtime);
         self.restart_sweep(runtime);
         self.transmissions.for_members = 0;
-        self.leave_connection();
+        self.prober.drop_probe();
+        self.cancel_tasks();
         self.restart_tasks(runtime);
         Ok(())
     }
@@ -367,13 +357,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !identity.names_member() {
             return Err(Error::NamelessIdentity);
         }
-        // The largest header: one that names three members.
-        let number = self.prober.number();
-        let largest = Message::PingReq {
-            target: identity.clone(),
-            number,
-        };
-        self.put_header(identity, largest)
+        self.check_sendable(identity)
     }
 
     fn is_undead(&self) -> bool {

@@ -59,7 +59,7 @@ impl<I: Identity> FormerIdentities<I> {
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
-    /// Takes another identity. Others hear that the former one is down, and of the new one.
+    /// Takes another identity, and gossips that. Others hear that the former one is down, and of the new one.
     ///
     /// Also brings back an engine that left or was declared down. If the address is the same, the
     /// new identity must win the conflict, or nobody will believe it.
@@ -78,7 +78,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         self.check_identity(&identity)?;
         self.adopt(identity, runtime);
-        self.gossip_to(self.config.num_indirect_probes, runtime)
+        self.gossip_to(self.config.num_indirect_probes, runtime);
+        Ok(())
     }
 
     /// Comes back, after leaving or being declared down, under the same identity.
@@ -107,29 +108,30 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         runtime: &mut R,
     ) {
         let is_stale = update.incarnation < self.incarnation;
-        match update.state {
-            State::Suspect | State::Down if aftermath.is_renewed => {
+        match (update.state, update.incarnation.next()) {
+            (State::Suspect | State::Down, _) if aftermath.is_renewed => {
                 self.counters.claims_ignored += 1;
             }
-            State::Suspect | State::Down if is_stale => aftermath.heard_stale_claim = true,
-            State::Suspect => {
+            (State::Suspect | State::Down, _) if is_stale => aftermath.heard_stale_claim = true,
+            (State::Suspect, Some(next)) => {
                 aftermath.news_about_ourselves = true;
-                match update.incarnation.next() {
-                    Some(next) => self.refute(next),
-                    // There is no incarnation left to refute with.
-                    None => {
-                        aftermath.is_renewed = true;
-                        self.renew_or_give_up(None, runtime);
-                    }
-                }
+                self.refute(next);
             }
-            State::Down if teller.has_say => {
+            // With no incarnation left to refute with, a Suspect is as final as a Down.
+            (State::Suspect | State::Down, _) if !teller.has_say => {
+                self.counters.claims_ignored += 1;
+            }
+            (State::Suspect, None) => {
+                aftermath.news_about_ourselves = true;
+                aftermath.is_renewed = true;
+                self.renew_or_give_up(None, runtime);
+            }
+            (State::Down, _) => {
                 aftermath.news_about_ourselves = true;
                 aftermath.is_renewed = true;
                 self.declared_down(teller.id, runtime);
             }
-            State::Down => self.counters.claims_ignored += 1,
-            State::Alive | State::Unknown(_) => {}
+            (State::Alive | State::Unknown(_), _) => {}
         }
     }
 
@@ -144,6 +146,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !update.id.win_addr_conflict(&self.identity) {
             // A former life of ours, as a rule.
             self.counters.updates_stale += 1;
+            return;
+        }
+        if aftermath.is_renewed {
+            self.counters.claims_ignored += 1;
             return;
         }
         runtime.notify(Notice::AddrConflict {
@@ -174,9 +180,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// `teller` holds us down.
     pub(super) fn declared_down<R: Runtime<I>>(&mut self, teller: &I, runtime: &mut R) {
         self.renew_or_give_up(None, runtime);
-        if self.is_undead() {
-            return;
+        if !self.is_undead() {
+            self.introduce_renewed(teller, runtime);
         }
+    }
+
+    /// Shows our renewed identity to somebody who held the former one down.
+    pub(super) fn introduce_renewed<R: Runtime<I>>(&mut self, teller: &I, runtime: &mut R) {
         let holds_down = |entry: &super::table::Entry<I>| !entry.held().is_active();
         let known = self
             .table
@@ -187,7 +197,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             true => Message::TurnUndead,
             false => Message::Gossip,
         };
-        self.send(teller, answer, runtime).ok();
+        self.send(teller, answer, runtime);
     }
 
     fn renew_or_give_up<R: Runtime<I>>(&mut self, winner: Option<&I>, runtime: &mut R) {
@@ -199,12 +209,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             renewed.addr() == self.identity.addr() && renewed.win_addr_conflict(&self.identity)
         };
         match renewed.filter(is_valid) {
-            Some(renewed) => {
+            Some(renewed) if self.check_identity(&renewed).is_ok() => {
                 self.counters.renewals += 1;
                 self.adopt(renewed, runtime);
                 runtime.notify(Notice::Rejoin(&self.identity));
             }
-            None => self.become_defunct(runtime),
+            _ => self.become_defunct(runtime),
         }
     }
 
@@ -243,10 +253,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn reconnect<R: Runtime<I>>(&mut self, runtime: &mut R) {
         self.departure.clear();
+        self.undead_check.clear();
         if self.connection == Connection::Connected && self.table.num_active() == 0 {
             runtime.notify(Notice::Idle);
         }
-        self.leave_connection();
+        self.prober.drop_probe();
         self.connection = match self.table.num_active() {
             0 => Connection::Disconnected,
             _ => Connection::Connected,
@@ -256,7 +267,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     fn become_defunct<R: Runtime<I>>(&mut self, runtime: &mut R) {
-        self.leave_connection();
+        self.prober.drop_probe();
+        self.undead_check.clear();
         self.connection = Connection::Undead(Undead::Defunct);
         self.drop_own_item();
         runtime.notify(Notice::Defunct);

@@ -12,9 +12,12 @@ use smallvec::SmallVec;
 use super::{
     Engine, Result, Subject,
     backlog::{Fill, Framing},
-    table::{Draw, Held, Slot},
+    table::{Held, Slot},
 };
-use crate::{BroadcastHandler, Codec, Error, Header, Identity, Member, Message, Runtime};
+use crate::{
+    BroadcastHandler, Codec, Error, Header, Identity, Incarnation, Member, Message, ProbeNumber,
+    Runtime,
+};
 
 /// How many members are drawn at a time for a Feed.
 const DRAWN_AT_ONCE: usize = 32;
@@ -30,7 +33,19 @@ struct Limits {
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Sends a message with as many updates and broadcasts as it may carry and there is room for.
+    /// Returns whether it could: where no header can be written, that is counted, and nobody
+    /// else is the worse for it.
     pub(super) fn send<R: Runtime<I>>(
+        &mut self,
+        to: &I,
+        message: Message<I>,
+        runtime: &mut R,
+    ) -> bool {
+        self.try_send(to, message, runtime).is_ok()
+    }
+
+    /// [Sends](Self::send) for a caller who is to learn why it failed.
+    pub(super) fn try_send<R: Runtime<I>>(
         &mut self,
         to: &I,
         message: Message<I>,
@@ -47,14 +62,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         to: &I,
         message: Message<I>,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         let carries_members = message.carries_members();
-        self.put_header(to, message)?;
+        if self.put_header(to, message).is_err() {
+            return;
+        }
         if carries_members && self.buf.len() + 2 <= self.config.max_packet_size {
             self.buf.extend_from_slice(&[0, 0]);
         }
         self.transmit(to, runtime);
-        Ok(())
     }
 
     /// Tells somebody one thing and nothing else: who holds its address. Where it was a
@@ -64,17 +80,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         to: &I,
         verdict: &Member<I>,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
-        if !self.encode_update(verdict) {
-            return Ok(());
+    ) {
+        if !self.encode_update(verdict) || self.put_header(to, Message::Gossip).is_err() {
+            return;
         }
-        self.put_header(to, Message::Gossip)?;
         self.buf.extend_from_slice(&1_u16.to_be_bytes());
         self.buf.extend_from_slice(&self.scratch);
         if self.buf.len() <= runtime.room(to).min(self.config.max_packet_size) {
             self.transmit(to, runtime);
         }
-        Ok(())
     }
 
     /// Puts a datagram into the buffer. Returns how many updates and broadcasts are in it.
@@ -122,16 +136,34 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Encodes a header alone; refuses it if not even that fits a packet.
-    pub(super) fn put_header(&mut self, to: &I, message: Message<I>) -> Result<(), I, C> {
-        let header = Header {
+    fn put_header(&mut self, to: &I, message: Message<I>) -> Result<(), I, C> {
+        self.put(&Header {
             src: self.identity.clone(),
             src_incarnation: self.incarnation,
             dst: to.clone(),
             message,
-        };
+        })
+    }
+
+    /// Whether an identity could be ours: packets of every kind could be sent from it, to it, and
+    /// about it.
+    pub(super) fn check_sendable(&mut self, identity: &I) -> Result<(), I, C> {
+        // The largest header is one that names three members.
+        self.put(&Header {
+            src: identity.clone(),
+            src_incarnation: Incarnation::MAX,
+            dst: identity.clone(),
+            message: Message::PingReq {
+                target: identity.clone(),
+                number: ProbeNumber(u8::MAX),
+            },
+        })
+    }
+
+    fn put(&mut self, header: &Header<I>) -> Result<(), I, C> {
         self.buf.clear();
         let room = self.config.max_packet_size;
-        let encoded = match self.codec.encode_header(&header, &mut self.buf) {
+        let encoded = match self.codec.encode_header(header, &mut self.buf) {
             Ok(()) if self.buf.len() <= room => return Ok(()),
             Ok(()) => Error::TooBigToSend {
                 len: self.buf.len(),
@@ -232,21 +264,19 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Appends a fresh random sample of the active members, but for the receiver.
     fn put_sample(&mut self, to: &I, size_max: usize) -> usize {
         let to = to.addr();
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         let mut count = 0;
-        // Drawn before they are looked at, some at a time: waiting for their entries overlaps.
+        // Drawn some at a time, and each looked at: waiting for their entries overlaps.
         let mut drawn = SmallVec::<[Slot; DRAWN_AT_ONCE]>::new();
         loop {
-            let more = core::iter::from_fn(|| self.table.draw(&mut draw, &mut self.rng));
-            drawn.extend(more.take(DRAWN_AT_ONCE));
+            let more = core::iter::from_fn(|| self.table.draw(&mut draw));
+            let others = more.filter(|&slot| self.table.get(slot).id.addr() != to);
+            drawn.extend(others.take(DRAWN_AT_ONCE));
             if drawn.is_empty() {
                 return count;
             }
             for slot in drawn.drain(..) {
                 let entry = self.table.get(slot);
-                if entry.id.addr() == to {
-                    continue;
-                }
                 let member = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
                 let before = self.buf.len();
                 let encoded = self.codec.encode_member(&member, &mut self.buf).is_ok();

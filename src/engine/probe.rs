@@ -7,20 +7,28 @@
 //!       |          target ->  |  -> target -> others ->  |
 //!       |   Ack               |      ForwardedAck        |
 //! ```
+//!
+//! One timer is under way at a time: what ends the direct stage submits what ends the period. So
+//! a late one stretches the period, and after a stall nobody is accused who had no time to answer.
+
+use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Connection, Engine, Result, recent::Recent, table::Draw};
+use super::{Connection, Engine, recent::Recent, tasks::Alarm};
 use crate::{
-    BroadcastHandler, Codec, Identity, Incarnation, Message, Notice, ProbeNumber, Runtime, Timer,
+    BroadcastHandler, Codec, Identity, Incarnation, Message, ProbeNumber, Runtime, Timer,
+    TimerToken,
 };
 
 /// The probes that we make, and those that we pass on for others.
 pub(super) struct Prober<I> {
     /// The last number given to a ping of any sort.
     number: ProbeNumber,
-    /// The present period. Timers of another one are void.
-    cycle: u32,
+    /// Ends the period, or its direct stage.
+    alarm: Alarm,
+    /// Counts the periods.
+    period: u32,
     probe: Option<Probe<I>>,
     relays: Recent<Relay<I>, RELAYS_MAX>,
 }
@@ -33,17 +41,8 @@ struct Probe<I> {
     /// Known when the probe started: what a failure accuses.
     incarnation: Incarnation,
     number: ProbeNumber,
-    stage: Stage,
+    is_answered: bool,
     helpers: SmallVec<[I; 3]>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The target was pinged.
-    Direct,
-    /// Others were asked, as far as there are any.
-    Indirect,
-    Answered,
 }
 
 /// Somebody asked us to probe a member for it.
@@ -51,14 +50,15 @@ struct Relay<I> {
     asker: I,
     target: I,
     number: ProbeNumber,
-    cycle: u32,
+    period: u32,
 }
 
 impl<I: Identity> Prober<I> {
     pub(super) fn new() -> Self {
         Self {
             number: ProbeNumber(0),
-            cycle: 0,
+            alarm: Alarm::default(),
+            period: 0,
             probe: None,
             relays: Recent::new(),
         }
@@ -75,17 +75,21 @@ impl<I: Identity> Prober<I> {
         self.number
     }
 
-    /// Makes the probe and its timers void.
+    /// Makes the probe void.
     pub(super) fn drop_probe(&mut self) {
         self.probe = None;
-        self.cycle = self.cycle.wrapping_add(1);
+    }
+
+    /// Makes the timer under way void.
+    pub(super) fn cancel(&mut self) {
+        self.alarm.cancel();
     }
 
     /// The running probe, if it has this number and an answer would still count.
     fn pending(&mut self, number: ProbeNumber) -> Option<&mut Probe<I>> {
         self.probe
             .as_mut()
-            .filter(|probe| probe.number == number && probe.stage != Stage::Answered)
+            .filter(|probe| probe.number == number && !probe.is_answered)
     }
 }
 
@@ -95,46 +99,32 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     pub(super) fn start_probing<R: Runtime<I>>(&mut self, runtime: &mut R) {
         let period = self.config.probe_period;
         let after = period.mul_f64(self.rng.f64().clamp(0.0, 1.0));
-        let timer = Timer::Probe {
-            token: self.token,
-            cycle: self.prober.cycle,
-        };
-        runtime.submit_after(timer, after);
+        self.submit_period_end(after, runtime);
     }
 
-    pub(super) fn on_probe_timer<R: Runtime<I>>(&mut self, cycle: u32, runtime: &mut R) {
-        if cycle != self.prober.cycle || self.connection != Connection::Connected {
+    fn submit_period_end<R: Runtime<I>>(&mut self, after: Duration, runtime: &mut R) {
+        if let Some(token) = self.prober.alarm.set() {
+            runtime.submit_after(Timer::Probe { token }, after);
+        }
+    }
+
+    pub(super) fn on_probe_timer<R: Runtime<I>>(&mut self, token: TimerToken, runtime: &mut R) {
+        if !self.prober.alarm.goes_off(token) || self.connection != Connection::Connected {
             return;
         }
-        let ended = self.prober.probe.take();
-        self.prober.cycle = cycle.wrapping_add(1);
-        let next = Timer::Probe {
-            token: self.token,
-            cycle: self.prober.cycle,
-        };
-        runtime.submit_after(next, self.config.probe_period);
-        let present = self.prober.cycle;
+        self.prober.period = self.prober.period.wrapping_add(1);
+        let present = self.prober.period;
         // An answer to somebody who asked us is of use for one period.
         self.prober
             .relays
-            .retain(|relay| present.wrapping_sub(relay.cycle) <= 1);
-        if let Some(probe) = ended {
-            self.judge(probe, runtime);
+            .retain(|relay| present.wrapping_sub(relay.period) <= 1);
+        if let Some(probe) = self.prober.probe.take().filter(|probe| !probe.is_answered) {
+            self.counters.probes_failed += 1;
+            self.accuse(&probe.target, probe.incarnation, runtime);
         }
         self.start_probe(runtime);
-    }
-
-    fn judge<R: Runtime<I>>(&mut self, probe: Probe<I>, runtime: &mut R) {
-        match probe.stage {
-            Stage::Answered => {}
-            Stage::Indirect => {
-                self.counters.probes_failed += 1;
-                self.accuse(&probe.target, probe.incarnation, runtime);
-            }
-            Stage::Direct => {
-                self.counters.probes_restarted += 1;
-                runtime.notify(Notice::ProbeRestarted);
-            }
+        if let Some(token) = self.prober.alarm.set() {
+            runtime.submit_after(Timer::IndirectProbe { token }, self.config.probe_rtt);
         }
     }
 
@@ -150,37 +140,42 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             target: target.clone(),
             incarnation,
             number,
-            stage: Stage::Direct,
+            is_answered: false,
             helpers: SmallVec::new(),
         });
-        self.send(&target, Message::Ping(number), runtime).ok();
-        let timer = Timer::IndirectProbe {
-            token: self.token,
-            cycle: self.prober.cycle,
-        };
-        runtime.submit_after(timer, self.config.probe_rtt);
+        if !self.send(&target, Message::Ping(number), runtime) {
+            // Its silence is ours.
+            self.prober.probe = None;
+        }
     }
 
-    pub(super) fn on_indirect_probe_timer<R: Runtime<I>>(&mut self, cycle: u32, runtime: &mut R) {
-        if cycle != self.prober.cycle {
+    pub(super) fn on_indirect_probe_timer<R: Runtime<I>>(
+        &mut self,
+        token: TimerToken,
+        runtime: &mut R,
+    ) {
+        if !self.prober.alarm.goes_off(token) || self.connection != Connection::Connected {
             return;
         }
-        let Some(mut probe) = self.prober.probe.take() else {
-            return;
-        };
-        if probe.stage == Stage::Direct {
-            probe.stage = Stage::Indirect;
-            self.counters.probes_indirect += 1;
-            self.ask_helpers(&mut probe, runtime);
+        if let Some(mut probe) = self.prober.probe.take() {
+            if !probe.is_answered {
+                self.counters.probes_indirect += 1;
+                self.ask_helpers(&mut probe, runtime);
+            }
+            self.prober.probe = Some(probe);
         }
-        self.prober.probe = Some(probe);
+        let rest = self
+            .config
+            .probe_period
+            .saturating_sub(self.config.probe_rtt);
+        self.submit_period_end(rest, runtime);
     }
 
     fn ask_helpers<R: Runtime<I>>(&mut self, probe: &mut Probe<I>, runtime: &mut R) {
         let target_addr = probe.target.addr();
-        let mut draw = Draw::default();
+        let mut draw = self.table.drawing(&mut self.rng);
         while probe.helpers.len() < self.config.num_indirect_probes {
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
+            let Some(slot) = self.table.draw(&mut draw) else {
                 break;
             };
             let helper = self.table.get(slot).id.clone();
@@ -191,7 +186,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 target: probe.target.clone(),
                 number: probe.number,
             };
-            self.send(&helper, request, runtime).ok();
+            self.send(&helper, request, runtime);
             probe.helpers.push(helper);
         }
     }
@@ -207,7 +202,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .pending(number)
             .filter(|probe| probe.target == *sender);
         if let Some(probe) = pending {
-            probe.stage = Stage::Answered;
+            probe.is_answered = true;
         } else if !self.ends_undead_check(sender, number)
             && !self.ends_challenge(sender, number, runtime)
         {
@@ -218,7 +213,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     pub(super) fn on_forwarded_ack(&mut self, helper: &I, origin: &I, number: ProbeNumber) {
         match self.prober.pending(number) {
             Some(probe) if probe.target == *origin && probe.helpers.contains(helper) => {
-                probe.stage = Stage::Answered;
+                probe.is_answered = true;
             }
             _ => self.counters.acks_unmatched += 1,
         }
@@ -231,28 +226,28 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         target: I,
         number: ProbeNumber,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         let known = self
             .table
             .find(&target.addr())
             .map(|slot| self.table.get(slot));
         if !known.is_some_and(|entry| entry.held().is_active() && entry.id == target) {
             self.counters.relays_refused += 1;
-            return Ok(());
+            return;
         }
         let request = Message::IndirectPing {
             origin: asker.clone(),
             number,
         };
-        self.send(&target, request, runtime)?;
-        let cycle = self.prober.cycle;
-        self.prober.relays.push(Relay {
-            asker,
-            target,
-            number,
-            cycle,
-        });
-        Ok(())
+        if self.send(&target, request, runtime) {
+            let period = self.prober.period;
+            self.prober.relays.push(Relay {
+                asker,
+                target,
+                number,
+                period,
+            });
+        }
     }
 
     /// Passes on an answer, if it was asked for.
@@ -262,21 +257,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         asker: I,
         number: ProbeNumber,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         let asked = self.prober.relays.take(|relay| {
             relay.number == number && relay.target == answerer && relay.asker == asker
         });
         if asked.is_none() {
             self.counters.relays_refused += 1;
-            return Ok(());
+            return;
         }
-        self.send(
-            &asker,
-            Message::ForwardedAck {
-                origin: answerer,
-                number,
-            },
-            runtime,
-        )
+        let answer = Message::ForwardedAck {
+            origin: answerer,
+            number,
+        };
+        self.send(&asker, answer, runtime);
     }
 }

@@ -43,12 +43,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     /// Whether a datagram is for us, or for a former life of ours: its sender does not know yet
     /// that we are another. Dropping those would cut us off from everybody when many renew at
-    /// once, as after a partition. Only what holds that life down does not concern us any more.
+    /// once, as after a partition.
     fn is_for_us(&self, header: &Header<I>) -> bool {
         match header.message {
             _ if header.dst == self.identity => true,
             Message::Announce => self.identity.accepts_announce(&header.dst),
-            Message::TurnUndead => false,
             _ => {
                 header.dst.addr() == self.identity.addr()
                     && self.identity.win_addr_conflict(&header.dst)
@@ -64,15 +63,26 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         broadcasts: Frames<'_>,
         runtime: &mut R,
     ) -> Result<(), I, C> {
+        if header.message == Message::TurnUndead && header.dst != self.identity {
+            self.hear_of_former_life(&header, runtime);
+            return Ok(());
+        }
         let sender = header.src.clone();
         let announced_to = self.announced.any(|dst| sender.accepts_announce(dst));
         let is_known = announced_to
             || (header.message == Message::TurnUndead && self.table.find(&sender.addr()).is_some());
-        let standing = self.hear_sender(&header, runtime)?;
+        let standing = self.hear_sender(&header, runtime);
         let has_say = announced_to || standing == Standing::KnownMember;
         match standing {
             Standing::KnownMember | Standing::Newcomer => {}
-            Standing::Down => return self.hear_down_sender(&header, runtime),
+            Standing::Down => {
+                self.hear_down_sender(&header, runtime);
+                return Ok(());
+            }
+            Standing::Unproven => {
+                self.hear_unproven(&header, announced_to, runtime);
+                return Ok(());
+            }
             Standing::Refused => return Ok(()),
         }
         let aftermath = self.apply_incoming(
@@ -83,26 +93,46 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             runtime,
         );
         let broadcasts_accepted = self.receive_broadcasts(broadcasts, &sender);
-        self.settle(&header, aftermath, runtime)?;
-        if self.is_undead() {
-            return Ok(());
+        if !self.is_undead() {
+            self.settle(&header, aftermath, runtime);
+            self.react(header, is_known, runtime);
         }
-        self.react(header, is_known, runtime)?;
         broadcasts_accepted.map_err(Error::CustomBroadcast)
     }
 
-    /// Says what is due after updates about ourselves.
-    fn settle<R: Runtime<I>>(
+    /// Somebody holds a former life of ours down. That is as it should be; but it does not know of
+    /// our present one, or it would not say so, and perhaps we do not know of its own: two that
+    /// renewed at the same time, each told by the other, must not lose sight of each other.
+    fn hear_of_former_life<R: Runtime<I>>(&mut self, header: &Header<I>, runtime: &mut R) {
+        match self.hear_sender(header, runtime) {
+            Standing::KnownMember | Standing::Newcomer => {
+                self.send(&header.src, Message::Gossip, runtime);
+            }
+            Standing::Down | Standing::Unproven | Standing::Refused => {
+                self.counters.dropped_not_for_us += 1;
+            }
+        }
+    }
+
+    /// Nothing that an unproven stranger says is believed; but we must come to know if whom we
+    /// want to join holds us down.
+    fn hear_unproven<R: Runtime<I>>(
         &mut self,
         header: &Header<I>,
-        aftermath: Aftermath,
+        announced_to: bool,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
-        if self.is_undead() {
-            return Ok(());
+    ) {
+        match header.message {
+            Message::TurnUndead => self.on_turn_undead(&header.src, announced_to, runtime),
+            Message::Ack(number) if self.ends_undead_check(&header.src, number) => {}
+            _ => self.challenge(header, runtime),
         }
+    }
+
+    /// Says what is due after updates about ourselves.
+    fn settle<R: Runtime<I>>(&mut self, header: &Header<I>, aftermath: Aftermath, runtime: &mut R) {
         if aftermath.news_about_ourselves {
-            self.gossip_to(self.config.num_indirect_probes, runtime)?;
+            self.gossip_to(self.config.num_indirect_probes, runtime);
         }
         let answered = matches!(
             header.message,
@@ -110,49 +140,41 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         );
         if aftermath.heard_stale_claim && !answered {
             // The header is the answer: it says who we are, and our incarnation.
-            self.send(&header.src, Message::Gossip, runtime)?;
+            self.send(&header.src, Message::Gossip, runtime);
         }
-        Ok(())
     }
 
-    fn react<R: Runtime<I>>(
-        &mut self,
-        header: Header<I>,
-        is_known: bool,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
+    fn react<R: Runtime<I>>(&mut self, header: Header<I>, is_known: bool, runtime: &mut R) {
         let sender = header.src;
         match header.message {
-            Message::Ping(number) => self.send(&sender, Message::Ack(number), runtime),
-            Message::Ack(number) => {
-                self.on_ack(&sender, number, runtime);
-                Ok(())
+            Message::Ping(number) => {
+                self.send(&sender, Message::Ack(number), runtime);
             }
+            Message::Ack(number) => self.on_ack(&sender, number, runtime),
             Message::PingReq { target, number } => {
                 self.on_ping_req(sender, target, number, runtime)
             }
-            Message::IndirectPing { origin, number } => self.send(
-                &sender,
-                Message::IndirectAck {
+            Message::IndirectPing { origin, number } => {
+                let answer = Message::IndirectAck {
                     target: origin,
                     number,
-                },
-                runtime,
-            ),
+                };
+                self.send(&sender, answer, runtime);
+            }
             Message::IndirectAck { target, number } => {
                 self.on_indirect_ack(sender, target, number, runtime)
             }
             Message::ForwardedAck { origin, number } => {
                 self.on_forwarded_ack(&sender, &origin, number);
-                Ok(())
             }
-            Message::Announce => self.send(&sender, Message::Feed, runtime),
+            Message::Announce => {
+                self.send(&sender, Message::Feed, runtime);
+            }
             Message::TurnUndead => self.on_turn_undead(&sender, is_known, runtime),
             Message::Feed => {
                 self.announced.retain(|dst| !sender.accepts_announce(dst));
-                Ok(())
             }
-            Message::Gossip | Message::Broadcast | Message::Unknown(_) => Ok(()),
+            Message::Gossip | Message::Broadcast | Message::Unknown(_) => {}
         }
     }
 }

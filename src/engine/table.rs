@@ -13,7 +13,9 @@ use hashbrown::HashTable;
 use super::{
     age_list::AgeList,
     backlog::ItemId,
+    draw::Draw,
     lookup::{Hashed, Keyed, Lookup},
+    suspicion::SuspicionTimers,
 };
 use crate::{Epoch, Identity, Incarnation, Member, State};
 
@@ -74,8 +76,9 @@ pub(super) struct Entry<I> {
     held: Held,
     /// Whether a probe of our own failed in the present suspicion.
     pub(super) accused_by_us: bool,
+    pub(super) timers: SuspicionTimers,
     /// Whether it ever was an active member here.
-    was_active: bool,
+    pub(super) was_active: bool,
     /// Of the present stay in the present state.
     pub(super) epoch: Epoch,
     /// What waits to be sent about it.
@@ -106,13 +109,6 @@ impl Place {
         first: Slot::NONE,
         second: Slot::NONE,
     };
-}
-
-/// How far a drawing without replacement from the active members has come.
-#[derive(Default)]
-pub(super) struct Draw {
-    probed: usize,
-    unprobed: usize,
 }
 
 /// The two kinds of down members.
@@ -288,6 +284,7 @@ impl<I: Identity> Table<I> {
             incarnation: update.incarnation,
             held,
             accused_by_us: false,
+            timers: SuspicionTimers::default(),
             was_active: held.is_active(),
             epoch,
             item: None,
@@ -363,27 +360,14 @@ impl<I: Identity> Table<I> {
         Some(Slot(self.active[self.cursor - 1]))
     }
 
-    /// A random active member that this drawing has not brought yet. The table must not change
-    /// during a drawing.
-    pub(super) fn draw(&mut self, draw: &mut Draw, rng: &mut Rng) -> Option<Slot> {
-        // Drawn members move to the front of their part of the array, so that neither part loses
-        // or gains any: the probe round is not disturbed.
-        let probed_left = self.cursor - draw.probed;
-        let left = self.active.len() - draw.probed - draw.unprobed;
-        if left == 0 {
-            return None;
-        }
-        let pick = rng.usize(..left);
-        let (to, from) = if pick < probed_left {
-            draw.probed += 1;
-            (draw.probed - 1, draw.probed - 1 + pick)
-        } else {
-            draw.unprobed += 1;
-            let to = self.cursor + draw.unprobed - 1;
-            (to, to + pick - probed_left)
-        };
-        self.swap_active(to, from);
-        Some(Slot(self.active[to]))
+    /// Begins to draw active members at random, none twice.
+    pub(super) fn drawing(&self, rng: &mut Rng) -> Draw {
+        Draw::new(self.active.len(), rng)
+    }
+
+    /// The next one of a drawing. The active members must not change before it ends.
+    pub(super) fn draw(&self, draw: &mut Draw) -> Option<Slot> {
+        draw.next().map(|place| Slot(self.active[place]))
     }
 
     /// The next down member to announce to: each kind in turn, and of each kind all in turn.

@@ -1,14 +1,46 @@
 //! Being held down by others: by mistake, or since we left.
 
-use super::{Connection, Engine, ItemId, Recent, Result, Undead, table::Draw};
+use super::{Connection, Engine, ItemId, Recent, Result, Undead, tasks::Alarm};
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Message, Notice, ProbeNumber, Runtime, State, Timer,
+    TimerToken,
 };
 
-/// Somebody told us that we are down to it, and was pinged to see whether it means it.
+/// Whether somebody who says that we are down to it means it.
 pub(super) struct UndeadCheck<I> {
+    asked: Option<Asked<I>>,
+    /// Who else said so meanwhile.
+    others: Recent<I, OTHERS_MAX>,
+    alarm: Alarm,
+}
+
+/// How many that say so while another is asked are remembered.
+const OTHERS_MAX: usize = 16;
+
+/// Who said so, and was pinged.
+struct Asked<I> {
     teller: I,
     number: ProbeNumber,
+    /// It said so again.
+    insists: bool,
+    /// Whether the timer under way is for this one, and not for the one before.
+    is_timed: bool,
+}
+
+impl<I: Identity> UndeadCheck<I> {
+    pub(super) fn new() -> Self {
+        Self {
+            asked: None,
+            others: Recent::new(),
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// Who we were is what it was about.
+    pub(super) fn clear(&mut self) {
+        self.asked = None;
+        self.others.clear();
+    }
 }
 
 /// The pings that carry our departure and were not acknowledged yet.
@@ -28,7 +60,8 @@ impl<I: Identity> Departure<I> {
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Tells the cluster that we go: at once to some members, and on with the gossip timer until
-    /// it was said often enough. Each member that acknowledges is
+    /// it was said often enough; if none is known yet, those that we lately
+    /// [announced](Self::announce) ourselves to by name. Each member that acknowledges is
     /// [notified](Notice::LeaveAcked).
     ///
     /// Nothing that is said about ourselves is acted on any more, until
@@ -43,7 +76,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return Ok(());
         }
         self.refuse_if_undead()?;
-        self.leave_connection();
+        self.prober.drop_probe();
+        self.undead_check.clear();
         self.connection = Connection::Undead(Undead::Left);
         self.spread_ourselves(State::Down);
         self.hand_over(self.config.num_indirect_probes, runtime);
@@ -51,22 +85,27 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         Ok(())
     }
 
-    /// Pings random members: the pings carry our departure, their Acks show that it arrived.
+    /// Pings random members, or those that may hold us for one: the pings carry our departure,
+    /// their Acks show that it arrived.
     pub(super) fn hand_over<R: Runtime<I>>(&mut self, count: usize, runtime: &mut R) {
-        let mut draw = Draw::default();
-        for _ in 0..count {
+        let mut draw = self.table.drawing(&mut self.rng);
+        for turn in 0..count {
             let Some(item) = self.own_item else {
                 break;
             };
-            let Some(slot) = self.table.draw(&mut draw, &mut self.rng) else {
-                break;
+            let to = match self.table.draw(&mut draw) {
+                Some(slot) => self.table.get(slot).id.clone(),
+                None if self.table.num_active() > 0 => break,
+                None => match self.announced.latest(turn) {
+                    Some(announced_to) => announced_to.clone(),
+                    None => break,
+                },
             };
-            let to = self.table.get(slot).id.clone();
             let number = self.prober.next_number();
             let sent_before = self.updates.times_sent(item);
             let sent = self.send(&to, Message::Ping(number), runtime);
             let is_aboard = self.own_item.is_none() || self.updates.times_sent(item) > sent_before;
-            if sent.is_ok() && is_aboard {
+            if sent && is_aboard {
                 self.departure.0.push((to, number));
             }
             if !is_aboard {
@@ -103,40 +142,48 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
-    /// Somebody says that it holds us down. Anybody can: it is asked whether it means it.
+    /// Somebody says that it holds us down. Anybody can: it is asked whether it means it, and has
+    /// until the probe timeout to acknowledge, or to say so again. It is judged only then: the
+    /// network may deliver what it said twice.
     pub(super) fn on_turn_undead<R: Runtime<I>>(
         &mut self,
         teller: &I,
         is_known: bool,
         runtime: &mut R,
-    ) -> Result<(), I, C> {
+    ) {
         if !is_known {
             self.counters.claims_ignored += 1;
-            return Ok(());
+            return;
         }
-        match &self.undead_check {
-            Some(check) if check.teller == *teller => {
-                self.undead_check = None;
-                self.declared_down(teller, runtime);
-                if self.is_undead() {
-                    return Ok(());
+        match &mut self.undead_check.asked {
+            Some(asked) if asked.teller == *teller => asked.insists = true,
+            Some(_) => {
+                let others = &mut self.undead_check.others;
+                if !others.any(|other| other == teller) {
+                    others.push(teller.clone());
                 }
-                self.gossip_to(self.config.num_indirect_probes, runtime)
             }
-            Some(_) => Ok(()),
             None => {
                 let number = self.prober.next_number();
-                self.undead_check = Some(UndeadCheck {
+                self.undead_check.asked = Some(Asked {
                     teller: teller.clone(),
                     number,
+                    insists: false,
+                    is_timed: false,
                 });
-                let timer = Timer::UndeadCheck {
-                    token: self.token,
-                    number,
-                };
-                runtime.submit_after(timer, self.config.probe_rtt);
-                self.send_bare(teller, Message::Ping(number), runtime)
+                self.time_undead_check(runtime);
+                self.send_bare(teller, Message::Ping(number), runtime);
             }
+        }
+    }
+
+    fn time_undead_check<R: Runtime<I>>(&mut self, runtime: &mut R) {
+        let UndeadCheck { asked, alarm, .. } = &mut self.undead_check;
+        if let Some(asked) = asked
+            && let Some(token) = alarm.set()
+        {
+            asked.is_timed = true;
+            runtime.submit_after(Timer::UndeadCheck { token }, self.config.probe_rtt);
         }
     }
 
@@ -144,21 +191,37 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     pub(super) fn ends_undead_check(&mut self, sender: &I, number: ProbeNumber) -> bool {
         let ends = self
             .undead_check
+            .asked
             .as_ref()
-            .is_some_and(|check| check.teller == *sender && check.number == number);
+            .is_some_and(|asked| asked.teller == *sender && asked.number == number);
         if ends {
-            self.undead_check = None;
+            self.undead_check.clear();
         }
         ends
     }
 
-    pub(super) fn on_undead_check_timer(&mut self, number: ProbeNumber) {
-        if self
-            .undead_check
-            .as_ref()
-            .is_some_and(|check| check.number == number)
-        {
-            self.undead_check = None;
+    pub(super) fn on_undead_check_timer<R: Runtime<I>>(
+        &mut self,
+        token: TimerToken,
+        runtime: &mut R,
+    ) {
+        if !self.undead_check.alarm.goes_off(token) {
+            return;
+        }
+        let Some(asked) = self.undead_check.asked.take_if(|asked| asked.is_timed) else {
+            self.time_undead_check(runtime);
+            return;
+        };
+        let others = self.undead_check.others.take_all();
+        if !asked.insists {
+            return;
+        }
+        self.declared_down(&asked.teller, runtime);
+        if !self.is_undead() {
+            for other in others {
+                self.introduce_renewed(&other, runtime);
+            }
+            self.gossip_to(self.config.num_indirect_probes, runtime);
         }
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Engine, Result, Subject,
+    Engine, Subject,
     lookup::{Hashed, LOOKUPS_MAX, Lookup},
     table::{Held, Slot},
 };
@@ -30,6 +30,8 @@ pub(super) enum Standing {
     Newcomer,
     /// Down, or the loser of the conflict about its address.
     Down,
+    /// A stranger that must answer a ping first. Counted.
+    Unproven,
     /// Nobody we listen to. Counted.
     Refused,
 }
@@ -91,11 +93,11 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         &mut self,
         header: &Header<I>,
         runtime: &mut R,
-    ) -> Result<Standing, I, C> {
+    ) -> Standing {
         let sender = &header.src;
         if !sender.names_member() || self.former.contains(sender) {
             self.counters.dropped_bad_sender += 1;
-            return Ok(Standing::Refused);
+            return Standing::Refused;
         }
         if sender.addr() == self.identity.addr() {
             self.counters.dropped_bad_sender += 1;
@@ -103,7 +105,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 ours: &self.identity,
                 theirs: sender,
             });
-            return Ok(Standing::Refused);
+            return Standing::Refused;
         }
         let known = self
             .table
@@ -111,46 +113,41 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .map(|slot| self.table.get(slot));
         let is_known = match known {
             Some(entry) if entry.id == *sender && entry.held() == Held::Down => {
-                return Ok(Standing::Down);
+                return Standing::Down;
             }
             Some(entry) if entry.id == *sender => true,
-            Some(entry) if !sender.win_addr_conflict(&entry.id) => return Ok(Standing::Down),
+            Some(entry) if !sender.win_addr_conflict(&entry.id) => return Standing::Down,
             _ => false,
         };
         let is_news = known.is_none_or(|entry| header.src_incarnation > entry.incarnation);
         if !is_known && self.config.prove_joiners && !self.is_proven(header) {
             self.counters.dropped_unproven += 1;
-            self.challenge(header, runtime)?;
-            return Ok(Standing::Refused);
+            return Standing::Unproven;
         }
         if is_news || !is_known {
             let update = Member::new(sender.clone(), header.src_incarnation, State::Alive);
             self.apply(update, Some(sender), runtime);
         }
-        Ok(match is_known {
+        match is_known {
             true => Standing::KnownMember,
             false if self.is_active(sender) => Standing::Newcomer,
             false => Standing::Refused,
-        })
+        }
     }
 
     /// Somebody speaks whom we hold down: only its own TurnUndead is heard.
-    pub(super) fn hear_down_sender<R: Runtime<I>>(
-        &mut self,
-        header: &Header<I>,
-        runtime: &mut R,
-    ) -> Result<(), I, C> {
+    pub(super) fn hear_down_sender<R: Runtime<I>>(&mut self, header: &Header<I>, runtime: &mut R) {
         self.counters.dropped_from_down += 1;
         if header.message == Message::TurnUndead {
             // Held as down, or its address under another identity: known either way.
-            return self.on_turn_undead(&header.src, true, runtime);
-        }
-        if !self.config.notify_down_members {
-            return Ok(());
-        }
-        match self.winner_over(&header.src) {
-            Some(winner) => self.send_verdict(&header.src, &winner, runtime),
-            None => self.send(&header.src, Message::TurnUndead, runtime),
+            self.on_turn_undead(&header.src, true, runtime);
+        } else if self.config.notify_down_members {
+            match self.winner_over(&header.src) {
+                Some(winner) => self.send_verdict(&header.src, &winner, runtime),
+                None => {
+                    self.send(&header.src, Message::TurnUndead, runtime);
+                }
+            }
         }
     }
 
@@ -326,7 +323,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if !update.id.win_addr_conflict(&entry.id) {
             return None;
         }
-        let was = entry.held();
+        let (was, was_active) = (entry.held(), entry.was_active);
         if held.is_active() {
             let has_room = was.is_active() || self.has_room_for_active();
             if !has_room || !self.admits(&update.id, teller, runtime) {
@@ -335,10 +332,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let addr = update.id.addr();
         let before = self.table.rename(slot, update.id);
-        runtime.notify(Notice::Rename {
-            before: &before,
-            after: &self.table.get(slot).id,
-        });
+        if was_active {
+            runtime.notify(Notice::Rename {
+                before: &before,
+                after: &self.table.get(slot).id,
+            });
+        }
         let epoch = self.next_epoch();
         self.table.set(slot, update.incarnation, held, epoch);
         self.announce_state(slot, Some(was), runtime);

@@ -18,6 +18,7 @@ mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;
+mod stall;
 mod transport;
 #[cfg(feature = "udp")]
 mod udp;

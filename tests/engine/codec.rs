@@ -46,10 +46,17 @@ impl Identity for Peer {
         .renew()
     }
 
+    fn accepts_announce(&self, dst: &Self) -> bool {
+        dst.addr == self.addr || *dst == ANYBODY
+    }
+
     fn names_member(&self) -> bool {
         self.addr != 0
     }
 }
+
+/// Names no member: an Announce to it is for everybody.
+pub const ANYBODY: Peer = Peer { addr: 0, life: 0 };
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlainCodec;

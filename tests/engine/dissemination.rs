@@ -1,8 +1,7 @@
 //! How often, in which order and in which packets news travels.
 
 use selkie::{
-    BroadcastHandler, Config, Error, Invalidates, Message, Periodic, ProbeNumber, State, Timer,
-    Transmissions,
+    BroadcastHandler, Config, Error, Message, Periodic, ProbeNumber, State, Timer, Transmissions,
 };
 
 use crate::{
@@ -366,6 +365,33 @@ fn a_refused_broadcast_is_an_error_after_all_else_was_handled() {
     ));
 }
 
+/// Never again: data that nobody will hear is taken, and called news.
+#[test]
+fn who_left_or_is_defunct_takes_no_broadcasts() {
+    for leaves in [true, false] {
+        let mut solo = speaker(Config::lan());
+        if leaves {
+            solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        } else {
+            let mortal = peer(crate::codec::MORTAL);
+            solo.engine
+                .change_identity(mortal, &mut solo.runtime)
+                .unwrap();
+            solo.hears_of(2, mortal, 0, State::Down);
+        }
+        let added = solo.engine.add_broadcast(&[1, 1], &mut solo.runtime);
+        assert!(matches!(added, Err(Error::Undead)), "{added:?}");
+        assert!(solo.engine.handler().0.is_empty(), "not even judged");
+        assert_eq!(solo.engine.broadcasts_backlog(), 0);
+        solo.engine.reuse_down_identity(&mut solo.runtime).unwrap();
+        assert!(
+            solo.engine
+                .add_broadcast(&[1, 1], &mut solo.runtime)
+                .unwrap()
+        );
+    }
+}
+
 #[test]
 fn without_a_handler_broadcasts_are_refused() {
     let mut solo = Solo::new(Config::lan());
@@ -429,58 +455,4 @@ fn broadcast_sends_broadcasts_alone_and_nothing_when_none_waits() {
     let sent = solo.sent();
     assert_eq!(count(&sent, "broadcast"), 2);
     assert!(sent.iter().all(|(_, packet)| packet.members.is_empty()));
-}
-
-/// Only lets broadcasts go to members with an even address.
-struct Even;
-
-#[derive(Clone, Copy)]
-struct Never;
-
-impl Invalidates for Never {
-    fn invalidates(&self, _other: &Self) -> bool {
-        false
-    }
-}
-
-impl BroadcastHandler<Peer> for Even {
-    type Key = Never;
-
-    fn receive_item(
-        &mut self,
-        _data: &[u8],
-        _sender: Option<&Peer>,
-    ) -> Result<Option<Never>, Box<dyn core::error::Error + Send + Sync>> {
-        Ok(Some(Never))
-    }
-
-    fn should_add_broadcast_data(&self, member: &Peer) -> bool {
-        member.addr.is_multiple_of(2)
-    }
-}
-
-#[test]
-fn broadcasts_go_only_to_whom_the_handler_lets_them() {
-    let mut solo = Solo::with_broadcasts(Config::lan(), Even);
-    for addr in 2..=5 {
-        solo.knows(peer(addr), 0, State::Alive);
-    }
-    solo.engine
-        .add_broadcast(b"hello", &mut solo.runtime)
-        .unwrap();
-    let sent = solo.passes(20 * SECOND);
-    let carriers: Vec<_> = sent
-        .iter()
-        .filter(|(_, packet)| !packet.broadcasts.is_empty())
-        .collect();
-    assert!(!carriers.is_empty());
-    assert!(carriers.iter().all(|(to, _)| to.addr.is_multiple_of(2)));
-    assert_eq!(solo.engine.broadcasts_backlog(), 0);
-    solo.knows(peer(2), 1, State::Down);
-    solo.knows(peer(4), 1, State::Down);
-    solo.sent();
-    solo.engine
-        .add_broadcast(b"to nobody", &mut solo.runtime)
-        .unwrap();
-    assert_eq!(solo.fires(SECOND, is_gossip), [], "an empty packet");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use selkie::{Config, Error, Identity, Member, Message, Notice, ProbeNumber, State};
+use selkie::{Config, Error, Identity, Member, Message, Notice, State};
 
 use crate::{
     codec::{Packet, Peer, peer},
@@ -159,83 +159,6 @@ fn a_joiner_may_start_before_its_seed() {
     world.run_for(40 * SECOND);
     world.restart(peer(1));
     assert!(world.run_until(70 * SECOND, World::all_see_all).is_some());
-}
-
-/// A codec whose members cannot always be encoded, and which leaves what it wrote by then.
-#[derive(Default)]
-struct Halting;
-
-impl selkie::Codec<Peer> for Halting {
-    type Error = crate::codec::NotPlain;
-
-    fn encode_header(
-        &mut self,
-        header: &selkie::Header<Peer>,
-        buf: &mut Vec<u8>,
-    ) -> Result<(), Self::Error> {
-        if header.dst.addr == 13 {
-            buf.extend([0xee; 7]);
-            return Err(crate::codec::NotPlain);
-        }
-        crate::codec::PlainCodec.encode_header(header, buf)
-    }
-
-    fn decode_header(&mut self, data: &mut &[u8]) -> Result<selkie::Header<Peer>, Self::Error> {
-        crate::codec::PlainCodec.decode_header(data)
-    }
-
-    fn encode_member(
-        &mut self,
-        member: &Member<Peer>,
-        buf: &mut Vec<u8>,
-    ) -> Result<(), Self::Error> {
-        if member.id.addr == 13 {
-            buf.extend([0xee; 3]);
-            return Err(crate::codec::NotPlain);
-        }
-        crate::codec::PlainCodec.encode_member(member, buf)
-    }
-
-    fn decode_member(&mut self, data: &mut &[u8]) -> Result<Member<Peer>, Self::Error> {
-        crate::codec::PlainCodec.decode_member(data)
-    }
-}
-
-/// Never again: trailing bytes left by a failed encode.
-#[test]
-fn what_cannot_be_encoded_leaves_no_bytes_behind_and_everything_usable() {
-    let mut engine = selkie::Engine::new(peer(1), Config::lan(), 3, Halting).unwrap();
-    let mut out = selkie::AccumulatingRuntime::new();
-    engine.start(&mut out);
-    for addr in 10..16 {
-        let gossip = Packet::new(peer(9), peer(1), Message::Gossip);
-        let gossip = gossip.member(peer(addr), 0, State::Alive);
-        engine.handle_data(&gossip.encode(), &mut out).unwrap();
-    }
-    out.clear();
-    let announce = Packet::new(peer(8), peer(1), Message::Announce);
-    engine.handle_data(&announce.encode(), &mut out).unwrap();
-    let ping = Packet::new(peer(8), peer(1), Message::Ping(ProbeNumber(1)));
-    engine.handle_data(&ping.encode(), &mut out).unwrap();
-    let feed = Packet::decode(&out.to_send().unwrap().1);
-    assert_eq!(feed.members.len(), 6, "9 to 15 without 13");
-    let ack = Packet::decode(&out.to_send().unwrap().1);
-    assert!(ack.members.iter().all(|member| member.id.addr != 13));
-    assert_eq!(ack.members.len(), 7);
-    assert!(matches!(
-        engine.announce(peer(13), &mut out),
-        Err(Error::Encode(_))
-    ));
-    assert!(out.to_send().is_none());
-    let from_13 = Packet::new(peer(13), peer(1), Message::Ping(ProbeNumber(1)));
-    assert!(matches!(
-        engine.handle_data(&from_13.encode(), &mut out),
-        Err(Error::Encode(_))
-    ));
-    assert!(out.to_send().is_none());
-    assert_eq!(engine.counters().unsendable, 2);
-    engine.handle_data(&ping.encode(), &mut out).unwrap();
-    assert!(out.to_send().is_some());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broadcasts;
 mod cluster;
 mod codec;
 mod config;
@@ -13,8 +14,10 @@ mod memory_of_the_dead;
 mod ourselves;
 mod precedence;
 mod probe;
+mod proof;
 mod properties;
 mod receiving;
 mod solo;
 mod suspicion;
+mod unsendable;
 mod world;

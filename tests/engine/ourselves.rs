@@ -3,7 +3,7 @@
 use selkie::{Config, Error, Identity, Message, Notice, ProbeNumber, State, Timer};
 
 use crate::{
-    codec::{MORTAL, Packet, Peer, peer},
+    codec::{ANYBODY, MORTAL, Packet, Peer, peer},
     solo::{Solo, count, kinds},
     world::SECOND,
 };
@@ -150,6 +150,36 @@ fn a_down_about_us_from_a_stranger_is_ignored_and_counted() {
     assert_eq!(own(&solo), (life(1), 0));
 }
 
+/// Never again: the last incarnation suspected by a stranger deposes us.
+#[test]
+fn at_the_last_incarnation_a_stranger_has_no_more_say_than_with_a_down() {
+    for addr in [1, MORTAL] {
+        let mut solo = Solo::known_as(peer(addr), Config::lan());
+        solo.hears_of(9, peer(addr), u16::MAX, State::Suspect);
+        assert_eq!(own(&solo), (peer(addr), 0));
+        assert_eq!(solo.engine.counters().claims_ignored, 1);
+        let told = solo.notices();
+        assert!(!told.contains(&Notice::Defunct), "{told:?}");
+    }
+}
+
+/// An announce to whoever lives somewhere is answered by anybody who says to live there.
+#[test]
+fn an_announce_to_somebody_nameless_gives_nobody_a_say() {
+    let mut solo = Solo::new(Config::lan());
+    solo.engine.announce(ANYBODY, &mut solo.runtime).unwrap();
+    solo.sent();
+    assert_eq!(solo.hears(turn_undead(9)), []);
+    let down = Packet::new(peer(8), peer(1), Message::Gossip).member(peer(1), 0, State::Down);
+    solo.hears(down);
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!(solo.engine.counters().claims_ignored, 2);
+    // Who feeds us is a member from then on, and has one.
+    solo.hears_from(7, Message::Feed);
+    solo.hears_of(7, peer(1), 0, State::Down);
+    assert_eq!(own(&solo), (life(1), 0));
+}
+
 #[test]
 fn a_down_about_us_is_heard_from_whom_we_lately_announced_ourselves_to() {
     let mut solo = Solo::new(Config::lan());
@@ -222,6 +252,33 @@ fn a_datagram_makes_us_renew_once() {
     assert!(sent.iter().all(|(_, packet)| packet.header.src == life(1)));
 }
 
+/// Never again: one datagram runs through our identities.
+#[test]
+fn whatever_a_datagram_says_it_changes_our_identity_once() {
+    let rows = [
+        |n: u8| (life(n), 0, State::Down),
+        |n: u8| (life(2 * n), 0, State::Down),
+        |n: u8| (life(2 * n + 1), 0, State::Down),
+        |n: u8| (life(2 * n + 1), 0, State::Alive),
+        |n: u8| (life(2 * n + 1), 0, State::Suspect),
+        |n: u8| (life(n), u16::MAX, State::Suspect),
+    ];
+    for (a, first) in rows.iter().enumerate() {
+        for (b, then) in rows.iter().enumerate() {
+            let mut solo = known_to_four();
+            let mut gossip = Packet::new(peer(2), peer(1), Message::Gossip);
+            for n in 0..10 {
+                let row = if n == 0 { first(n) } else { then(n) };
+                gossip = gossip.member(row.0, row.1, row.2);
+            }
+            solo.hears(gossip);
+            assert!(solo.engine.counters().renewals <= 1, "{a}, then {b}");
+            assert!(!solo.notices().contains(&Notice::Defunct), "{a}, then {b}");
+            assert!(solo.engine.counters().claims_ignored > 0, "{a}, then {b}");
+        }
+    }
+}
+
 fn turn_undead(from: u16) -> Packet {
     Packet::new(peer(from), peer(1), Message::TurnUndead)
 }
@@ -240,6 +297,15 @@ fn is_checked(solo: &mut Solo, from: u16) -> ProbeNumber {
     number
 }
 
+fn is_check(timer: &Timer<Peer>) -> bool {
+    matches!(timer, Timer::UndeadCheck { .. })
+}
+
+/// Lets the time pass that whoever is checked has.
+fn judges(solo: &mut Solo) -> Vec<(Peer, Packet)> {
+    solo.fires(solo.engine.config().probe_rtt, is_check)
+}
+
 #[test]
 fn turn_undead_is_checked_and_an_ack_refutes_it() {
     let mut solo = known_to_four();
@@ -254,18 +320,56 @@ fn turn_undead_is_checked_and_an_ack_refutes_it() {
 fn turn_undead_again_instead_of_an_ack_makes_us_renew() {
     let mut solo = known_to_four();
     is_checked(&mut solo, 2);
-    let sent = solo.hears(turn_undead(2));
+    assert_eq!(solo.hears(turn_undead(2)), []);
+    assert_eq!(own(&solo), (peer(1), 0), "before its time is up");
+    let sent = judges(&mut solo);
     assert_eq!(own(&solo), (life(1), 0));
     assert_eq!(solo.notices(), [Notice::Rejoin(life(1))]);
     assert_eq!(count(&sent, "turn-undead"), 0, "2 is a member to us");
+    assert_eq!(count(&sent, "gossip"), sent.len());
+}
+
+/// Never again: a TurnUndead that the network delivers twice counts as the answer to our ping.
+#[test]
+fn turn_undead_delivered_twice_is_refuted_by_an_ack_all_the_same() {
+    let mut solo = known_to_four();
+    let number = is_checked(&mut solo, 2);
+    for _ in 0..3 {
+        solo.hears(turn_undead(2));
+    }
+    solo.hears_from(2, Message::Ack(number));
+    judges(&mut solo);
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!(solo.notices(), []);
+}
+
+/// Its full time, whatever timer is still under way from the one before.
+#[test]
+fn each_check_has_at_least_its_time_and_one_timer_is_under_way() {
+    let mut solo = known_to_four();
+    solo.schedule();
+    let before = solo.timers.len();
+    let rtt = solo.engine.config().probe_rtt;
+    for _ in 0..1000 {
+        let number = is_checked(&mut solo, 2);
+        solo.hears_from(2, Message::Ack(number));
+    }
+    solo.schedule();
+    assert_eq!(solo.timers.len(), before + 1);
+    solo.fires(rtt / 2, is_check);
+    is_checked(&mut solo, 2);
+    solo.hears(turn_undead(2));
+    solo.fires(rtt * 2 / 3, is_check);
+    assert_eq!(own(&solo), (peer(1), 0));
+    solo.fires(rtt, is_check);
+    assert_eq!(own(&solo), (life(1), 0));
 }
 
 #[test]
 fn turn_undead_and_then_silence_changes_nothing() {
     let mut solo = known_to_four();
     is_checked(&mut solo, 2);
-    let is_check = |timer: &Timer<Peer>| matches!(timer, Timer::UndeadCheck { .. });
-    solo.fires(solo.engine.config().probe_rtt, is_check);
+    judges(&mut solo);
     is_checked(&mut solo, 2);
     assert_eq!(own(&solo), (peer(1), 0));
 }
@@ -275,7 +379,24 @@ fn one_turn_undead_is_checked_at_a_time() {
     let mut solo = known_to_four();
     is_checked(&mut solo, 2);
     assert_eq!(solo.hears(turn_undead(3)), []);
+    judges(&mut solo);
     assert_eq!(own(&solo), (peer(1), 0));
+}
+
+/// Each of them would lose sight of us until the next announce.
+#[test]
+fn all_that_held_us_down_meanwhile_hear_of_the_renewed_identity() {
+    let mut solo = known_to_four();
+    solo.knows(peer(9), 0, State::Down);
+    is_checked(&mut solo, 2);
+    for from in [3, 9, 9, 2] {
+        assert_eq!(solo.hears(turn_undead(from)), []);
+    }
+    let sent = judges(&mut solo);
+    assert!(sent.iter().all(|(_, packet)| packet.header.src == life(1)));
+    let told: Vec<_> = kinds(&sent).into_iter().take(3).collect();
+    assert_eq!(told, [(2, "gossip"), (3, "gossip"), (9, "turn-undead")]);
+    assert_eq!(count(&sent, "turn-undead"), 1);
 }
 
 #[test]
@@ -300,7 +421,8 @@ fn who_holds_us_down_and_is_down_to_us_gets_one_turn_undead_from_the_new_identit
     let mut solo = known_to_four();
     solo.knows(peer(9), 0, State::Down);
     is_checked(&mut solo, 9);
-    let sent = solo.hears(turn_undead(9));
+    solo.hears(turn_undead(9));
+    let sent = judges(&mut solo);
     assert_eq!(own(&solo), (life(1), 0));
     let told: Vec<_> = sent.iter().filter(|(to, _)| *to == peer(9)).collect();
     assert_eq!(told.len(), 1);
@@ -434,6 +556,32 @@ fn a_departure_that_fits_no_datagram_is_given_up() {
     solo.engine.leave_cluster(&mut solo.runtime).unwrap();
     let sent = solo.passes(600 * SECOND);
     assert!(sent.len() <= 20, "{} pings", sent.len());
+}
+
+/// Never again: who leaves before it was fed tells nobody, and is taken for failed.
+#[test]
+fn who_leaves_before_it_was_fed_tells_those_it_announced_itself_to() {
+    for config in [Config::lan(), Config::simple()] {
+        let mut solo = Solo::new(config);
+        for to in [peer(8), ANYBODY, peer(9)] {
+            solo.engine.announce(to, &mut solo.runtime).unwrap();
+        }
+        solo.sent();
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        let sent = solo.sent();
+        assert_eq!(kinds(&sent), [(9, "ping"), (8, "ping")], "the latest first");
+        for (_, packet) in &sent {
+            assert_eq!(packet.members[0].id, peer(1));
+            assert_eq!(packet.members[0].state, State::Down);
+        }
+        let Message::Ping(number) = sent[0].1.header.message else {
+            panic!()
+        };
+        solo.hears(Packet::new(peer(9), peer(1), Message::Ack(number)));
+        assert_eq!(solo.notices(), [Notice::LeaveAcked(peer(9))]);
+        let more = solo.passes(600 * SECOND);
+        assert!(more.len() <= 4, "{more:?}");
+    }
 }
 
 #[test]

@@ -147,6 +147,29 @@ fn a_rename_precedes_the_member_going_down_or_coming_up() {
     );
 }
 
+/// Never again: the user is told the new name of somebody it never heard of.
+#[test]
+fn a_rename_is_told_of_those_only_that_were_active_here() {
+    let [newer, newest] = [1, 2].map(|life| Peer { addr: 2, life });
+    let mut solo = Solo::new(Config::lan());
+    solo.knows(peer(3), 0, State::Alive);
+    solo.hears_of(3, peer(2), 0, State::Down);
+    solo.hears_of(3, newer, 0, State::Down);
+    assert_eq!(solo.notices(), []);
+    solo.hears_of(3, newest, 0, State::Alive);
+    assert_eq!(solo.notices(), [Notice::MemberUp(newest)]);
+    // It is known by now, also when it is down.
+    solo.hears_of(3, newest, 0, State::Down);
+    let last = Peer { addr: 2, life: 3 };
+    solo.hears_of(3, last, 0, State::Alive);
+    let renamed = Notice::Rename {
+        before: newest,
+        after: last,
+    };
+    let told = [Notice::MemberDown(newest), renamed, Notice::MemberUp(last)];
+    assert_eq!(solo.notices(), told);
+}
+
 #[test]
 fn the_loser_of_an_address_is_neither_believed_nor_heard() {
     let winner = Peer { addr: 2, life: 3 };

@@ -33,10 +33,14 @@ fn is_indirect(timer: &Timer<Peer>) -> bool {
     matches!(timer, Timer::IndirectProbe { .. })
 }
 
-/// Begins the next period; whom it pings, and under which number.
+/// Ends the present period and begins the next; whom it pings, and under which number.
 #[track_caller]
 fn pings(solo: &mut Solo) -> (Peer, ProbeNumber) {
-    let sent = solo.fires(SECOND, is_probe);
+    let mut sent = solo.fires(SECOND, is_probe);
+    if sent.is_empty() {
+        asks_helpers(solo);
+        sent = solo.fires(SECOND, is_probe);
+    }
     let [(to, packet)] = &sent[..] else {
         panic!("{sent:?}")
     };
@@ -338,14 +342,48 @@ fn requests_remembered_are_bounded() {
     assert_eq!(answered, 64);
 }
 
+/// Never again: timers that come late all at once leave the helpers no time, and a member that
+/// answers is accused.
 #[test]
-fn a_probe_timer_that_overtakes_the_indirect_one_restarts_the_probe_and_says_so() {
-    let mut solo = prober([2, 3]);
-    let (target, _) = pings(&mut solo);
-    pings(&mut solo);
-    assert_eq!(solo.notices(), [Notice::ProbeRestarted]);
-    assert_eq!(solo.belief(target.addr), Some((State::Alive, 0)));
-    assert_eq!(solo.engine.counters().probes_restarted, 1);
+fn after_a_stall_the_helpers_still_have_their_full_time() {
+    for stall in [1, 2, 7, 60] {
+        let mut solo = prober([2, 3, 4]);
+        let (target, number) = pings(&mut solo);
+        // The clock jumps; then everything that is due fires, before any packet is read.
+        solo.schedule();
+        solo.now += SECOND * stall;
+        while let Some(timer) = solo.timers.pop_due(solo.now) {
+            solo.engine.handle_timer(timer, &mut solo.runtime);
+            solo.schedule();
+        }
+        assert_eq!(count(&solo.sent(), "ping-req"), 2, "after {stall} s");
+        assert_eq!(solo.passes(SECOND * 49 / 100), []);
+        let forwarded = Message::ForwardedAck {
+            origin: target,
+            number,
+        };
+        let helper = (2..=4).find(|&addr| addr != target.addr).unwrap();
+        solo.hears_from(helper, forwarded);
+        solo.passes(SECOND * 2 / 100);
+        assert_eq!(solo.belief(target.addr), Some((State::Alive, 0)));
+        assert_eq!(solo.engine.counters().probes_failed, 0);
+        assert_eq!(solo.engine.counters().probes, 2, "the next one runs");
+    }
+}
+
+#[test]
+fn without_a_stall_the_period_is_kept_to_the_millisecond() {
+    let mut solo = prober([2]);
+    while solo.engine.counters().probes == 0 {
+        solo.passes(SECOND / 1000);
+    }
+    for failed in 0..20 {
+        solo.passes(SECOND * 998 / 1000);
+        assert_eq!(solo.engine.counters().probes_failed, failed);
+        solo.passes(SECOND * 2 / 1000);
+        assert_eq!(solo.engine.counters().probes_failed, failed + 1);
+        assert_eq!(solo.engine.counters().probes, failed + 2);
+    }
 }
 
 /// Never again: timers delivered together in the wrong order stop probing.
@@ -354,18 +392,19 @@ fn timers_in_any_order_and_number_neither_stop_nor_multiply_probing() {
     let mut rng = fastrand::Rng::with_seed(3);
     let mut solo = prober(2..=5);
     let mut old: Vec<Timer<Peer>> = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..400 {
         solo.schedule();
         let mut due: Vec<_> = core::iter::from_fn(|| solo.timers.pop_due(Duration::MAX)).collect();
         due.retain(|timer| is_probe(timer) || is_indirect(timer));
-        rng.shuffle(&mut due);
+        assert_eq!(due.len(), 1);
         old.extend(due.iter().cloned());
         due.extend((0..3).filter_map(|_| rng.choice(&old).cloned()));
+        rng.shuffle(&mut due);
         for timer in due {
             solo.engine.handle_timer(timer, &mut solo.runtime);
         }
     }
-    assert!(solo.engine.counters().probes >= 190);
+    assert!(solo.engine.counters().probes >= 200);
     solo.sent();
     let sent = solo.passes(100 * SECOND);
     assert!(
@@ -373,6 +412,65 @@ fn timers_in_any_order_and_number_neither_stop_nor_multiply_probing() {
         "{}",
         count(&sent, "ping")
     );
+}
+
+/// Never again: somebody that comes and goes makes us start over, and each time leaves timers.
+#[test]
+fn a_thousand_changes_of_the_connection_leave_a_handful_of_timers() {
+    let mut config = Config::lan();
+    config.suspicion = selkie::Suspicion::Fixed(3600 * SECOND);
+    let mut solo = Solo::new(config);
+    for life in 0..=255 {
+        for _ in 0..4 {
+            let flapping = Peer { addr: 2, life };
+            solo.hears(Packet::new(flapping, peer(1), Message::Gossip));
+            let leaves = Packet::new(flapping, peer(1), Message::Gossip);
+            solo.hears(leaves.member(flapping, 0, State::Down));
+        }
+    }
+    let flaps = solo.notices();
+    let idle = flaps.iter().filter(|notice| **notice == Notice::Idle);
+    assert_eq!(idle.count(), 256);
+    solo.schedule();
+    assert!(solo.timers.len() <= 5, "{} timers", solo.timers.len());
+    // And everything still runs, at its usual pace.
+    solo.knows(peer(3), 0, State::Alive);
+    solo.passes(SECOND);
+    let sent = solo.passes(60 * SECOND);
+    let pings = count(&sent, "ping");
+    assert!((59..=61).contains(&pings), "{pings}");
+    assert_eq!(count(&sent, "announce"), 2);
+}
+
+#[test]
+fn renewals_leave_a_handful_of_timers() {
+    let mut solo = Solo::new(Config::lan());
+    solo.meets(2);
+    solo.knows(peer(3), 0, State::Suspect);
+    for _ in 0..200 {
+        let us = *solo.engine.identity();
+        solo.hears_of(2, us, 0, State::Down);
+    }
+    assert_eq!(solo.engine.identity().life, 200);
+    solo.schedule();
+    assert!(solo.timers.len() <= 8, "{} timers", solo.timers.len());
+}
+
+#[test]
+fn changed_settings_count_at_once_though_a_timer_is_under_way() {
+    let mut config = Config::lan();
+    config.probe_period = SECOND * 3000;
+    config.probe_rtt = SECOND * 1000;
+    config.periodic_announce = Some(selkie::Periodic::secs(5000, 1));
+    let mut solo = Solo::new(config);
+    solo.knows(peer(2), 0, State::Alive);
+    solo.schedule();
+    let mut config = Config::lan();
+    config.suspicion = selkie::Suspicion::Fixed(3600 * SECOND);
+    solo.engine.set_config(config, &mut solo.runtime).unwrap();
+    let sent = solo.passes(SECOND * 30);
+    assert!(count(&sent, "ping") >= 3);
+    assert_eq!(count(&sent, "announce"), 1);
 }
 
 #[test]

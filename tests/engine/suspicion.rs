@@ -128,6 +128,54 @@ fn the_same_suspicion_again_does_not_prolong_it() {
     assert_eq!(solo.belief(2), Some((State::Down, 0)));
 }
 
+/// Never again: each incarnation suspected leaves a timer, and there are 65,536 of them.
+#[test]
+fn a_suspect_has_a_few_timers_however_often_its_suspicion_starts_afresh() {
+    let mut solo = watcher();
+    let timers = |solo: &mut Solo| {
+        solo.schedule();
+        let mut copy = solo.timers.clone();
+        core::iter::from_fn(|| copy.pop_due(SECOND * 3600))
+            .filter(is_suspicion)
+            .count()
+    };
+    for incarnation in 0..1000 {
+        solo.hears_of(3, peer(2), incarnation, State::Suspect);
+    }
+    assert_eq!(timers(&mut solo), 4);
+    for life in 1..200 {
+        let id = Peer { addr: 2, life };
+        solo.hears_of(3, id, 0, State::Suspect);
+        solo.hears_of(3, id, 0, State::Down);
+    }
+    assert_eq!(timers(&mut solo), 4);
+    let last = Peer { addr: 2, life: 200 };
+    solo.hears_of(3, last, 0, State::Suspect);
+    // Its own timer is submitted when another one's is out of the way.
+    solo.fires(SECOND * 5, is_suspicion);
+    assert_eq!(solo.belief(2), Some((State::Suspect, 0)));
+    assert_eq!(timers(&mut solo), 1);
+    solo.fires(SECOND * 5, is_suspicion);
+    assert_eq!(solo.belief(2), Some((State::Down, 0)));
+    assert_eq!(timers(&mut solo), 0);
+}
+
+#[test]
+fn timers_that_fire_while_we_are_gone_are_owed_when_we_are_back() {
+    let mut solo = watcher();
+    for incarnation in 0..10 {
+        solo.hears_of(3, peer(2), incarnation, State::Suspect);
+    }
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    solo.fires(SECOND * 60, is_suspicion);
+    assert_eq!(solo.belief(2), Some((State::Suspect, 9)));
+    solo.engine.reuse_down_identity(&mut solo.runtime).unwrap();
+    solo.fires(SECOND * 49 / 10, is_suspicion);
+    assert_eq!(solo.belief(2), Some((State::Suspect, 9)));
+    solo.fires(SECOND / 10, is_suspicion);
+    assert_eq!(solo.belief(2), Some((State::Down, 9)));
+}
+
 #[test]
 fn a_later_life_is_not_declared_down_by_the_former_ones_timer() {
     let mut solo = watcher();
