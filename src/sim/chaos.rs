@@ -94,10 +94,11 @@ impl Chaos {
     pub fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let nodes = rng.usize(3..=12);
-        let config = match rng.bool() {
+        let mut config = match rng.bool() {
             true => Config::lan(),
             false => Config::local(),
         };
+        config.prove_joiners = rng.u8(..4) == 0;
         let latency = match rng.u8(..3) {
             0 => Latency::Constant(Duration::from_millis(rng.u64(..20))),
             1 => Latency::Uniform(Duration::ZERO, Duration::from_millis(rng.u64(1..60))),
@@ -186,10 +187,15 @@ impl fmt::Display for Chaos {
             config,
             faults,
         } = self;
-        let period = config.probe_period;
+        let proof = match config.prove_joiners {
+            true => "joiners prove themselves, ",
+            false => "",
+        };
+        let announces = config.periodic_announce_to_down_members;
+        let turn = announces.map_or(Duration::MAX, |task| task.every);
         writeln!(
             f,
-            "chaos {seed}: {nodes} nodes, probes each {period:?}, {link:?}"
+            "chaos {seed}: {nodes} nodes, announces each {turn:?}, {proof}{link:?}"
         )?;
         let mut faults = faults.clone();
         faults.sort_by_key(|planned| planned.at);
