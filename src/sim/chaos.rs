@@ -82,6 +82,9 @@ enum Fault {
 const FAULTS_END: Duration = Duration::from_secs(180);
 const FAULTS_BEGIN: Duration = Duration::from_secs(20);
 
+/// More packets per second than this from one member are a storm. The busiest sends half as many.
+const STORM: u64 = 300;
+
 /// How often guards look: many small runs want no more.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -152,7 +155,7 @@ impl Chaos {
         let mut sim = Simulation::new(self.seed, self.config.clone(), codec);
         sim.set_tick(TICK);
         sim.set_links(self.link);
-        sim.guard(Bounds::new());
+        sim.guard(Bounds::new().packets_per_second(STORM));
         // While other faults go on, it takes longer.
         sim.guard(NoneStaysDown::longer_than(patience * 2));
         sim.add_peers(self.nodes);

@@ -120,8 +120,9 @@ impl fmt::Display for Rule {
 
 /// Watches over a run: looks at it [every so often](Simulation::set_tick) and says what is wrong.
 ///
-/// [`Bounds`](super::Bounds) and [`NoneStaysDown`](super::NoneStaysDown) are two; any function
-/// that takes a simulation and returns a `Result` is one as well.
+/// [`Bounds`](super::Bounds), [`NoneStaysDown`](super::NoneStaysDown) and
+/// [`AllSeen`](super::AllSeen) come with the simulator; any function that takes a simulation and
+/// returns a `Result` is one as well.
 ///
 /// ```
 /// # #[cfg(feature = "postcard")] {

@@ -27,22 +27,105 @@ use super::{Guard, Hasher, Limits, Machine, Rule, Simulation};
 /// # Ok::<(), selkie::sim::Violation>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct NoneStaysDown {
-    longest: Duration,
-    looks_at: Duration,
-    /// Since when the first misses the second. Only of pairs that once saw each other.
-    missing: HashMap<(usize, usize), Option<Duration>, Hasher>,
-}
+pub struct NoneStaysDown(Missing);
 
 impl NoneStaysDown {
     /// For longer than this.
     #[must_use]
     pub fn longer_than(longest: Duration) -> Self {
+        Self(Missing::new(longest))
+    }
+}
+
+impl<M: Machine> Guard<M> for NoneStaysDown {
+    fn inspect(&mut self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
+        let found = self.0.inspect(sim, Strangers::MayMiss);
+        found.map_or(Ok(()), |details| Err((Rule::NoneStaysDown, details)))
+    }
+}
+
+/// Each live member is seen by all in time: as [`NoneStaysDown`], and those that have never seen
+/// each other are found as well. The time begins when both are live.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// use core::time::Duration;
+/// use selkie::{Config, codecs::PostcardCodec, sim::{AllSeen, Simulation}};
+///
+/// let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// sim.guard(AllSeen::within(Duration::from_secs(60)));
+/// sim.add_peers(10);
+/// sim.join_all(0);
+/// sim.run_for(Duration::from_secs(100));
+/// sim.verdict()?;
+/// # }
+/// # Ok::<(), selkie::sim::Violation>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AllSeen(Missing);
+
+impl AllSeen {
+    /// Within this time.
+    #[must_use]
+    pub fn within(longest: Duration) -> Self {
+        Self(Missing::new(longest))
+    }
+}
+
+impl<M: Machine> Guard<M> for AllSeen {
+    fn inspect(&mut self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
+        let found = self.0.inspect(sim, Strangers::MayNot);
+        found.map_or(Ok(()), |details| Err((Rule::AllSeen, details)))
+    }
+}
+
+/// Who misses whom without a reason, and since when. Looks once a second.
+#[derive(Clone, Debug)]
+struct Missing {
+    longest: Duration,
+    looks_at: Duration,
+    /// `None` while the first sees the second, or has a reason not to.
+    since: HashMap<(usize, usize), Option<Duration>, Hasher>,
+}
+
+/// Whether those who have never seen each other may miss each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strangers {
+    MayMiss,
+    MayNot,
+}
+
+impl Missing {
+    fn new(longest: Duration) -> Self {
         Self {
             longest,
             looks_at: Duration::ZERO,
-            missing: HashMap::default(),
+            since: HashMap::default(),
         }
+    }
+
+    /// The first pair that misses for too long, in words.
+    fn inspect<M: Machine>(&mut self, sim: &Simulation<M>, strangers: Strangers) -> Option<String> {
+        if sim.now() < self.looks_at {
+            return None;
+        }
+        self.looks_at = sim.now() + Duration::from_secs(1);
+        let live: Vec<usize> = sim.live().collect();
+        for &observer in &live {
+            for &subject in live.iter().filter(|&&subject| subject != observer) {
+                let since = self.missed_since(sim, (observer, subject), strangers);
+                let late = since.filter(|&since| sim.now() - since > self.longest);
+                if let Some(since) = late {
+                    let since = since.as_secs_f64();
+                    return Some(format!(
+                        "node {observer} misses node {subject} since {since:.3} s"
+                    ));
+                }
+            }
+        }
+        self.since
+            .retain(|(observer, subject), _| sim.is_live(*observer) && sim.is_live(*subject));
+        None
     }
 
     /// Since when a node has missed another, that it has no reason to miss.
@@ -50,12 +133,16 @@ impl NoneStaysDown {
         &mut self,
         sim: &Simulation<M>,
         (observer, subject): (usize, usize),
+        strangers: Strangers,
     ) -> Option<Duration> {
         if sim.sees(observer, subject) {
-            self.missing.insert((observer, subject), None);
+            self.since.insert((observer, subject), None);
             return None;
         }
-        let since = self.missing.get_mut(&(observer, subject))?;
+        let since = match strangers {
+            Strangers::MayMiss => self.since.get_mut(&(observer, subject))?,
+            Strangers::MayNot => self.since.entry((observer, subject)).or_default(),
+        };
         let has_reason = sim.is_troubled(observer)
             || sim.is_troubled(subject)
             || sim.is_cut(observer, subject)
@@ -65,30 +152,6 @@ impl NoneStaysDown {
             return None;
         }
         Some(*since.get_or_insert(sim.now()))
-    }
-}
-
-impl<M: Machine> Guard<M> for NoneStaysDown {
-    fn inspect(&mut self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
-        if sim.now() < self.looks_at {
-            return Ok(());
-        }
-        self.looks_at = sim.now() + Duration::from_secs(1);
-        let live: Vec<usize> = sim.live().collect();
-        for &observer in &live {
-            for &subject in live.iter().filter(|&&subject| subject != observer) {
-                let since = self.missed_since(sim, (observer, subject));
-                let late = since.filter(|&since| sim.now() - since > self.longest);
-                if let Some(since) = late {
-                    let since = since.as_secs_f64();
-                    let details = format!("node {subject} to node {observer}, since {since:.3} s");
-                    return Err((Rule::NoneStaysDown, details));
-                }
-            }
-        }
-        self.missing
-            .retain(|(observer, subject), _| sim.is_live(*observer) && sim.is_live(*subject));
-        Ok(())
     }
 }
 

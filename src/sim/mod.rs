@@ -83,7 +83,7 @@ pub use self::{
     check::{Guard, Rule, Violation},
     counts::FaultCounts,
     faults::Cut,
-    guards::{Bounds, NoneStaysDown},
+    guards::{AllSeen, Bounds, NoneStaysDown},
     happening::{Fate, Happening},
     history::{FalsePositives, History, News, Observation},
     latency::Latency,

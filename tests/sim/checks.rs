@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use selkie::{
     BroadcastHandler, Config, Incarnation, Invalidates, Member,
     codecs::PostcardCodec,
-    sim::{Bounds, Limits, Link, Load, Machine, NoneStaysDown, Peer, Rule, Simulation},
+    sim::{AllSeen, Bounds, Limits, Link, Load, Machine, NoneStaysDown, Peer, Rule, Simulation},
 };
 
 use crate::{
@@ -27,6 +27,29 @@ fn a_member_that_never_joined_is_found() {
     );
     sim.join(4, 0);
     sim.expect_all_seen(secs(10)).unwrap();
+}
+
+#[test]
+fn a_member_that_was_never_seen_is_found_all_along() {
+    let mut sim = joined(5, Config::lan(), 1);
+    sim.guard(AllSeen::within(secs(20)));
+    // Nobody ever knew it, so that it does not stay down.
+    sim.guard(NoneStaysDown::longer_than(secs(1)));
+    sim.run_for(secs(60));
+    sim.verdict().unwrap();
+    let start = sim.now();
+    sim.add_peers(1);
+    sim.run_for(secs(60));
+    let violation = sim.verdict().unwrap_err();
+    assert_eq!(violation.rule(), Rule::AllSeen);
+    assert!(
+        violation.details().contains("node 0 misses node 5"),
+        "{violation}"
+    );
+    assert!(
+        (secs(20)..secs(22)).contains(&(violation.at() - start)),
+        "{violation}"
+    );
 }
 
 #[test]
