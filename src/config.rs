@@ -52,8 +52,10 @@ pub struct Config {
     /// Send what waits to be sent between probes, so that news travels faster than the protocol
     /// period. Never sends empty packets.
     pub periodic_gossip: Option<Periodic>,
-    /// Ping an unknown sender, and believe it only after its Ack. For transports that do not
-    /// prove where a datagram comes from.
+    /// Ping an unknown sender, and believe it only after its Ack; until then its own Pings get a
+    /// bare Ack, so that both sides may ask for this. For transports that do not prove where a
+    /// datagram comes from. The ping's number has 8 bits: it keeps out whoever forges an address
+    /// now and then, not who forges it hundreds of times.
     pub prove_joiners: bool,
     /// The most custom broadcasts that wait to be sent; beyond it the one sent most often goes.
     /// At least 1.

@@ -40,12 +40,12 @@ impl Epoch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Timer<I> {
-    /// A protocol period begins: judge the last probe, start the next.
+    /// A protocol period ends and the next begins: judge the probe, start another.
     Probe {
         /// Which one.
         token: TimerToken,
     },
-    /// A probe was not answered in `probe_rtt`: ask others to probe.
+    /// The direct stage of a probe ends: ask others to probe, if it was not answered.
     IndirectProbe {
         /// Which one.
         token: TimerToken,

@@ -7,7 +7,7 @@ use stats_alloc::StatsAlloc;
 
 use crate::{
     contender::Contender,
-    rows::{Row, Site},
+    rows::{Row, Site, Step},
 };
 
 /// Measures the thread's own time, less what reading it takes.
@@ -71,7 +71,7 @@ impl<E: Contender> Row<E> {
         time.as_nanos() as f64
     }
 
-    pub fn upkeep(&self) -> [fn(&mut Site<E>); 2] {
+    pub fn upkeep(&self) -> [Step<E>; 2] {
         self.upkeep.unwrap_or([|_| {}, |_| {}])
     }
 }

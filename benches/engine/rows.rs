@@ -31,11 +31,17 @@ pub struct Row<E> {
     pub name: &'static str,
     pub backlog: Backlog,
     /// The datagrams that it takes, if it does not make its own.
-    pub pool: Option<fn(usize, &mut fastrand::Rng) -> Vec<u8>>,
-    pub timed: fn(&mut Site<E>),
+    pub pool: Option<MakeDatagram>,
+    pub timed: Step<E>,
     /// What comes before and after each, not timed.
-    pub upkeep: Option<[fn(&mut Site<E>); 2]>,
+    pub upkeep: Option<[Step<E>; 2]>,
 }
+
+/// Something done with an engine.
+pub type Step<E> = fn(&mut Site<E>);
+
+/// Makes a datagram from one of so many members.
+pub type MakeDatagram = fn(usize, &mut fastrand::Rng) -> Vec<u8>;
 
 /// What waits to be sent when a row begins.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Down members by age.
 
-use super::table::{Entry, Place, Slot};
+use super::entry::{Entry, Place, Slot};
 
 /// Down members from the oldest to the youngest, linked through their [`Place`]s.
 pub(super) struct AgeList {

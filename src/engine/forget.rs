@@ -4,7 +4,7 @@
 //! more than a bound. The engine has no clock: a timer ticks while there is a down member, and
 //! what was down already [`TICKS`] ticks ago is forgotten. One timer, however many are down.
 
-use super::{Engine, Recent, Subject, table::Slot};
+use super::{Engine, Recent, Subject, entry::Slot};
 use crate::{BroadcastHandler, Codec, Epoch, Identity, Notice, Runtime, Timer};
 
 /// Ticks in [`remove_down_after`](crate::Config::remove_down_after): how finely it is kept.

@@ -8,7 +8,7 @@ use core::hash::{BuildHasher, Hash};
 
 use siphasher::sip::SipHasher13;
 
-use super::table::Slot;
+use super::entry::Slot;
 
 /// How many are looked up together: enough to overlap, few enough to stay in the cache.
 pub(super) const LOOKUPS_MAX: usize = 128;

@@ -6,6 +6,7 @@ mod age_list;
 mod backlog;
 mod buckets;
 mod draw;
+mod entry;
 mod forget;
 mod gossip;
 mod join;
@@ -27,6 +28,7 @@ use fastrand::Rng;
 
 use self::{
     backlog::{Backlog, Framing, ItemId},
+    entry::Slot,
     forget::Sweep,
     join::Challenges,
     lookup::Lookup,
@@ -34,7 +36,7 @@ use self::{
     packet::Frames,
     probe::Prober,
     recent::Recent,
-    table::{Slot, Table},
+    table::Table,
     tasks::Tasks,
     undead::{Departure, UndeadCheck},
     updates::{Aftermath, Standing, Teller},
@@ -75,7 +77,7 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// | timer | submitted | when it is due |
 /// | --- | --- | --- |
 /// | [`Probe`](Timer::Probe) | once Connected, then by `IndirectProbe` | judges a probe, sends the next Ping |
-/// | [`IndirectProbe`](Timer::IndirectProbe) | by `Probe` | sends PingReqs, if there was no Ack |
+/// | [`IndirectProbe`](Timer::IndirectProbe) | by `Probe` | if there was no Ack, sends PingReqs |
 /// | [`Suspicion`](Timer::Suspicion) | with each suspicion | declares Down, may send TurnUndead |
 /// | [`Forget`](Timer::Forget) | while a member is down | forgets who is down for long enough |
 /// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |

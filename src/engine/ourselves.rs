@@ -187,7 +187,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     /// Shows our renewed identity to somebody who held the former one down.
     pub(super) fn introduce_renewed<R: Runtime<I>>(&mut self, teller: &I, runtime: &mut R) {
-        let holds_down = |entry: &super::table::Entry<I>| !entry.held().is_active();
+        let holds_down = |entry: &super::entry::Entry<I>| !entry.held().is_active();
         let known = self
             .table
             .find(&teller.addr())

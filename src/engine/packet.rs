@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{
     Engine, Result, Subject,
     backlog::{Fill, Framing},
-    table::{Held, Slot},
+    entry::{Held, Slot},
 };
 use crate::{
     BroadcastHandler, Codec, Error, Header, Identity, Incarnation, Member, Message, ProbeNumber,

@@ -152,7 +152,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             }
             Message::Ack(number) => self.on_ack(&sender, number, runtime),
             Message::PingReq { target, number } => {
-                self.on_ping_req(sender, target, number, runtime)
+                self.on_ping_req(sender, target, number, runtime);
             }
             Message::IndirectPing { origin, number } => {
                 let answer = Message::IndirectAck {
@@ -162,7 +162,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 self.send(&sender, answer, runtime);
             }
             Message::IndirectAck { target, number } => {
-                self.on_indirect_ack(sender, target, number, runtime)
+                self.on_indirect_ack(sender, target, number, runtime);
             }
             Message::ForwardedAck { origin, number } => {
                 self.on_forwarded_ack(&sender, &origin, number);

@@ -3,7 +3,7 @@
 
 use super::{
     Engine,
-    table::{Held, Slot},
+    entry::{Held, Slot},
 };
 use crate::{
     BroadcastHandler, Codec, Epoch, Identity, Incarnation, Member, Message, Runtime, Timer,

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use super::{
     Engine, Subject,
+    entry::{Held, Slot},
     lookup::{Hashed, LOOKUPS_MAX, Lookup},
-    table::{Held, Slot},
 };
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Incarnation, Member, Message, Notice, Runtime,
@@ -135,9 +135,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
-    /// Somebody speaks whom we hold down: only its own TurnUndead is heard.
+    /// Somebody speaks whom we hold down: only its own TurnUndead is heard, and whether it means it.
     pub(super) fn hear_down_sender<R: Runtime<I>>(&mut self, header: &Header<I>, runtime: &mut R) {
         self.counters.dropped_from_down += 1;
+        if let Message::Ack(number) = header.message {
+            self.ends_undead_check(&header.src, number);
+        }
         if header.message == Message::TurnUndead {
             // Held as down, or its address under another identity: known either way.
             self.on_turn_undead(&header.src, true, runtime);

@@ -343,6 +343,19 @@ fn turn_undead_delivered_twice_is_refuted_by_an_ack_all_the_same() {
     assert_eq!(solo.notices(), []);
 }
 
+/// It need not be a member to us: it may be one that we declared down by mistake.
+#[test]
+fn an_ack_from_who_is_down_to_us_refutes_its_turn_undead_too() {
+    let mut solo = known_to_four();
+    solo.knows(peer(9), 0, State::Down);
+    let number = is_checked(&mut solo, 9);
+    solo.hears(turn_undead(9));
+    solo.hears_from(9, Message::Ack(number));
+    judges(&mut solo);
+    assert_eq!(own(&solo), (peer(1), 0));
+    assert_eq!(solo.belief(9), Some((State::Down, 0)));
+}
+
 /// Its full time, whatever timer is still under way from the one before.
 #[test]
 fn each_check_has_at_least_its_time_and_one_timer_is_under_way() {
