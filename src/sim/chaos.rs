@@ -299,8 +299,8 @@ fn planned(nodes: usize, rng: &mut Rng) -> Planned {
         11 => Fault::Mute(node, 1.0 - rng.f64() / 2.0),
         12 => Fault::Bursts(rng.f64()),
         _ => Fault::Limit(match rng.bool() {
-            true => SizeLimit::Told(rng.usize(64..256)),
-            false => SizeLimit::Silent(rng.usize(48..256)),
+            true => SizeLimit::Told(rng.usize(40..120)),
+            false => SizeLimit::Silent(rng.usize(30..120)),
         }),
     };
     // What is paused for the last time must have come to itself before faults end.

@@ -40,6 +40,6 @@ fn joined(count: usize, config: Config, seed: u64) -> Peers {
     let mut sim = Simulation::new(seed, config, PostcardCodec);
     sim.add_peers(count);
     sim.join_all(0);
-    sim.expect_all_seen(secs(60)).unwrap();
+    sim.expect_all_seen(secs(300)).unwrap();
     sim
 }

@@ -48,7 +48,7 @@ fn a_crash_is_found_out_and_told_to_all() {
     assert!((secs(0)..secs(10)).contains(&(suspected - crash)));
     assert!((secs(6)..secs(8)).contains(&(down - suspected)));
     assert_eq!((heard.len(), heard[0]), (39, down));
-    assert!(heard.is_sorted() && heard[38] - down < secs(2));
+    assert!(heard.is_sorted() && heard[38] - down < secs(10));
     assert_eq!(
         history.false_positives(crash, |_| true),
         FalsePositives::default()
@@ -56,7 +56,7 @@ fn a_crash_is_found_out_and_told_to_all() {
     assert_eq!(sim.seen_by(17), 0);
     let restart = sim.now();
     sim.restart(17);
-    sim.expect_all_seen(secs(10)).unwrap();
+    sim.expect_all_seen(secs(300)).unwrap();
     assert_eq!(sim.seen_by(17), 39);
     assert_eq!(sim.history().heard_by(News::Up, 17, restart).len(), 39);
     sim.clear_history();
