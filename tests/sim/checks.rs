@@ -1,6 +1,6 @@
 //! Each check against a run that is broken, which it must find, and one that is not.
 
-use std::net::SocketAddrV4;
+use std::{net::SocketAddrV4, time::Duration};
 
 use selkie::{
     BroadcastHandler, Config, Incarnation, Invalidates, Member,
@@ -26,7 +26,7 @@ fn a_member_that_never_joined_is_found() {
         "{violation}"
     );
     sim.join(4, 0);
-    sim.expect_all_seen(secs(10)).unwrap();
+    sim.expect_all_seen(secs(300)).unwrap();
 }
 
 #[test]
@@ -62,17 +62,18 @@ fn a_member_that_is_seen_after_its_death_is_found() {
         violation.details().contains("node 0 sees 4 members"),
         "{violation}"
     );
-    sim.expect_all_seen(secs(30)).unwrap();
+    sim.expect_all_seen(secs(300)).unwrap();
 }
 
 /// Ten members, of which one does not take part for a minute.
-fn one_is_paused<M: Machine>(mut sim: Simulation<M>) -> Simulation<M> {
+fn one_is_paused<M: Machine>(mut sim: Simulation<M>) -> (Simulation<M>, Duration) {
     sim.join_all(0);
-    sim.expect_all_seen(secs(10)).unwrap();
+    sim.expect_all_seen(secs(300)).unwrap();
     sim.guard(NoneStaysDown::longer_than(secs(130)));
+    let start = sim.now();
     sim.pause_for(3, secs(60));
     sim.run_for(secs(600));
-    sim
+    (sim, start)
 }
 
 #[test]
@@ -82,20 +83,18 @@ fn a_healthy_member_that_stays_down_is_found() {
     for port in 1..=10 {
         sim.add(SocketAddrV4::new([10, 0, 0, 1].into(), port));
     }
-    let broken = one_is_paused(sim);
+    let (broken, start) = one_is_paused(sim);
     let violation = broken.verdict().unwrap_err();
     assert_eq!(violation.rule(), Rule::NoneStaysDown);
     assert!(violation.details().contains("node 3"), "{violation}");
     // 60 s of pause, in which it has reason to be down, and 130 more.
-    assert!(
-        (secs(190)..secs(200)).contains(&violation.at()),
-        "{violation}"
-    );
+    let took = violation.at() - start;
+    assert!((secs(190)..secs(195)).contains(&took), "{violation}");
     assert_eq!(broken.now(), violation.at(), "a violation stops the run");
 
     let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
     sim.add_peers(10);
-    let sound = one_is_paused(sim);
+    let (sound, _) = one_is_paused(sim);
     sound.verdict().unwrap();
     assert!(sound.identity(3).life > 0, "it was never declared down");
 }
@@ -119,7 +118,7 @@ fn views_that_do_not_converge_are_found() {
     assert_eq!(violation.rule(), Rule::Converged);
 
     let mut sound = split_for_two_minutes(Config::lan());
-    sound.expect_converged(secs(130)).unwrap();
+    sound.expect_converged(secs(260)).unwrap();
 }
 
 /// Three beacons that believe each other alive, but for what the first believes of the second.
@@ -189,7 +188,7 @@ fn members_that_never_run_out_of_things_to_say_are_found() {
     let mut sim = Simulation::with_broadcasts(1, Config::lan(), PostcardCodec, |_| Gullible);
     sim.add_peers(5);
     sim.join_all(0);
-    sim.expect_all_seen(secs(10)).unwrap();
+    sim.expect_all_seen(secs(300)).unwrap();
     sim.expect_quiet(secs(30)).unwrap();
     let told = sim.input(2, |engine, port| engine.add_broadcast(b"so they say", port));
     assert!(told.is_some_and(|told| told.unwrap()));
