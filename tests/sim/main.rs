@@ -11,6 +11,7 @@ mod beacon;
 mod chaos;
 mod checks;
 mod custom;
+mod foreign;
 mod measures;
 mod network;
 mod nodes;
