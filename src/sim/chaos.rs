@@ -41,6 +41,15 @@ pub struct Chaos {
 }
 
 /// How a [`Chaos`] went that broke no rule.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// # use selkie::{codecs::PostcardCodec, sim::*};
+/// let outcome = Chaos::from_seed(3).run(PostcardCodec)?;
+/// assert!(outcome.faults.delivered > 0);
+/// # }
+/// # Ok::<(), selkie::sim::Violation>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {

@@ -82,6 +82,12 @@ impl fmt::Debug for Violation {
 impl core::error::Error for Violation {}
 
 /// What can be broken.
+///
+/// ```
+/// # use selkie::sim::Rule;
+/// assert_eq!(Rule::Quiet.to_string(), "members do not run out of things to say");
+/// assert_eq!(Rule::Custom("two leaders").to_string(), "two leaders");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
@@ -167,11 +173,40 @@ where
 impl<M: Machine> Simulation<M> {
     /// Lets somebody watch over the run from now on. The first [`Violation`] found stops it: no
     /// more time passes, and [`verdict`](Self::verdict) tells.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.guard(Bounds::new());
+    /// sim.run_for(Duration::from_secs(60));
+    /// sim.verdict()?;
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
     pub fn guard(&mut self, guard: impl Guard<M> + 'static) {
         self.guards.push(Box::new(guard));
     }
 
     /// What the guards found.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.guard(Bounds::new().packets_per_second(1));
+    /// sim.run_for(Duration::from_secs(60));
+    /// assert!(sim.verdict().is_err_and(|violation| violation.rule() == Rule::Packets));
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -182,6 +217,21 @@ impl<M: Machine> Simulation<M> {
 
     /// Runs until each live member sees all others, and nobody else. Returns how long it took.
     ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.crash(3);
+    /// let took = sim.expect_all_seen(Duration::from_secs(60))?;
+    /// println!("all know after {took:?}");
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When that takes longer than `within`, or a guard finds something.
@@ -191,6 +241,22 @@ impl<M: Machine> Simulation<M> {
 
     /// Runs until all live members see each other alive, at the same incarnations. Returns how
     /// long it took. To be called when faults have ended.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.freeze_for(3, Duration::from_secs(30));
+    /// sim.run_for(Duration::from_secs(30));
+    /// let took = sim.expect_converged(Duration::from_secs(130))?;
+    /// println!("all agree after {took:?}");
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -204,6 +270,19 @@ impl<M: Machine> Simulation<M> {
 
     /// Runs until no live member has anything left to spread. Returns how long it took. To be
     /// called when views have converged.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.expect_quiet(Duration::from_secs(60))?;
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
     ///
     /// # Errors
     ///

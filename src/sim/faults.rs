@@ -1,18 +1,26 @@
-//! What can be done to nodes and to the network.
+//! What can be done to nodes.
 
-use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use super::{Latency, Link, Loss, Machine, Simulation};
+use super::{Latency, Loss, Machine, Simulation};
 use crate::Identity;
 
-/// A cut in the network, to be [healed](Simulation::heal).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cut(u32);
-
-/// Faults of nodes.
 impl<M: Machine> Simulation<M> {
     /// Ends a node without a word. Returns when: now. Does nothing to one that is not up.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// let crash = sim.crash(3);
+    /// assert_eq!(crash, sim.now());
+    /// assert!(sim.machine(3).is_none());
+    /// # }
+    /// ```
     pub fn crash(&mut self, node: usize) -> Duration {
         if self.stop(node) {
             self.world.counts.crashes += 1;
@@ -47,6 +55,21 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// The same, under this identity.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// let next = Peer { life: 7, ..*sim.identity(3) };
+    /// sim.restart_as(3, next);
+    /// sim.run_for(Duration::from_secs(10));
+    /// assert!(sim.sees(0, 3));
+    /// # }
+    /// ```
     pub fn restart_as(&mut self, node: usize, identity: M::Id) {
         self.crash(node);
         self.world.counts.restarts += 1;
@@ -58,6 +81,20 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Lets a node leave. It stays up to hand the news over, and is not live any more.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.leave(3);
+    /// sim.run_for(Duration::from_secs(30));
+    /// assert!(sim.all_see_all(), "the four that remain");
+    /// # }
+    /// ```
     pub fn leave(&mut self, node: usize) {
         if self.is_live(node) {
             self.world.counts.leaves += 1;
@@ -72,6 +109,21 @@ impl<M: Machine> Simulation<M> {
     /// [inbox](Self::set_inbox_max) overflows.
     ///
     /// Pauses may overlap; each is ended by a [`resume`](Self::resume) of its own.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.pause(3);
+    /// sim.run_for(Duration::from_secs(20));
+    /// sim.resume(3);
+    /// assert!(sim.faults().held_in > 0 && sim.faults().held_out > 0);
+    /// # }
+    /// ```
     pub fn pause(&mut self, node: usize) {
         if self.world.places[node].is_up {
             self.world.counts.pauses += 1;
@@ -81,6 +133,21 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Ends a pause: what was held is sent, and handed in, in its order, now.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.pause(3);
+    /// assert!(sim.is_troubled(3));
+    /// sim.resume(3);
+    /// assert!(!sim.is_troubled(3));
+    /// # }
+    /// ```
     pub fn resume(&mut self, node: usize) {
         let place = &mut self.world.places[node];
         if place.pauses > 0 {
@@ -91,6 +158,25 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Pauses a node for this long.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// // Lifeguard's experiment: blocked for eight seconds, fine for one, and so on.
+    /// sim.pause_for(3, Duration::from_secs(8));
+    /// sim.every(Duration::from_secs(9), |sim| {
+    ///     sim.pause_for(3, Duration::from_secs(8));
+    ///     true
+    /// });
+    /// sim.run_for(Duration::from_secs(120));
+    /// assert_eq!(sim.faults().pauses, 14);
+    /// # }
+    /// ```
     pub fn pause_for(&mut self, node: usize, time: Duration) {
         self.pause(node);
         self.later_in_this_life(node, time, Self::resume);
@@ -100,6 +186,21 @@ impl<M: Machine> Simulation<M> {
     /// handled. Both wait; its clock goes on.
     ///
     /// Freezes may overlap; each is ended by a [`thaw`](Self::thaw) of its own.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.freeze(3);
+    /// sim.run_for(Duration::from_secs(2));
+    /// sim.thaw(3);
+    /// assert!(sim.faults().timers_late > 0);
+    /// # }
+    /// ```
     pub fn freeze(&mut self, node: usize) {
         if self.world.places[node].is_up {
             self.world.counts.freezes += 1;
@@ -110,6 +211,20 @@ impl<M: Machine> Simulation<M> {
 
     /// Ends a freeze: first the packets that waited are handed in, then the timers that were due
     /// meanwhile fire, as in an agent's loop.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.freeze(3);
+    /// sim.thaw(3);
+    /// assert!(!sim.is_troubled(3));
+    /// # }
+    /// ```
     pub fn thaw(&mut self, node: usize) {
         let place = &mut self.world.places[node];
         if place.freezes > 0 {
@@ -120,6 +235,20 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Freezes a node for this long.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.freeze_for(3, Duration::from_secs(2));
+    /// sim.run_for(Duration::from_secs(3));
+    /// assert!(!sim.is_troubled(3));
+    /// # }
+    /// ```
     pub fn freeze_for(&mut self, node: usize, time: Duration) {
         self.freeze(node);
         self.later_in_this_life(node, time, Self::thaw);
@@ -127,6 +256,23 @@ impl<M: Machine> Simulation<M> {
 
     /// Lets a node's clock stand still for this long, as that of a virtual machine that is moved:
     /// every timer fires so much later. Packets are handled meanwhile.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// let before = *sim.traffic_of(3);
+    /// sim.stall_clock(3, Duration::from_secs(60));
+    /// sim.run_for(Duration::from_secs(59));
+    /// let since = sim.traffic_of(3).since(&before);
+    /// assert_eq!(since.sent_of("ping").packets, 0);
+    /// assert!(since.sent_of("ack").packets > 0);
+    /// # }
+    /// ```
     pub fn stall_clock(&mut self, node: usize, time: Duration) {
         if self.world.places[node].is_up {
             self.world.counts.stalls += 1;
@@ -138,6 +284,20 @@ impl<M: Machine> Simulation<M> {
 
     /// Lets a node take so long for each packet, one after another, until
     /// [`speed_up`](Self::speed_up). Timers fire in time.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.slow_down(3, Duration::from_millis(300));
+    /// sim.run_for(Duration::from_secs(30));
+    /// assert!(sim.faults().slowed > 0);
+    /// # }
+    /// ```
     pub fn slow_down(&mut self, node: usize, per_packet: impl Into<Latency>) {
         if self.world.places[node].is_up {
             self.world.counts.slowdowns += 1;
@@ -147,18 +307,63 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Lets a node take no time for packets, but for those that wait already.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.slow_down(3, Duration::from_millis(300));
+    /// sim.after(Duration::from_secs(10), |sim| sim.speed_up(3));
+    /// sim.run_for(Duration::from_secs(20));
+    /// assert!(!sim.is_troubled(3));
+    /// # }
+    /// ```
     pub fn speed_up(&mut self, node: usize) {
         self.world.places[node].processing = None;
         self.world.done(Some(node), "speed-up");
     }
 
     /// Loses packets on their way into a node, beside what links lose.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.set_ingress_loss(3, 0.8);
+    /// sim.run_for(Duration::from_secs(20));
+    /// assert!(sim.faults().lost_at_nodes > 0);
+    /// sim.set_ingress_loss(3, Loss::None);
+    /// # }
+    /// ```
     pub fn set_ingress_loss(&mut self, node: usize, loss: impl Into<Loss>) {
         self.world.network.set_ingress(node, loss.into());
         self.world.done(Some(node), "ingress loss");
     }
 
     /// Loses packets on their way out of a node, beside what links lose.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.set_egress_loss(3, 0.8);
+    /// sim.run_for(Duration::from_secs(20));
+    /// assert!(sim.faults().lost_at_nodes > 0);
+    /// sim.set_egress_loss(3, Loss::None);
+    /// # }
+    /// ```
     pub fn set_egress_loss(&mut self, node: usize, loss: impl Into<Loss>) {
         self.world.network.set_egress(node, loss.into());
         self.world.done(Some(node), "egress loss");
@@ -166,6 +371,20 @@ impl<M: Machine> Simulation<M> {
 
     /// Whether a node is under a fault of its own now: paused, frozen, slow, its clock stopped, or
     /// with losses at its door.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// assert!(!sim.is_troubled(3));
+    /// sim.set_egress_loss(3, 0.1);
+    /// assert!(sim.is_troubled(3));
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_troubled(&self, node: usize) -> bool {
         self.world.is_troubled(node)
@@ -210,113 +429,5 @@ impl<M: Machine> Simulation<M> {
                 self.fire(node, alarm.timer);
             }
         }
-    }
-}
-
-/// Faults of the network.
-impl<M: Machine> Simulation<M> {
-    /// What all links are like, from now on.
-    pub fn set_links(&mut self, link: Link) {
-        self.world.network.set_all(link);
-        self.world.done(None, "links");
-    }
-
-    /// What each link is like, from now on, by sender and receiver.
-    ///
-    /// ```
-    /// # #[cfg(feature = "postcard")] {
-    /// use selkie::{Config, codecs::PostcardCodec, sim::{Link, Simulation}};
-    ///
-    /// let mut sim = Simulation::new(1, Config::wan(), PostcardCodec);
-    /// sim.add_peers(30);
-    /// // Three sites of ten.
-    /// sim.set_topology(|from, to| match from / 10 == to / 10 {
-    ///     true => Link::lan(),
-    ///     false => Link::wan(),
-    /// });
-    /// # }
-    /// ```
-    pub fn set_topology(&mut self, link: impl Fn(usize, usize) -> Link + 'static) {
-        self.world.network.set_topology(Box::new(link));
-        self.world.done(None, "topology");
-    }
-
-    /// What one link is like, in one direction, until [`set_links`](Self::set_links) or
-    /// [`set_topology`](Self::set_topology) say otherwise.
-    pub fn set_link(&mut self, from: usize, to: usize, link: Link) {
-        self.world.network.set_link(from, to, link);
-        self.world.done(Some(from), "link");
-    }
-
-    /// Keeps back what some nodes send to others: a one-way partition.
-    ///
-    /// ```
-    /// # #[cfg(feature = "postcard")] {
-    /// use core::time::Duration;
-    /// use selkie::{Config, codecs::PostcardCodec, sim::Simulation};
-    ///
-    /// let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
-    /// sim.add_peers(4);
-    /// sim.join_all(0);
-    /// sim.run_for(Duration::from_secs(5));
-    /// let cut = sim.cut([0, 1], [2, 3]);
-    /// sim.run_for(Duration::from_secs(5));
-    /// sim.heal(cut);
-    /// assert!(sim.faults().cut > 0);
-    /// # }
-    /// ```
-    pub fn cut(
-        &mut self,
-        from: impl IntoIterator<Item = usize>,
-        to: impl IntoIterator<Item = usize>,
-    ) -> Cut {
-        self.cut_ways(from, to, false)
-    }
-
-    /// Keeps back what two groups of nodes send to each other: a partition.
-    pub fn partition(
-        &mut self,
-        one: impl IntoIterator<Item = usize>,
-        other: impl IntoIterator<Item = usize>,
-    ) -> Cut {
-        self.cut_ways(one, other, true)
-    }
-
-    /// Cuts nodes off from all others, and from each other.
-    pub fn isolate(&mut self, nodes: impl IntoIterator<Item = usize>) -> Cut {
-        let nodes: Vec<usize> = nodes.into_iter().collect();
-        let all = 0..self.len();
-        self.cut_ways(nodes, all, true)
-    }
-
-    /// Ends a cut.
-    pub fn heal(&mut self, cut: Cut) {
-        self.world.network.heal(cut.0);
-        self.world.done(None, "heal");
-    }
-
-    /// Ends every cut.
-    pub fn heal_all(&mut self) {
-        self.world.network.heal_all();
-        self.world.done(None, "heal all");
-    }
-
-    /// Whether a cut keeps packets of one node from another.
-    #[must_use]
-    pub fn is_cut(&self, from: usize, to: usize) -> bool {
-        self.world.network.is_cut(from, to)
-    }
-
-    fn cut_ways(
-        &mut self,
-        from: impl IntoIterator<Item = usize>,
-        to: impl IntoIterator<Item = usize>,
-        is_both_ways: bool,
-    ) -> Cut {
-        let from: Vec<usize> = from.into_iter().collect();
-        let to: Vec<usize> = to.into_iter().collect();
-        self.world.counts.cuts += 1;
-        self.world.done(None, "cut");
-        Cut(self.world.network.cut(&from, &to, is_both_ways))
     }
 }

@@ -7,6 +7,23 @@ use crate::Notification;
 /// Something that happens in a simulation: what a [watcher](super::Simulation::watch) is told.
 ///
 /// Printing them is a log of the run.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// # use core::time::Duration;
+/// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+/// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// # sim.add_peers(5);
+/// # sim.join_all(0);
+/// # sim.run_for(Duration::from_secs(10));
+/// sim.watch(|at, happening| {
+///     if let Happening::Notified { node, notice, .. } = happening {
+///         println!("{at:?}: node {node} is told {notice:?}");
+///     }
+/// });
+/// sim.run_for(Duration::from_secs(10));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Happening<'h, I> {
@@ -62,6 +79,24 @@ pub enum Happening<'h, I> {
 }
 
 /// Why a packet was not handed to anybody.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// # use core::time::Duration;
+/// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+/// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// # sim.add_peers(5);
+/// # sim.join_all(0);
+/// # sim.run_for(Duration::from_secs(10));
+/// sim.watch(|_, happening| {
+///     if let Happening::Lost { fate, .. } = happening {
+///         assert_eq!(*fate, Fate::Cut);
+///     }
+/// });
+/// sim.partition([0], [1]);
+/// sim.run_for(Duration::from_secs(10));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fate {

@@ -4,6 +4,21 @@ use alloc::vec::Vec;
 use core::{fmt, time::Duration};
 
 /// What a member was told: the kinds of [`Notice`](crate::Notice), without whom.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// # use core::time::Duration;
+/// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+/// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// # sim.add_peers(5);
+/// # sim.join_all(0);
+/// # sim.run_for(Duration::from_secs(10));
+/// sim.record([News::Suspected, News::Refuted, News::Rejoined]);
+/// sim.set_links(Link::lan().loss(0.3));
+/// sim.run_for(Duration::from_secs(120));
+/// assert!(sim.history().all().iter().any(|seen| seen.news() == News::Refuted));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum News {
@@ -28,6 +43,23 @@ pub enum News {
 }
 
 /// One thing that one member noticed about another.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// # use core::time::Duration;
+/// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+/// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// # sim.add_peers(5);
+/// # sim.join_all(0);
+/// # sim.run_for(Duration::from_secs(10));
+/// sim.crash(3);
+/// sim.run_for(Duration::from_secs(60));
+/// for seen in sim.history().all() {
+///     println!("{:?}: {} of {}: {:?}", seen.at(), seen.observer(), seen.subject(), seen.news());
+///     assert!(!seen.subject_was_live());
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     at: Duration,
@@ -127,6 +159,19 @@ pub struct History {
 }
 
 /// Wrong declarations of failure, as Lifeguard's authors count them (arXiv 1707.00788, section V).
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// # use core::time::Duration;
+/// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+/// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// # sim.add_peers(5);
+/// # sim.join_all(0);
+/// # sim.run_for(Duration::from_secs(10));
+/// let wrong = sim.history().false_positives(Duration::ZERO, |_| true);
+/// assert_eq!(wrong, FalsePositives::default());
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FalsePositives {
     /// About healthy members, at any member ("FP").

@@ -53,6 +53,7 @@
 mod chaos;
 mod check;
 mod counts;
+mod cuts;
 mod engine;
 mod faults;
 mod fingerprint;
@@ -69,6 +70,7 @@ mod place;
 mod port;
 mod queue;
 mod readers;
+mod run;
 mod simulation;
 mod traffic;
 mod views;
@@ -82,7 +84,7 @@ pub use self::{
     chaos::{Chaos, Outcome},
     check::{Guard, Rule, Violation},
     counts::FaultCounts,
-    faults::Cut,
+    cuts::Cut,
     guards::{AllSeen, Bounds, NoneStaysDown},
     happening::{Fate, Happening},
     history::{FalsePositives, History, News, Observation},

@@ -7,8 +7,8 @@ use fastrand::Rng;
 use slab::Slab;
 
 use super::{
-    Guard, Happening, Machine, News, Peer, Port, Rule, Violation,
-    queue::{Event, Parcel},
+    Guard, Happening, Machine, News, Peer, Port, Violation,
+    queue::Event,
     world::{Kinds, World},
 };
 use crate::Identity;
@@ -24,18 +24,18 @@ pub struct Simulation<M: Machine> {
     pub(super) identities: Vec<M::Id>,
     contacts: Vec<Contact>,
     make: Box<dyn FnMut(M::Id, u64) -> M>,
-    actions: Slab<Action<M>>,
+    pub(super) actions: Slab<Action<M>>,
     pub(super) guards: Vec<Box<dyn Guard<M>>>,
     pub(super) violation: Option<Violation>,
-    tick: Duration,
+    pub(super) tick: Duration,
     pub(super) seed: u64,
     seeds: Rng,
     /// How many events there were at the present instant.
-    at_once: u64,
+    pub(super) at_once: u64,
 }
 
 /// What a scenario does later.
-type Action<M> = Box<dyn FnOnce(&mut Simulation<M>)>;
+pub(super) type Action<M> = Box<dyn FnOnce(&mut Simulation<M>)>;
 
 /// Whom a node announces itself to, when it knows nobody.
 #[derive(Clone, Copy)]
@@ -50,9 +50,6 @@ const JOIN_EVERY: Duration = Duration::from_secs(1);
 
 /// By default, how often conditions are looked at.
 const TICK: Duration = Duration::from_millis(100);
-
-/// More events at one instant, for each node, are a run that does not end.
-const AT_ONCE_MAX: u64 = 100_000;
 
 impl<M: Machine> Simulation<M> {
     /// A simulation of machines of any sort: `make` makes one for an identity, from a seed.
@@ -93,6 +90,16 @@ impl<M: Machine> Simulation<M> {
     ///
     /// Packets reach it by its [address](Identity::addr). A node that was added earlier with the
     /// same address is out of reach from now on.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// let node = sim.add(Peer::numbered(1));
+    /// assert_eq!((node, sim.identity(node)), (0, &Peer::numbered(1)));
+    /// # }
+    /// ```
     pub fn add(&mut self, identity: M::Id) -> usize {
         let node = self.world.add_node(identity.addr());
         self.identities.push(identity.clone());
@@ -104,6 +111,18 @@ impl<M: Machine> Simulation<M> {
 
     /// Lets a node announce itself to another, once a second until it knows somebody: what an
     /// agent does with its seeds.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// sim.add_peers(2);
+    /// sim.set_links(Link::lan().loss(0.5));
+    /// sim.join(1, 0);
+    /// assert!(sim.run_until(Duration::from_secs(60), Simulation::all_see_all).is_some());
+    /// # }
+    /// ```
     pub fn join(&mut self, node: usize, at: usize) {
         self.contacts[node] = Contact::Node(at);
         self.announce(node);
@@ -111,12 +130,39 @@ impl<M: Machine> Simulation<M> {
 
     /// The same, to any other node, a random one each time. Not for nodes that all are new: some
     /// would find each other and be content, and never hear of the rest.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// for node in sim.add_peers(3) {
+    ///     sim.join_any(node);
+    /// }
+    /// assert!(sim.run_until(Duration::from_secs(60), Simulation::all_see_all).is_some());
+    /// # }
+    /// ```
     pub fn join_any(&mut self, node: usize) {
         self.contacts[node] = Contact::Anybody;
         self.announce(node);
     }
 
     /// Lets all nodes but `at` announce themselves to `at`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// sim.add_peers(10);
+    /// sim.join_all(0);
+    /// sim.run_for(Duration::from_secs(10));
+    /// assert_eq!(sim.seen_by(7), 9);
+    /// # }
+    /// ```
     pub fn join_all(&mut self, at: usize) {
         for node in (0..self.len()).filter(|&node| node != at) {
             self.join(node, at);
@@ -156,6 +202,19 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Lets time pass. Stops early when a [guard](Self::guard) finds something.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.run_for(Duration::from_secs(3600));
+    /// assert_eq!(sim.now(), Duration::from_secs(3610));
+    /// # }
+    /// ```
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now().saturating_add(time);
         self.run(end, None::<fn(&Self) -> bool>);
@@ -242,22 +301,80 @@ impl<M: Machine> Simulation<M> {
 
     /// How often [`run_until`](Self::run_until) and guards look, 100 ms unless said: what they
     /// measure is as exact as that. It changes nothing in the run itself.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.set_tick(Duration::from_millis(1));
+    /// sim.crash(2);
+    /// let noticed = sim.run_until(Duration::from_secs(60), |sim| sim.seen_by(2) < 4);
+    /// println!("{noticed:?}, to the millisecond");
+    /// # }
+    /// ```
     pub fn set_tick(&mut self, tick: Duration) {
         self.tick = tick.max(Duration::from_nanos(1));
     }
 
     /// How many packets wait at a node that is paused, frozen or slow, either way; the rest are
     /// lost. 65,536 unless said.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.set_inbox_max(2);
+    /// sim.pause_for(1, Duration::from_secs(60));
+    /// sim.run_for(Duration::from_secs(30));
+    /// assert!(sim.faults().overflowed > 0);
+    /// # }
+    /// ```
     pub fn set_inbox_max(&mut self, packets: usize) {
         self.world.inbox_max = packets;
     }
 
     /// Which news the [history](Self::history) keeps, from now on.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.record([News::Up, News::Renamed]);
+    /// sim.restart(3);
+    /// sim.run_for(Duration::from_secs(10));
+    /// assert!(sim.history().all().iter().any(|seen| seen.news() == News::Renamed));
+    /// # }
+    /// ```
     pub fn record(&mut self, news: impl IntoIterator<Item = News>) {
         self.world.recorded = news.into_iter().collect();
     }
 
     /// Forgets the history so far, for long runs.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.clear_history();
+    /// assert!(sim.history().all().is_empty());
+    /// # }
+    /// ```
     pub fn clear_history(&mut self) {
         self.world.history.clear();
     }
@@ -309,106 +426,20 @@ impl<M: Machine> Simulation<M> {
             self.input(node, |machine, port| machine.announce(to, port));
         }
     }
-
-    /// Runs to `end`, or until something holds. Returns whether it does.
-    fn run(&mut self, end: Duration, until: Option<impl Fn(&Self) -> bool>) -> bool {
-        while self.violation.is_none() {
-            let has_ticks = until.is_some() || !self.guards.is_empty();
-            let stop = if has_ticks {
-                self.next_tick().min(end)
-            } else {
-                end
-            };
-            while self.step(stop) {}
-            if self.violation.is_some() {
-                break;
-            }
-            self.world.now = stop;
-            self.inspect();
-            if until.as_ref().is_some_and(|holds| holds(self)) {
-                return true;
-            }
-            if stop == end {
-                break;
-            }
-        }
-        false
-    }
-
-    /// Ticks are at whole multiples, however a run is cut into parts.
-    fn next_tick(&self) -> Duration {
-        let tick = self.tick.as_nanos();
-        let next = (self.now().as_nanos() / tick + 1) * tick;
-        u64::try_from(next).map_or(Duration::MAX, Duration::from_nanos)
-    }
-
-    fn step(&mut self, end: Duration) -> bool {
-        let Some((at, event)) = self.world.queue.pop(end) else {
-            return false;
-        };
-        self.at_once = if at == self.now() {
-            self.at_once + 1
-        } else {
-            0
-        };
-        if self.at_once > AT_ONCE_MAX * self.len() as u64 {
-            self.report(Rule::Livelock, "events at one instant do not end");
-            return false;
-        }
-        self.world.now = at;
-        match event {
-            Event::Arrives(parcel) => {
-                if let Some(parcel) = self.world.arrive(parcel) {
-                    self.hand_in(parcel);
-                }
-            }
-            Event::Processed(parcel) => {
-                if let Some(parcel) = self.world.processed(parcel) {
-                    self.hand_in(parcel);
-                }
-            }
-            Event::Due(alarm) => {
-                if let Some(alarm) = self.world.due(alarm) {
-                    self.fire(alarm.node, alarm.timer);
-                }
-            }
-            Event::Joins { node, life } => self.joins(node, life),
-            Event::Acts(place) => {
-                let act = self.actions.remove(place);
-                act(self);
-            }
-        }
-        true
-    }
-
-    fn joins(&mut self, node: usize, life: u32) {
-        let is_alone = self
-            .machine(node)
-            .is_some_and(|machine| machine.num_active() == 0);
-        if is_alone && self.world.places[node].life == life {
-            self.announce(node);
-        }
-    }
-
-    pub(super) fn hand_in(&mut self, parcel: Parcel) {
-        self.world.deliver(&parcel);
-        let (world, node) = (&mut self.world, parcel.to);
-        if let Some(machine) = &mut self.machines[node] {
-            machine.handle_data(&parcel.data, &mut Port { world, node });
-        }
-        self.world.recycle(parcel.data);
-    }
-
-    pub(super) fn fire(&mut self, node: usize, timer: M::Timer) {
-        let world = &mut self.world;
-        if let Some(machine) = &mut self.machines[node] {
-            machine.handle_timer(timer, &mut Port { world, node });
-        }
-    }
 }
 
 impl<M: Machine<Id = Peer>> Simulation<M> {
     /// Adds so many nodes, each a [`Peer`] numbered from 1. Returns their numbers as nodes.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// assert_eq!(sim.add_peers(3), 0..3);
+    /// assert_eq!(sim.identity(2), &Peer::numbered(3));
+    /// # }
+    /// ```
     pub fn add_peers(&mut self, count: usize) -> Range<usize> {
         let first = self.len();
         for node in first..first + count {

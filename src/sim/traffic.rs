@@ -1,6 +1,19 @@
 //! How much who sent and received.
 
 /// Packets and their bytes.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// # use core::time::Duration;
+/// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+/// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// # sim.add_peers(5);
+/// # sim.join_all(0);
+/// # sim.run_for(Duration::from_secs(10));
+/// let sent: Volume = sim.traffic().sent();
+/// println!("{} bytes per packet", sent.bytes / sent.packets);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
     /// How many packets.

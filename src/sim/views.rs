@@ -10,18 +10,57 @@ const PAIRS_NAMED: usize = 5;
 
 impl<M: Machine> Simulation<M> {
     /// Whether a node is up, and has not left.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.crash(3);
+    /// assert!(sim.is_live(2) && !sim.is_live(3));
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_live(&self, node: usize) -> bool {
         self.world.places[node].is_live()
     }
 
     /// The nodes that are up, and have not left.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.crash(3);
+    /// assert!(sim.live().eq([0, 1, 2, 4]));
+    /// # }
+    /// ```
     pub fn live(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.len()).filter(|&node| self.is_live(node))
     }
 
     /// What a node believes about another: at which incarnation, in which state. `None` when it
     /// is not up, or knows nothing of the other one's present identity.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// let belief = sim.belief(0, 3).expect("they met");
+    /// assert_eq!(belief.state, selkie::State::Alive);
+    /// # }
+    /// ```
     #[must_use]
     pub fn belief(&self, observer: usize, subject: usize) -> Option<crate::Member<&M::Id>> {
         let id = self.identity(subject);
@@ -30,6 +69,18 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Whether a node holds another one's present identity for an active member.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// assert!(sim.sees(0, 3));
+    /// # }
+    /// ```
     #[must_use]
     pub fn sees(&self, observer: usize, subject: usize) -> bool {
         self.belief(observer, subject)
@@ -37,6 +88,20 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Whether each live node sees all the others, and nobody else.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// assert!(sim.all_see_all());
+    /// sim.crash(3);
+    /// assert!(!sim.all_see_all(), "they do not know yet");
+    /// # }
+    /// ```
     #[must_use]
     pub fn all_see_all(&self) -> bool {
         let live: Vec<usize> = self.live().collect();
@@ -52,12 +117,37 @@ impl<M: Machine> Simulation<M> {
 
     /// Whether all live nodes see each other, alive rather than suspected, and agree on the
     /// incarnation of each.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// assert!(sim.is_converged());
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_converged(&self) -> bool {
         self.all_see_all() && self.first_disagreement().is_none()
     }
 
     /// The pairs of live nodes of which the first does not see the second.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// let stranger = sim.add_peers(1).start;
+    /// assert!(sim.unseen().any(|pair| pair == (0, stranger)));
+    /// # }
+    /// ```
     pub fn unseen(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.live().flat_map(move |observer| {
             self.live()
@@ -67,6 +157,18 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// How many nodes see `subject`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// assert_eq!(sim.seen_by(3), 4);
+    /// # }
+    /// ```
     #[must_use]
     pub fn seen_by(&self, subject: usize) -> usize {
         self.live()
