@@ -33,3 +33,23 @@ fn a_schedule_is_told_in_words() {
     assert!(told.starts_with("chaos 3: "), "{told}");
     assert!(told.lines().count() >= 2, "{told}");
 }
+
+/// A few runs with another codec. Datagrams have other sizes, and draw other fates.
+#[cfg(any(feature = "bincode", feature = "msgpack"))]
+fn check_codec<C: selkie::Codec<selkie::sim::Peer> + Clone + 'static>(codec: C) {
+    for seed in 0..10 {
+        Chaos::from_seed(seed).run(codec.clone()).unwrap();
+    }
+}
+
+#[cfg(feature = "bincode")]
+#[test]
+fn they_break_none_in_bincode() {
+    check_codec(selkie::codecs::BincodeCodec::standard());
+}
+
+#[cfg(feature = "msgpack")]
+#[test]
+fn they_break_none_in_messagepack() {
+    check_codec(selkie::codecs::MsgpackCodec::default());
+}
