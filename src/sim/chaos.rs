@@ -17,8 +17,9 @@ use crate::{Codec, Config, Engine};
 /// faults in a few virtual minutes: crashes with and without restarts, leaves, pauses, freezes,
 /// slowness, stopped clocks, partitions both ways and one way, isolation, deafness, muteness,
 /// bursts of loss, packet-size limits. All along, packets and backlogs must stay in bounds and no
-/// healthy member may stay down. Then faults end, views must converge, and members must run out
-/// of things to say.
+/// healthy member may stay down. Then faults end, views must converge, members must run out of
+/// things to say, and nobody may suspect anybody; last, a member that is away for a moment must
+/// refute, rather than be declared down.
 ///
 /// ```
 /// # #[cfg(feature = "postcard")] {
@@ -96,6 +97,9 @@ const STORM: u64 = 300;
 
 /// How often guards look: many small runs want no more.
 const TICK: Duration = Duration::from_millis(500);
+
+/// How long all must be well in the end.
+const CALM: Duration = Duration::from_secs(30);
 
 /// So many turns of announcing to down members bring everybody back together.
 const TURNS_TO_CONVERGE: u32 = 4;
@@ -182,6 +186,13 @@ impl Chaos {
         sim.verdict()?;
         let converged_after = sim.expect_converged(patience)?;
         sim.expect_quiet(patience)?;
+        sim.expect_none_suspected(CALM)?;
+        // Who is away for a moment only refutes, and stays who it is.
+        let live: Vec<usize> = sim.live().collect();
+        if let Some(&node) = live.get(self.seed as usize % live.len().max(1)) {
+            sim.freeze_for(node, self.config.probe_period * 2);
+        }
+        sim.expect_none_declared_down(CALM)?;
         Ok(Outcome {
             faults: *sim.faults(),
             converged_after,

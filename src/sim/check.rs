@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, format, string::String};
 use core::{fmt, time::Duration};
 
-use super::{Machine, Simulation};
+use super::{Machine, Simulation, world::WrongNews};
 
 /// A rule that was broken, when, and in which run. `Debug` prints the same as `Display`, so that
 /// a test may unwrap it.
@@ -97,6 +97,10 @@ pub enum Rule {
     NoneStaysDown,
     /// All views converge.
     Converged,
+    /// Nobody suspects a live member.
+    NoneSuspected,
+    /// Nobody declares a live member down.
+    NoneDeclaredDown,
     /// What waits to be sent is sent.
     Quiet,
     /// Packets stay within bounds.
@@ -115,6 +119,8 @@ impl fmt::Display for Rule {
             Self::AllSeen => "not all live members see each other in time",
             Self::NoneStaysDown => "a healthy member stays down",
             Self::Converged => "views do not converge",
+            Self::NoneSuspected => "a live member is suspected",
+            Self::NoneDeclaredDown => "a live member is declared down",
             Self::Quiet => "members do not run out of things to say",
             Self::Packets => "packets are out of bounds",
             Self::Backlogs => "backlogs are out of bounds",
@@ -299,6 +305,71 @@ impl<M: Machine> Simulation<M> {
             Some((node, load)) => format!("node {node} has {load:?}"),
             None => String::new(),
         })
+    }
+
+    /// Runs for this long, in which nobody may suspect a live member. To be called when all is
+    /// well.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.expect_none_suspected(Duration::from_secs(60))?;
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When somebody did, or a guard finds something.
+    pub fn expect_none_suspected(&mut self, time: Duration) -> Result<(), Violation> {
+        self.expect_none(time, Rule::NoneSuspected, |wrong| wrong.suspicions)
+    }
+
+    /// Runs for this long, in which nobody may declare a live member down. To be called when
+    /// troubles are so short that a member can refute.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// # use core::time::Duration;
+    /// # use selkie::{Config, codecs::PostcardCodec, sim::*};
+    /// # let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    /// # sim.add_peers(5);
+    /// # sim.join_all(0);
+    /// # sim.run_for(Duration::from_secs(10));
+    /// sim.freeze_for(3, Duration::from_secs(2));
+    /// sim.expect_none_declared_down(Duration::from_secs(60))?;
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When somebody did, or a guard finds something.
+    pub fn expect_none_declared_down(&mut self, time: Duration) -> Result<(), Violation> {
+        self.expect_none(time, Rule::NoneDeclaredDown, |wrong| wrong.declarations)
+    }
+
+    fn expect_none(
+        &mut self,
+        time: Duration,
+        rule: Rule,
+        count: impl Fn(&WrongNews) -> (u64, (usize, usize)),
+    ) -> Result<(), Violation> {
+        let (before, _) = count(&self.world.wrong);
+        self.run_for(time);
+        self.verdict()?;
+        let (after, (observer, subject)) = count(&self.world.wrong);
+        if after == before {
+            return Ok(());
+        }
+        let times = after - before;
+        let details = format!("{times} times, the last by node {observer} of node {subject}");
+        Err(self.violation_of(rule, details))
     }
 
     fn expect(

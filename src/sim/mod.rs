@@ -44,7 +44,9 @@
 //!   [clocks stop](Simulation::stall_clock); they [hear](Simulation::set_ingress_loss) or
 //!   [say](Simulation::set_egress_loss) too little. [`FaultCounts`] proves that they did.
 //! - **Checks**: [`expect_all_seen`](Simulation::expect_all_seen),
-//!   [`expect_converged`](Simulation::expect_converged), [`expect_quiet`](Simulation::expect_quiet);
+//!   [`expect_converged`](Simulation::expect_converged), [`expect_quiet`](Simulation::expect_quiet),
+//!   [`expect_none_suspected`](Simulation::expect_none_suspected),
+//!   [`expect_none_declared_down`](Simulation::expect_none_declared_down);
 //!   [guards](Guard) look all along. A [`Violation`] names the seed.
 //! - **Measurements**: [`History`] says who noticed what when, [`Traffic`] what it cost, a
 //!   [watcher](Simulation::watch) sees everything.

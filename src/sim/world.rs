@@ -25,6 +25,7 @@ pub(super) struct World<I: Identity, T> {
     pub(super) history: History,
     /// The kinds of news that are recorded.
     pub(super) recorded: Vec<News>,
+    pub(super) wrong: WrongNews,
     pub(super) watcher: Option<Watcher<I>>,
     pub(super) kinds: Kinds,
     /// The most packets that wait at a node.
@@ -35,6 +36,13 @@ pub(super) struct World<I: Identity, T> {
     routes: HashMap<I::Addr, usize, Hasher>,
     /// Packets that arrived, to be used again.
     pool: Vec<Vec<u8>>,
+}
+
+/// What members believed wrongly of live ones: how often, and who of whom the last time.
+#[derive(Clone, Copy, Default)]
+pub(super) struct WrongNews {
+    pub(super) suspicions: (u64, (usize, usize)),
+    pub(super) declarations: (u64, (usize, usize)),
 }
 
 /// Who watches.
@@ -59,6 +67,7 @@ impl<I: Identity, T> World<I, T> {
             counts: FaultCounts::default(),
             history: History::default(),
             recorded: [News::Suspected, News::Refuted, News::Down].into(),
+            wrong: WrongNews::default(),
             watcher: None,
             kinds: Box::new(|_| "packet"),
             inbox_max: INBOX_MAX,
@@ -293,6 +302,7 @@ impl<I: Identity, T> World<I, T> {
     pub(super) fn tell(&mut self, node: usize, notice: Notification<'_, I>) {
         let (news, about) = news(&notice);
         self.stamp(node, news as u64);
+        self.count_wrong(node, news, about);
         if self.watcher.is_none() && !self.recorded.contains(&news) {
             return;
         }
@@ -309,6 +319,18 @@ impl<I: Identity, T> World<I, T> {
             subject,
             notice,
         });
+    }
+
+    fn count_wrong(&mut self, node: usize, news: News, about: Option<&I>) {
+        let count = match news {
+            News::Suspected => &mut self.wrong.suspicions,
+            News::Down => &mut self.wrong.declarations,
+            _ => return,
+        };
+        let subject = about.and_then(|id| self.routes.get(&id.addr()));
+        if let Some(&subject) = subject.filter(|&&subject| self.places[subject].is_live()) {
+            *count = (count.0 + 1, (node, subject));
+        }
     }
 
     /// Something is done to a node, or to the network.

@@ -303,6 +303,39 @@ fn a_run_in_which_time_does_not_go_on_is_found() {
 }
 
 #[test]
+fn suspicions_and_declarations_about_live_members_are_found() {
+    let troubled = |seed, trouble: fn(&mut Peers)| {
+        let mut sim = joined(8, Config::lan(), seed);
+        sim.expect_none_suspected(secs(30)).unwrap();
+        trouble(&mut sim);
+        sim
+    };
+    // That a dead member is suspected, and declared, is right.
+    let dead = |sim: &mut Peers| _ = sim.crash(3);
+    troubled(1, dead).expect_none_suspected(secs(60)).unwrap();
+    troubled(1, dead)
+        .expect_none_declared_down(secs(60))
+        .unwrap();
+
+    let away = |sim: &mut Peers| sim.freeze_for(3, secs(3));
+    let violation = troubled(1, away)
+        .expect_none_suspected(secs(60))
+        .unwrap_err();
+    assert_eq!(violation.rule(), Rule::NoneSuspected);
+    assert!(violation.details().ends_with("of node 3"), "{violation}");
+    troubled(1, away)
+        .expect_none_declared_down(secs(60))
+        .unwrap();
+
+    let long_away = |sim: &mut Peers| sim.freeze_for(3, secs(20));
+    let violation = troubled(1, long_away)
+        .expect_none_declared_down(secs(15))
+        .unwrap_err();
+    assert_eq!(violation.rule(), Rule::NoneDeclaredDown);
+    assert!(violation.details().ends_with("of node 3"), "{violation}");
+}
+
+#[test]
 fn a_rule_of_ones_own_is_held_against_the_run() {
     let mut sim = joined(5, Config::lan(), 1);
     sim.guard(|sim: &Peers| {
