@@ -61,6 +61,21 @@ fn names_that_are_no_file_names_are_refused() {
 }
 
 #[test]
+fn names_whose_files_are_the_authoritys_are_refused() {
+    let ca = DevCa::new("cluster").unwrap();
+    for name in ["ca", "CA", "Ca", "ca-key", "CA-KEY", "ca-Key"] {
+        let issued = ca.issue(name);
+        assert!(
+            matches!(&issued, Err(CertsError::ReservedName { name: refused }) if refused == name),
+            "{name}: {issued:?}"
+        );
+    }
+    for name in ["ca-1", "cab", "my-ca", "ca-keys"] {
+        ca.issue(name).unwrap();
+    }
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let ca = DevCa::new("cluster").unwrap();

@@ -149,7 +149,8 @@ impl DevCa {
     /// # Errors
     ///
     /// [`CertsError::InvalidName`] unless the name has 1 to [`NAME_LEN_MAX`] letters, digits,
-    /// hyphens, underscores and dots (ASCII), and begins with a letter or digit.
+    /// hyphens, underscores and dots (ASCII), and begins with a letter or digit;
+    /// [`CertsError::ReservedName`] for `ca` and `ca-key`, in upper or lower case.
     pub fn issue(&self, name: &str) -> Result<Issued, CertsError> {
         self.issue_for(name, SystemTime::now(), MEMBER_VALIDITY)
     }
@@ -168,6 +169,13 @@ impl DevCa {
     ) -> Result<Issued, CertsError> {
         if !is_valid(name) {
             return Err(CertsError::InvalidName { name: name.into() });
+        }
+        // Some file systems tell no upper case from lower.
+        if ["ca", "ca-key"]
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own))
+        {
+            return Err(CertsError::ReservedName { name: name.into() });
         }
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -261,6 +269,12 @@ pub enum CertsError {
         /// The name.
         name: String,
     },
+    /// A member's name that would give its certificate the name of a file of the authority:
+    /// `ca.pem` or `ca-key.pem`.
+    ReservedName {
+        /// The name.
+        name: String,
+    },
     /// The authority's private key is not the one that its certificate is for.
     KeyMismatch,
     /// The certificate library gave up, and says why.
@@ -281,6 +295,10 @@ impl fmt::Display for CertsError {
                 f,
                 "member name {name:?} is not made of 1 to {NAME_LEN_MAX} letters, digits, '-', \
                  '_' and '.', beginning with a letter or digit"
+            ),
+            Self::ReservedName { name } => write!(
+                f,
+                "member name {name:?} is reserved: {name}.pem is for the authority"
             ),
             Self::KeyMismatch => f.write_str("authority's key does not belong to its certificate"),
             Self::Failed(why) => write!(f, "cannot make certificate: {why}"),

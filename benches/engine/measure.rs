@@ -28,13 +28,12 @@ impl Clock {
     /// How many runs of a row make a measurement that is long enough: for what the other engine's
     /// turn drove out of the caches not to count.
     pub fn batch<E: Contender>(&self, row: &Row<E>, site: &mut Site<E>) -> usize {
-        const LONG_ENOUGH: Duration = Duration::from_millis(20);
-        // Some upkeep raises incarnations, which are 16 bits wide: the rows of the smallest table
-        // must not use them up.
-        let times_max = if row.upkeep.is_none() {
-            400_000.0
-        } else {
-            1000.0
+        const LONG_ENOUGH: Duration = Duration::from_millis(50);
+        // Some upkeep raises incarnations, which are 16 bits wide: the rows of the smallest table,
+        // of which a datagram is about every member, must not use them up.
+        let times_max = match row.upkeep {
+            None => 1e6,
+            Some(_) => 10.0 * site.engine.num_members() as f64,
         };
         let warm_up = self.time(row, site, 1);
         let each = match warm_up < 1e6 {

@@ -51,6 +51,8 @@ pub enum Backlog {
     Full,
 }
 
+pub const GOSSIP_FROM_FULL: &str = "gossip to 3, full backlog";
+
 pub fn rows<E: Contender>() -> [Row<E>; 11] {
     let row = |name, timed| Row {
         name,
@@ -107,7 +109,7 @@ pub fn rows<E: Contender>() -> [Row<E>; 11] {
         Row {
             backlog: Backlog::Full,
             upkeep: Some([nothing, fill]),
-            ..row("gossip to 3, full backlog", gossip_to_3_full_backlog)
+            ..row(GOSSIP_FROM_FULL, gossip_to_3_full_backlog)
         },
     ]
 }
@@ -194,7 +196,8 @@ fn make_fresh<E: Contender>(site: &mut Site<E>) {
     site.make_fresh();
 }
 
-fn drain<E: Contender>(site: &mut Site<E>) {
+/// Sends what waits until nothing does.
+pub fn drain<E: Contender>(site: &mut Site<E>) {
     while site.engine.backlog() > 0 {
         site.engine.gossip();
     }

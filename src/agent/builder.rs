@@ -1,7 +1,7 @@
 //! Putting an agent together.
 
 use alloc::{format, sync::Arc, vec::Vec};
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use super::{
     BuildError, Cluster, Driver, InvalidSeed, Seed, Stats,
@@ -11,7 +11,7 @@ use super::{
     leave::Phase,
     news::News,
     outputs::Outputs,
-    seeds::Seeds,
+    seeds::{self, Seeds},
     shared::Shared,
 };
 use crate::{
@@ -31,6 +31,7 @@ pub struct Builder<C = Unset, T = Unset, I = Unset, H = NoCustomBroadcast> {
     broadcasts: H,
     config: Config,
     seeds: Result<Vec<Seed>, InvalidSeed>,
+    seed_period: Option<Duration>,
     rng_seed: Option<u64>,
 }
 
@@ -44,6 +45,7 @@ impl Builder {
             broadcasts: NoCustomBroadcast,
             config: Config::lan(),
             seeds: Ok(Vec::new()),
+            seed_period: Some(seeds::PERIOD),
             rng_seed: None,
         }
     }
@@ -65,6 +67,7 @@ impl<T, I, H> Builder<Unset, T, I, H> {
             broadcasts: self.broadcasts,
             config: self.config,
             seeds: self.seeds,
+            seed_period: self.seed_period,
             rng_seed: self.rng_seed,
         }
     }
@@ -80,6 +83,7 @@ impl<C, I, H> Builder<C, Unset, I, H> {
             broadcasts: self.broadcasts,
             config: self.config,
             seeds: self.seeds,
+            seed_period: self.seed_period,
             rng_seed: self.rng_seed,
         }
     }
@@ -99,6 +103,7 @@ impl<C, T, H> Builder<C, T, Unset, H> {
             broadcasts: self.broadcasts,
             config: self.config,
             seeds: self.seeds,
+            seed_period: self.seed_period,
             rng_seed: self.rng_seed,
         }
     }
@@ -114,6 +119,7 @@ impl<C, T, I> Builder<C, T, I, NoCustomBroadcast> {
             broadcasts: handler,
             config: self.config,
             seeds: self.seeds,
+            seed_period: self.seed_period,
             rng_seed: self.rng_seed,
         }
     }
@@ -126,8 +132,9 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// Where to look for others: socket addresses, or strings of `host:port`. They are asked
-    /// while no other member is active, again and again, and resolved each time. One's own
+    /// Where to look for others: socket addresses, or strings of `host:port`, which are resolved
+    /// each time. While no other member is active, all of them are asked, after pauses that grow
+    /// from half a second to 15 s; afterwards [one at a time](Self::seed_period). One's own
     /// address may be among them. Adds to those of former calls.
     pub fn seeds<S>(mut self, seeds: impl IntoIterator<Item = S>) -> Self
     where
@@ -141,6 +148,16 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
+    /// How often one of the seeds is asked while other members are active, each in its turn: so
+    /// do clusters become one that formed apart, each from some of the seeds. By default every
+    /// 60 s, give or take a quarter; `None` for never. From 100 ms to a year.
+    ///
+    /// A seed at whose address an active member lives is not asked.
+    pub fn seed_period(mut self, period: impl Into<Option<Duration>>) -> Self {
+        self.seed_period = period.into();
+        self
+    }
+
     /// Makes every choice that is left to chance follow from this number, for tests. By default
     /// nobody can guess it.
     pub fn rng_seed(mut self, seed: u64) -> Self {
@@ -148,7 +165,9 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// Builds the agent and starts it on smol's global executor.
+    /// Builds the agent and starts it on smol's global executor, at once: what happens before
+    /// [`Cluster::events`] is called shows in [`Cluster::members`] only. To miss no event, use
+    /// [`build`](Self::build).
     ///
     /// # Errors
     ///
@@ -165,7 +184,34 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         Ok(cluster)
     }
 
-    /// Builds the agent: its handle, and the task to run on an executor of one's own.
+    /// Builds the agent: its handle, and the task to run on an executor of one's own. Nothing
+    /// happens before that task is polled, so that whoever takes the events first misses none:
+    ///
+    #[cfg_attr(feature = "postcard", doc = "```")]
+    #[cfg_attr(not(feature = "postcard"), doc = "```ignore")]
+    /// use futures::StreamExt;
+    /// use selkie::{Builder, Name, Node, Transport, agent::Event};
+    /// use selkie::{codecs::PostcardCodec, transports::MemoryNetwork};
+    ///
+    /// # smol::block_on(async {
+    /// let network = MemoryNetwork::new();
+    /// # let addr = "10.0.0.1:7946".parse()?;
+    /// # let node = Node::now(Name::new("first")?, addr, None);
+    /// # let first = Builder::new().codec(PostcardCodec).transport(network.bind(addr)?);
+    /// # let first = first.identity(node.clone()).spawn().await?;
+    /// let (cluster, driver) = Builder::new()
+    ///     .codec(PostcardCodec)
+    ///     .transport(network.bind("10.0.0.2:7946".parse()?)?)
+    ///     .seeds(["10.0.0.1:7946"])
+    ///     .build()
+    ///     .await?;
+    /// let mut events = cluster.events();
+    /// smol::spawn(driver).detach();
+    /// assert_eq!(events.next().await, Some(Event::Joined(node)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -178,7 +224,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         H: BroadcastHandler<I::Identity, Key: Send> + Send + 'static,
     {
         self.config.validate()?;
-        let seeds = self.seeds?;
+        let seed_addrs = self.seeds?;
         let transport = Arc::new(self.transport.into_transport());
         let local = transport.local_addr();
         let identity = self.identity.into_identity(local)?;
@@ -200,7 +246,11 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let shared = Shared::new(identity.clone(), local);
         let agent = Agent {
             engine,
-            inputs: Inputs::new(transport.clone(), receiver, Seeds::new(seeds, rng_seed)),
+            inputs: Inputs::new(
+                transport.clone(),
+                receiver,
+                Seeds::new(seed_addrs, self.seed_period, rng_seed),
+            ),
             outputs: Outputs::new(transport.clone()),
             transport,
             lifeline: Lifeline(shared.clone()),

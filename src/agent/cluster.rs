@@ -46,6 +46,22 @@ pub struct Departure {
     pub acked: usize,
 }
 
+/// How an agent stands: see [`Cluster::status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// It takes part, or looks for somebody to do so with, or is leaving.
+    Running,
+    /// It was declared down, and its identity cannot be renewed
+    /// ([`Event::Defunct`](super::Event::Defunct)): nobody hears it, and it hears of nothing any
+    /// more. Its members are those that it knew last, in the state that they had then; only down
+    /// ones are still forgotten. It stays so until it is stopped, by [`leave`](Cluster::leave),
+    /// say; another agent with another identity may follow it.
+    Defunct,
+    /// It does not run any more: it left, its driver was dropped, or its transport was closed.
+    Stopped,
+}
+
 impl<I: Identity> Cluster<I> {
     pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command>) -> Self {
         Self { shared, commands }
@@ -120,14 +136,27 @@ impl<I: Identity> Cluster<I> {
         self.shared.local_addr
     }
 
-    /// The members at this moment, without ourselves; the last ones, once the agent stopped.
+    /// How the agent stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let published = self.shared.published();
+        match (published.is_stopped, published.is_defunct) {
+            (true, _) => Status::Stopped,
+            (false, true) => Status::Defunct,
+            (false, false) => Status::Running,
+        }
+    }
+
+    /// The members at this moment, without ourselves; the last ones known, once the agent is
+    /// [defunct or stopped](Self::status).
     #[must_use]
     pub fn members(&self) -> Members<I> {
         self.shared.published().view.copy()
     }
 
     /// What happens from now on. To miss nothing, take this first, then
-    /// [`members`](Self::members): what happens in between is in both.
+    /// [`members`](Self::members): what happens in between is in both. Or take it between
+    /// [`build`](super::Builder::build) and the first poll of the driver.
     #[must_use]
     pub fn events(&self) -> Events<I> {
         Events::new(self.shared.clone())

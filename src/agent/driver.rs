@@ -134,7 +134,7 @@ where
             Phase::Leaving(leave) => Some(leave.deadline),
             _ => None,
         };
-        let seeds = self.inputs.seeds.next_deadline(self.is_alone());
+        let seeds = self.inputs.seeds.next_deadline(self.company());
         let timers = self.outputs.timers.next_deadline();
         earlier(leave, earlier(seeds, timers))
     }

@@ -56,7 +56,8 @@ pub enum Event<I> {
     /// The cluster had declared us down; we are back under this renewed identity.
     Rejoined(I),
     /// The cluster declared us down, and our identity cannot be renewed: nobody hears us until
-    /// the process starts again under another one.
+    /// the process starts again under another one. [Members](super::Cluster::members) stay as we
+    /// knew them last, and [`Cluster::status`](super::Cluster::status) says so.
     Defunct,
     /// Somebody else uses our address.
     AddrConflict {

@@ -1,4 +1,4 @@
-//! Joining: ask the seeds, for as long as there is nobody else.
+//! Joining: ask the seeds, often while there is nobody else, and now and then afterwards.
 
 use alloc::{
     string::{String, ToString},
@@ -6,7 +6,12 @@ use alloc::{
 };
 use core::net::SocketAddr;
 
-use super::{CommandError, Event, driver::Agent, leave::Phase, seeds::Found};
+use super::{
+    CommandError, Event,
+    driver::Agent,
+    leave::Phase,
+    seeds::{Company, Found},
+};
 use crate::{
     BroadcastHandler, Codec, Locate, Transport,
     trace::{debug, warn},
@@ -19,15 +24,21 @@ where
     T: Transport,
     H: BroadcastHandler<I>,
 {
-    /// Whether to look for somebody to join.
-    pub(super) fn is_alone(&self) -> bool {
-        self.engine.num_members() == 0 && matches!(self.phase, Phase::Running)
+    /// Whom we know, as far as seeds are concerned.
+    pub(super) fn company(&self) -> Company {
+        if !matches!(self.phase, Phase::Running) || self.news.is_defunct {
+            Company::Unwanted
+        } else if self.engine.num_members() == 0 {
+            Company::Nobody
+        } else {
+            Company::Others
+        }
     }
 
-    /// Asks the seeds, while there is nobody else.
+    /// Asks the seeds that it is time to ask.
     pub(super) fn seek(&mut self) {
-        let alone = self.is_alone();
-        let found = self.inputs.seeds.ask_if_due(self.inputs.now(), alone);
+        let company = self.company();
+        let found = self.inputs.seeds.ask_if_due(self.inputs.now(), company);
         self.try_seeds(found);
     }
 
@@ -38,9 +49,18 @@ where
     }
 
     fn try_seeds(&mut self, found: Vec<Found>) {
-        for (seed, addrs) in found {
+        for Found {
+            seed,
+            company,
+            addrs,
+        } in found
+        {
             match addrs {
-                Ok(addrs) if !addrs.is_empty() => self.try_addrs(&addrs),
+                // Somebody may have answered while this was looked up, or we may be leaving.
+                Ok(addrs) if !addrs.is_empty() => match (company, self.company()) {
+                    (Company::Nobody, Company::Others) | (_, Company::Unwanted) => {}
+                    (_, company) => self.try_addrs(&addrs, company),
+                },
                 result => {
                     let none = || String::from("no address");
                     let reason = result.map_or_else(|error| error.to_string(), |_| none());
@@ -53,19 +73,22 @@ where
         }
     }
 
-    fn try_addrs(&mut self, addrs: &[SocketAddr]) {
+    fn try_addrs(&mut self, addrs: &[SocketAddr], company: Company) {
         for &addr in addrs {
-            // Somebody may have answered while this was looked up.
-            if !self.is_alone() {
-                return;
-            }
             if self.is_our_own(addr) || self.lifeline.0.local_addr.is_ipv4() && addr.is_ipv6() {
                 self.stats.seeds_passed_over += 1;
                 continue;
             }
+            let mut members = self.engine.members();
+            if members.any(|member| member.id.socket_addr() == addr) {
+                self.stats.seeds_known += 1;
+                continue;
+            }
+            drop(members);
             match self.announce(addr) {
                 Ok(()) => {
                     self.stats.seeds_announced += 1;
+                    self.stats.seeds_revisited += u64::from(company == Company::Others);
                     debug!(%addr, "seed asked to let us in");
                 }
                 Err(error) => {

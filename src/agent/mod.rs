@@ -63,7 +63,7 @@ mod view;
 pub use self::{
     builder::Builder,
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
-    cluster::{Cluster, Departure},
+    cluster::{Cluster, Departure, Status},
     driver::Driver,
     error::{BuildError, CommandError, Stopped},
     events::{Event, Events},

@@ -16,6 +16,8 @@ pub(super) struct News<I: Identity> {
     /// Members that changed.
     touched: HashSet<I::Addr>,
     pub(super) has_transport_failed: bool,
+    /// Whether we were declared down, for good.
+    pub(super) is_defunct: bool,
     /// The last conflict about our address that was told, and when.
     conflict: Option<(I, Duration)>,
 }
@@ -26,6 +28,7 @@ impl<I: Identity> Default for News<I> {
             events: Vec::new(),
             touched: HashSet::new(),
             has_transport_failed: false,
+            is_defunct: false,
             conflict: None,
         }
     }
@@ -94,7 +97,10 @@ where
             Event::AddrConflict { ours, theirs } => {
                 warn!(?ours, ?theirs, "somebody else uses our address");
             }
-            Event::Defunct => warn!("declared down, and cannot come back under this identity"),
+            Event::Defunct => {
+                self.news.is_defunct = true;
+                warn!("declared down, and cannot come back under this identity");
+            }
             event => debug!(?event, "changed"),
         }
         self.news.events.push(event);

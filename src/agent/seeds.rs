@@ -142,11 +142,20 @@ impl From<Infallible> for InvalidSeed {
 }
 
 /// The seeds, and when to ask them next.
+///
+/// While there is nobody else, all of them are asked, ever less often. Among others, one at a time
+/// is, rarely: it may be in a part of the cluster that knows nothing of this one.
 #[derive(Debug)]
 pub(super) struct Seeds {
     seeds: Vec<Tried>,
-    lookups: FuturesUnordered<Task<(usize, io::Result<Vec<SocketAddr>>)>>,
+    lookups: FuturesUnordered<Task<LookedUp>>,
     pause: Pause,
+    /// How often one is asked among others.
+    period: Option<Duration>,
+    /// When the next one is, if it was decided.
+    revisit_at: Option<Duration>,
+    /// Which one that is.
+    turn: usize,
 }
 
 #[derive(Debug)]
@@ -155,11 +164,29 @@ struct Tried {
     is_looked_up: bool,
 }
 
-/// What became of a seed: addresses to announce to, or why there are none.
-pub(super) type Found = (Seed, io::Result<Vec<SocketAddr>>);
+type LookedUp = (usize, Company, io::Result<Vec<SocketAddr>>);
+
+/// Whom we know, as far as seeds are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    Nobody,
+    Others,
+    /// We are leaving, or nobody hears us any more.
+    Unwanted,
+}
+
+/// What became of a seed.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) seed: Seed,
+    /// Whom we knew when we began to look.
+    pub(super) company: Company,
+    /// Where to announce, or why that is not known.
+    pub(super) addrs: io::Result<Vec<SocketAddr>>,
+}
 
 impl Seeds {
-    pub(super) fn new(seeds: Vec<Seed>, rng_seed: u64) -> Self {
+    pub(super) fn new(seeds: Vec<Seed>, period: Option<Duration>, rng_seed: u64) -> Self {
         let tried = |seed| Tried {
             seed,
             is_looked_up: false,
@@ -168,57 +195,99 @@ impl Seeds {
             seeds: seeds.into_iter().map(tried).collect(),
             lookups: FuturesUnordered::new(),
             pause: Pause::new(rng_seed),
+            period: period.map(|period| period.clamp(PERIOD_MIN, PERIOD_MAX)),
+            revisit_at: None,
+            turn: 0,
         }
     }
 
-    /// When to ask next, while `alone`.
-    pub(super) fn next_deadline(&self, alone: bool) -> Option<Duration> {
-        (alone && !self.seeds.is_empty()).then_some(self.pause.until)
+    /// When to ask next.
+    pub(super) fn next_deadline(&self, company: Company) -> Option<Duration> {
+        match company {
+            _ if self.seeds.is_empty() => None,
+            Company::Nobody => Some(self.pause.until),
+            Company::Others => self.revisit_at,
+            Company::Unwanted => None,
+        }
     }
 
-    /// Asks all seeds, if it is time to. Those that need no looking up are returned.
-    pub(super) fn ask_if_due(&mut self, now: Duration, alone: bool) -> Vec<Found> {
-        if !alone {
-            self.pause.reset(now);
-            return Vec::new();
-        }
-        if self.seeds.is_empty() || now < self.pause.until {
-            return Vec::new();
-        }
-        self.pause.grow(now);
-        let mut found = Vec::new();
-        for (index, tried) in self.seeds.iter_mut().enumerate() {
-            match &tried.seed.0 {
-                Kind::Addr(addr) => found.push((tried.seed.clone(), Ok(Vec::from([*addr])))),
-                Kind::Host { .. } if tried.is_looked_up => {}
-                Kind::Host { name, port } => {
-                    tried.is_looked_up = true;
-                    self.lookups.push(look_up(index, name.clone(), *port));
+    /// Asks those seeds that it is time to ask. Those that need no looking up are returned.
+    pub(super) fn ask_if_due(&mut self, now: Duration, company: Company) -> Vec<Found> {
+        match company {
+            Company::Nobody => {
+                self.revisit_at = None;
+                if self.seeds.is_empty() || now < self.pause.until {
+                    return Vec::new();
                 }
+                self.pause.grow(now);
+                let all = 0..self.seeds.len();
+                all.filter_map(|index| self.ask(index, company)).collect()
+            }
+            Company::Others => {
+                self.pause.reset(now);
+                self.revisit_if_due(now).into_iter().collect()
+            }
+            Company::Unwanted => Vec::new(),
+        }
+    }
+
+    fn revisit_if_due(&mut self, now: Duration) -> Option<Found> {
+        let period = self.period?;
+        let is_due = self.revisit_at.is_some_and(|at| now >= at);
+        if is_due || self.revisit_at.is_none() {
+            let pause = self.pause.about(period);
+            self.revisit_at = Some(now.saturating_add(pause));
+        }
+        if !is_due || self.seeds.is_empty() {
+            return None;
+        }
+        let index = self.turn % self.seeds.len();
+        self.turn = index + 1;
+        self.ask(index, Company::Others)
+    }
+
+    fn ask(&mut self, index: usize, company: Company) -> Option<Found> {
+        let tried = self.seeds.get_mut(index)?;
+        match &tried.seed.0 {
+            Kind::Addr(addr) => {
+                return Some(Found {
+                    seed: tried.seed.clone(),
+                    company,
+                    addrs: Ok(Vec::from([*addr])),
+                });
+            }
+            Kind::Host { .. } if tried.is_looked_up => {}
+            Kind::Host { name, port } => {
+                tried.is_looked_up = true;
+                let lookup = look_up(index, company, name.clone(), *port);
+                self.lookups.push(lookup);
             }
         }
-        found
+        None
     }
 
     /// The next look-up that came to an end.
     pub(super) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Found> {
-        while let Poll::Ready(Some((index, result))) = self.lookups.poll_next_unpin(cx) {
+        while let Poll::Ready(Some(looked_up)) = self.lookups.poll_next_unpin(cx) {
+            let (index, company, addrs) = looked_up;
             if let Some(tried) = self.seeds.get_mut(index) {
                 tried.is_looked_up = false;
-                return Poll::Ready((tried.seed.clone(), result));
+                return Poll::Ready(Found {
+                    seed: tried.seed.clone(),
+                    company,
+                    addrs,
+                });
             }
         }
         Poll::Pending
     }
 }
 
-fn look_up(index: usize, name: String, port: u16) -> Task<(usize, io::Result<Vec<SocketAddr>>)> {
+fn look_up(index: usize, company: Company, name: String, port: u16) -> Task<LookedUp> {
     smol::unblock(move || {
         let found = (name.as_str(), port).to_socket_addrs();
-        (
-            index,
-            found.map(|addrs| addrs.take(ADDRS_PER_SEED_MAX).collect()),
-        )
+        let addrs = found.map(|addrs| addrs.take(ADDRS_PER_SEED_MAX).collect());
+        (index, company, addrs)
     })
 }
 
@@ -249,6 +318,11 @@ impl Pause {
         self.length = self.length.saturating_mul(2).min(PAUSE_MAX);
     }
 
+    /// A quarter more than `period`, or less, or anything in between.
+    fn about(&mut self, period: Duration) -> Duration {
+        period.mul_f64(0.75 + self.rng.f64() / 2.0)
+    }
+
     /// From half the length to all of it.
     fn jittered(&mut self) -> Duration {
         self.length.mul_f64(0.5 + self.rng.f64() / 2.0)
@@ -259,6 +333,11 @@ impl Pause {
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// How often one seed is asked among others, unless said otherwise.
+pub(super) const PERIOD: Duration = Duration::from_secs(60);
+/// The least and the most that this can be set to.
+const PERIOD_MIN: Duration = Duration::from_millis(100);
+const PERIOD_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// The most addresses of one host that are announced to.
 const ADDRS_PER_SEED_MAX: usize = 16;
 

@@ -23,6 +23,7 @@ pub(super) struct Published<I: Identity> {
     pub(super) view: View<I>,
     pub(super) readers: Readers<I>,
     pub(super) is_stopped: bool,
+    pub(super) is_defunct: bool,
     pub(super) departure: Option<Departure>,
 }
 
@@ -35,6 +36,7 @@ impl<I: Identity> Shared<I> {
                 view: View::new(),
                 readers: Readers::new(),
                 is_stopped: false,
+                is_defunct: false,
                 departure: None,
             }),
             stats: Mutex::new(Stats::default()),
@@ -71,6 +73,7 @@ impl<I: Identity> Shared<I> {
         if published.identity != *identity {
             published.identity = identity.clone();
         }
+        published.is_defunct |= events.contains(&Event::Defunct);
         let Published { view, readers, .. } = &mut *published;
         readers.reserve(events.len(), || view.copy());
         for (addr, member) in members {

@@ -54,6 +54,10 @@ stats! {
     recv_failed,
     /// Addresses of seeds announced to.
     seeds_announced,
+    /// Those of them that were announced to while other members were known.
+    seeds_revisited,
+    /// Addresses of seeds not announced to: an active member lives there.
+    seeds_known,
     /// Addresses of seeds passed over: our own, or not reachable from ours.
     seeds_passed_over,
     /// Look-ups of a seed that found no address.

@@ -23,7 +23,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run a member of a cluster, and print what it learns about the others
     ///
-    /// Seeds need not run yet: they are tried again until they answer. SIGINT (Ctrl-C) and
+    /// Seeds need not run yet: they are tried again until they answer, and one a minute afterwards,
+    /// so that clusters that formed apart find each other. SIGINT (Ctrl-C) and
     /// SIGTERM tell the others that we leave; a second one exits at once.
     Agent(AgentArgs),
     /// Make certificates for development: an authority, and what it issues
@@ -114,7 +115,7 @@ pub(crate) struct CertsInitArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CertsIssueArgs {
-    /// Name of the member: a-z 0-9 - . _
+    /// Name of the member: a-z 0-9 - . _, not ca, nor ending in -key
     #[arg(value_name = "NAME")]
     pub(crate) name: selkie::Name,
     /// Where ca.pem and ca-key.pem are
@@ -208,7 +209,13 @@ Examples:
     selkie agent --bind [::]:7946 --advertise 10.0.0.1:7946 \\
       --join seeds.example.org:7946 --transport udp
 
-Exit codes: 0 left as told, 1 could not do it, 2 wrong usage.";
+Exit codes:
+  0    left as told, by SIGINT or SIGTERM
+  1    could not start or go on: also when declared down for good, and, after leaving,
+       when nobody reads its stdout any more
+  2    wrong usage
+  130  SIGINT while leaving: ended at once
+  143  SIGTERM while leaving: ended at once";
 
 const CERTS_EXAMPLES: &str = "\
 Examples:

@@ -4,6 +4,8 @@
     clippy::std_instead_of_alloc,
     reason = "a program, which always has std"
 )]
+// They panic when nobody reads.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod agent;
 mod args;
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            print::error(failure);
             ExitCode::FAILURE
         }
     }

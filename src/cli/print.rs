@@ -1,7 +1,8 @@
-//! Lines on stdout. Unlike with `println!`, that nobody reads them is an error, not a panic.
+//! Lines on stdout and stderr. Unlike with `println!` and `eprintln!`, that nobody reads them is no
+//! panic: of stdout it is an error, and of stderr there is nobody to tell.
 
 use core::fmt;
-use std::io::{self, Write, stdout};
+use std::io::{self, Write, stderr, stdout};
 
 use serde::Serialize;
 
@@ -20,6 +21,11 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")?;
     out.flush()
+}
+
+/// Prints a line on stderr.
+pub(crate) fn error(text: impl fmt::Display) {
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// What to say when it did not work.

@@ -110,7 +110,7 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Lets a node announce itself to another, once a second until it knows somebody: what an
-    /// agent does with its seeds.
+    /// agent does with its seeds while it is alone.
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use futures::StreamExt;
 use selkie::{
     Codec, Header, Incarnation, Member, Message, Node, State, Transport,
-    agent::Event,
+    agent::{CommandError, Event, Status},
     codecs::PostcardCodec,
     transports::{Memory, MemoryNetwork},
 };
@@ -173,8 +173,27 @@ fn of_two_live_agents_with_one_name_one_gives_up_and_both_are_told() {
             while both.next().await != Some(Event::Defunct) {}
         })
         .await;
+        let status = |agent: &Agent| agent.cluster.status();
+        let (gone, stays) = match status(&elder) {
+            Status::Defunct => (elder, younger),
+            _ => (younger, elder),
+        };
+        assert_eq!(status(&gone), Status::Defunct);
+        assert_eq!(status(&stays), Status::Running);
+        // Its members stay as they were, whatever becomes of them.
+        let frozen = gone.cluster.members();
+        let refused = gone.cluster.announce(witness.addr()).await;
+        assert!(
+            matches!(refused, Err(CommandError::NotAMember)),
+            "{refused:?}"
+        );
         // With one of them silent, nothing is left to fight over.
         witness.holds("twin", State::Alive).await;
         assert_eq!(witness.cluster.members().len(), 1);
+        witness.kill().await;
+        stays.holds("witness", State::Down).await;
+        assert_eq!(gone.cluster.members().version(), frozen.version());
+        gone.cluster.leave().await.unwrap();
+        assert_eq!(status(&gone), Status::Stopped);
     });
 }

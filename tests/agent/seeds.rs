@@ -1,3 +1,5 @@
+use core::time::Duration;
+
 use selkie::{
     agent::{Event, Seed},
     transports::MemoryNetwork,
@@ -49,6 +51,43 @@ fn seeds_are_asked_again_when_alone_again() {
         let _other = Agent::start("other", net.bind(addr).unwrap(), &[]).await;
         event(&mut events, &Event::Connected).await;
         joiner.knows(1).await;
+    });
+}
+
+#[test]
+fn clusters_that_formed_apart_find_each_other_by_their_seeds() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let addrs = [1, 2, 3, 4].map(|host| format!("10.0.0.{host}:7946").parse().unwrap());
+        let [left, right] = [[addrs[0], addrs[1]], [addrs[2], addrs[3]]];
+        for one in left {
+            right.iter().for_each(|&other| net.cut(one, other));
+        }
+        let mut agents = Vec::new();
+        for (addr, named) in addrs.into_iter().zip(["a", "b", "c", "d"]) {
+            let builder = builder(named, net.bind(addr).unwrap())
+                .seeds([left[0], right[0]])
+                .seed_period(Duration::from_millis(300));
+            let (cluster, driver) = builder.build().await.unwrap();
+            agents.push(Agent::run(cluster, driver));
+        }
+        for agent in &agents {
+            agent.knows(1).await;
+        }
+        net.heal();
+        for agent in &agents {
+            agent.knows(3).await;
+        }
+        // Now all seeds are known, and there is nobody to ask.
+        let stats = || agents.iter().map(|agent| agent.cluster.stats());
+        assert!(stats().any(|stats| stats.seeds_revisited > 0));
+        for agent in &agents {
+            let known = agent.cluster.stats().seeds_known;
+            until(&agent.cluster, "passed over", |c| {
+                c.stats().seeds_known > known + 1
+            })
+            .await;
+        }
     });
 }
 

@@ -1,17 +1,18 @@
 //! What is said about ourselves, and what we become of it.
 
-use selkie::{Config, Error, Identity, Message, Notice, ProbeNumber, State, Timer};
+use selkie::{Config, Error, Identity, Message, Notice, ProbeNumber, State};
 
 use crate::{
     codec::{ANYBODY, MORTAL, Packet, Peer, peer},
     solo::{Solo, count, kinds},
+    turn_undead::turn_undead,
     world::SECOND,
 };
 
 const N: ProbeNumber = ProbeNumber(9);
 
 /// An engine that knows members 2 to 5.
-fn known_to_four() -> Solo {
+pub fn known_to_four() -> Solo {
     let mut solo = Solo::new(Config::lan());
     for addr in 2..=5 {
         solo.knows(peer(addr), 0, State::Alive);
@@ -19,16 +20,16 @@ fn known_to_four() -> Solo {
     solo
 }
 
-fn life(life: u8) -> Peer {
+pub fn life(life: u8) -> Peer {
     Peer { addr: 1, life }
 }
 
-fn own(solo: &Solo) -> (Peer, u16) {
+pub fn own(solo: &Solo) -> (Peer, u16) {
     (*solo.engine.identity(), solo.engine.incarnation().0)
 }
 
 /// Raises our incarnation to `incarnation` by refuting.
-fn at_incarnation(solo: &mut Solo, incarnation: u16) {
+pub fn at_incarnation(solo: &mut Solo, incarnation: u16) {
     solo.hears_of(2, *solo.engine.identity(), incarnation - 1, State::Suspect);
     assert_eq!(solo.engine.incarnation().0, incarnation);
 }
@@ -279,172 +280,6 @@ fn whatever_a_datagram_says_it_changes_our_identity_once() {
     }
 }
 
-fn turn_undead(from: u16) -> Packet {
-    Packet::new(peer(from), peer(1), Message::TurnUndead)
-}
-
-/// Checks that a TurnUndead from a member is answered by a bare ping; its number.
-#[track_caller]
-fn is_checked(solo: &mut Solo, from: u16) -> ProbeNumber {
-    let sent = solo.hears(turn_undead(from));
-    let [(to, packet)] = &sent[..] else {
-        panic!("{sent:?}")
-    };
-    assert_eq!((to.addr, packet.members.len()), (from, 0));
-    let Message::Ping(number) = packet.header.message else {
-        panic!("{packet:?}")
-    };
-    number
-}
-
-fn is_check(timer: &Timer<Peer>) -> bool {
-    matches!(timer, Timer::UndeadCheck { .. })
-}
-
-/// Lets the time pass that whoever is checked has.
-fn judges(solo: &mut Solo) -> Vec<(Peer, Packet)> {
-    solo.fires(solo.engine.config().probe_rtt, is_check)
-}
-
-#[test]
-fn turn_undead_is_checked_and_an_ack_refutes_it() {
-    let mut solo = known_to_four();
-    let number = is_checked(&mut solo, 2);
-    solo.hears_from(2, Message::Ack(number));
-    assert_eq!(own(&solo), (peer(1), 0));
-    // A later one is checked again.
-    is_checked(&mut solo, 2);
-}
-
-#[test]
-fn turn_undead_again_instead_of_an_ack_makes_us_renew() {
-    let mut solo = known_to_four();
-    is_checked(&mut solo, 2);
-    assert_eq!(solo.hears(turn_undead(2)), []);
-    assert_eq!(own(&solo), (peer(1), 0), "before its time is up");
-    let sent = judges(&mut solo);
-    assert_eq!(own(&solo), (life(1), 0));
-    assert_eq!(solo.notices(), [Notice::Rejoin(life(1))]);
-    assert_eq!(count(&sent, "turn-undead"), 0, "2 is a member to us");
-    assert_eq!(count(&sent, "gossip"), sent.len());
-}
-
-/// Never again: a TurnUndead that the network delivers twice counts as the answer to our ping.
-#[test]
-fn turn_undead_delivered_twice_is_refuted_by_an_ack_all_the_same() {
-    let mut solo = known_to_four();
-    let number = is_checked(&mut solo, 2);
-    for _ in 0..3 {
-        solo.hears(turn_undead(2));
-    }
-    solo.hears_from(2, Message::Ack(number));
-    judges(&mut solo);
-    assert_eq!(own(&solo), (peer(1), 0));
-    assert_eq!(solo.notices(), []);
-}
-
-/// It need not be a member to us: it may be one that we declared down by mistake.
-#[test]
-fn an_ack_from_who_is_down_to_us_refutes_its_turn_undead_too() {
-    let mut solo = known_to_four();
-    solo.knows(peer(9), 0, State::Down);
-    let number = is_checked(&mut solo, 9);
-    solo.hears(turn_undead(9));
-    solo.hears_from(9, Message::Ack(number));
-    judges(&mut solo);
-    assert_eq!(own(&solo), (peer(1), 0));
-    assert_eq!(solo.belief(9), Some((State::Down, 0)));
-}
-
-/// Its full time, whatever timer is still under way from the one before.
-#[test]
-fn each_check_has_at_least_its_time_and_one_timer_is_under_way() {
-    let mut solo = known_to_four();
-    solo.schedule();
-    let before = solo.timers.len();
-    let rtt = solo.engine.config().probe_rtt;
-    for _ in 0..1000 {
-        let number = is_checked(&mut solo, 2);
-        solo.hears_from(2, Message::Ack(number));
-    }
-    solo.schedule();
-    assert_eq!(solo.timers.len(), before + 1);
-    solo.fires(rtt / 2, is_check);
-    is_checked(&mut solo, 2);
-    solo.hears(turn_undead(2));
-    solo.fires(rtt * 2 / 3, is_check);
-    assert_eq!(own(&solo), (peer(1), 0));
-    solo.fires(rtt, is_check);
-    assert_eq!(own(&solo), (life(1), 0));
-}
-
-#[test]
-fn turn_undead_and_then_silence_changes_nothing() {
-    let mut solo = known_to_four();
-    is_checked(&mut solo, 2);
-    judges(&mut solo);
-    is_checked(&mut solo, 2);
-    assert_eq!(own(&solo), (peer(1), 0));
-}
-
-#[test]
-fn one_turn_undead_is_checked_at_a_time() {
-    let mut solo = known_to_four();
-    is_checked(&mut solo, 2);
-    assert_eq!(solo.hears(turn_undead(3)), []);
-    judges(&mut solo);
-    assert_eq!(own(&solo), (peer(1), 0));
-}
-
-/// Each of them would lose sight of us until the next announce.
-#[test]
-fn all_that_held_us_down_meanwhile_hear_of_the_renewed_identity() {
-    let mut solo = known_to_four();
-    solo.knows(peer(9), 0, State::Down);
-    is_checked(&mut solo, 2);
-    for from in [3, 9, 9, 2] {
-        assert_eq!(solo.hears(turn_undead(from)), []);
-    }
-    let sent = judges(&mut solo);
-    assert!(sent.iter().all(|(_, packet)| packet.header.src == life(1)));
-    let told: Vec<_> = kinds(&sent).into_iter().take(3).collect();
-    assert_eq!(told, [(2, "gossip"), (3, "gossip"), (9, "turn-undead")]);
-    assert_eq!(count(&sent, "turn-undead"), 1);
-}
-
-#[test]
-fn turn_undead_from_a_stranger_is_ignored_and_counted() {
-    let mut solo = known_to_four();
-    assert_eq!(solo.hears(turn_undead(9)), []);
-    assert_eq!(solo.engine.counters().claims_ignored, 1);
-}
-
-#[test]
-fn turn_undead_from_whom_we_announced_ourselves_to_is_checked() {
-    let mut solo = Solo::new(Config::lan());
-    solo.engine.announce(peer(9), &mut solo.runtime).unwrap();
-    solo.sent();
-    is_checked(&mut solo, 9);
-}
-
-/// Never again: two partitions that hold each other down answer TurnUndead with TurnUndead for
-/// ever.
-#[test]
-fn who_holds_us_down_and_is_down_to_us_gets_one_turn_undead_from_the_new_identity() {
-    let mut solo = known_to_four();
-    solo.knows(peer(9), 0, State::Down);
-    is_checked(&mut solo, 9);
-    solo.hears(turn_undead(9));
-    let sent = judges(&mut solo);
-    assert_eq!(own(&solo), (life(1), 0));
-    let told: Vec<_> = sent.iter().filter(|(to, _)| *to == peer(9)).collect();
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].1.header.message, Message::TurnUndead);
-    assert_eq!(told[0].1.header.src, life(1));
-    // What it still says to the former identity is void.
-    assert_eq!(solo.hears(turn_undead(9)), []);
-}
-
 #[test]
 fn another_life_of_ours_that_loses_is_ignored() {
     let mut solo = Solo::known_as(life(4), Config::lan());
@@ -502,106 +337,6 @@ fn a_former_identity_is_never_a_member() {
     );
     assert_eq!(solo.belief(1), None);
     assert_eq!(solo.engine.num_down_members(), 0);
-}
-
-#[test]
-fn after_leaving_nothing_about_ourselves_is_acted_on() {
-    let mut solo = known_to_four();
-    let sent = {
-        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-        solo.sent()
-    };
-    assert_eq!(count(&sent, "ping"), 3);
-    for (_, packet) in &sent {
-        assert_eq!(
-            (packet.members[0].id, packet.members[0].state),
-            (peer(1), State::Down)
-        );
-    }
-    for state in [State::Suspect, State::Down] {
-        assert_eq!(solo.hears_of(2, peer(1), 8, state), []);
-        assert_eq!(solo.hears_of(2, life(3), 8, state), []);
-    }
-    assert_eq!(solo.hears(turn_undead(2)), []);
-    assert_eq!(solo.hears_from(2, Message::Announce), []);
-    assert_eq!((own(&solo), solo.notices()), ((peer(1), 0), vec![]));
-    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-    assert_eq!(solo.sent(), [], "leaving twice");
-}
-
-#[test]
-fn a_departure_carries_our_incarnation() {
-    let mut solo = known_to_four();
-    at_incarnation(&mut solo, 6);
-    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-    assert_eq!(solo.sent()[0].1.members[0].incarnation.0, 6);
-}
-
-#[test]
-fn a_departure_is_handed_over_until_it_was_sent_often_enough_and_acks_are_told() {
-    for config in [Config::lan(), Config::simple()] {
-        let mut solo = Solo::new(config);
-        for addr in 2..=5 {
-            solo.knows(peer(addr), 0, State::Alive);
-        }
-        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-        let sent = solo.passes(60 * SECOND);
-        assert_eq!(count(&sent, "ping"), sent.len());
-        let due = usize::from(solo.engine.config().transmissions.at(5));
-        assert_eq!(sent.len(), due);
-        let (to, packet) = &sent[0];
-        let Message::Ping(number) = packet.header.message else {
-            panic!()
-        };
-        solo.hears(Packet::new(*to, peer(1), Message::Ack(number)));
-        solo.hears(Packet::new(*to, peer(1), Message::Ack(number)));
-        assert_eq!(solo.notices(), [Notice::LeaveAcked(*to)]);
-        assert!(solo.timers.len() < 10);
-        assert_eq!(solo.passes(600 * SECOND), []);
-    }
-}
-
-/// A path so narrow that nothing but headers goes must not keep us busy for ever.
-#[test]
-fn a_departure_that_fits_no_datagram_is_given_up() {
-    let mut solo = known_to_four();
-    solo.runtime.room = 12;
-    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-    let sent = solo.passes(600 * SECOND);
-    assert!(sent.len() <= 20, "{} pings", sent.len());
-}
-
-/// Never again: who leaves before it was fed tells nobody, and is taken for failed.
-#[test]
-fn who_leaves_before_it_was_fed_tells_those_it_announced_itself_to() {
-    for config in [Config::lan(), Config::simple()] {
-        let mut solo = Solo::new(config);
-        for to in [peer(8), ANYBODY, peer(9)] {
-            solo.engine.announce(to, &mut solo.runtime).unwrap();
-        }
-        solo.sent();
-        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-        let sent = solo.sent();
-        assert_eq!(kinds(&sent), [(9, "ping"), (8, "ping")], "the latest first");
-        for (_, packet) in &sent {
-            assert_eq!(packet.members[0].id, peer(1));
-            assert_eq!(packet.members[0].state, State::Down);
-        }
-        let Message::Ping(number) = sent[0].1.header.message else {
-            panic!()
-        };
-        solo.hears(Packet::new(peer(9), peer(1), Message::Ack(number)));
-        assert_eq!(solo.notices(), [Notice::LeaveAcked(peer(9))]);
-        let more = solo.passes(600 * SECOND);
-        assert!(more.len() <= 4, "{more:?}");
-    }
-}
-
-#[test]
-fn leaving_alone_is_quiet() {
-    let mut solo = Solo::new(Config::lan());
-    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
-    assert_eq!(solo.passes(600 * SECOND), []);
 }
 
 #[test]

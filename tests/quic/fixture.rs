@@ -156,13 +156,15 @@ pub(crate) async fn check_delivers(sender: &Quic, receiver: &Quic, packet: &[u8]
 
 /// Waits until the counter is not zero.
 pub(crate) async fn check_counts(node: &Quic, count: impl Fn(Counters) -> u64) {
+    until(node, "something is counted", || count(node.counters()) > 0).await;
+}
+
+/// Waits until something is true of a node.
+pub(crate) async fn until(node: &Quic, what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    while count(node.counters()) == 0 {
-        assert!(
-            Instant::now() < deadline,
-            "never counted: {:?}",
-            node.counters()
-        );
+    while !holds() {
+        let counters = node.counters();
+        assert!(Instant::now() < deadline, "never: {what}; {counters:?}");
         Timer::after(Duration::from_millis(5)).await;
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod credentials;
+mod crowds;
 mod fixture;
 mod life;
 mod packets;

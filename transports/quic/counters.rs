@@ -50,6 +50,10 @@ impl Count {
 counters! {
     /// Packets handed to `recv`'s queue.
     packets_in,
+    /// Times that the socket failed to receive: `recv` returned it.
+    recv_failed,
+    /// Times that the socket, instead of receiving, told of a packet that did not arrive.
+    recv_disturbed,
     /// Packets sent as datagrams.
     datagrams_out,
     /// Packets sent by a stream of their own, since they did not fit a datagram.
@@ -88,8 +92,16 @@ counters! {
     inbound_timed_out,
     /// Handshakes begun by peers that failed otherwise.
     inbound_failed,
-    /// Handshakes begun by peers and refused unseen: too many at once.
-    inbound_refused,
+    /// Handshakes that were not begun before the peer proved its address: there was one from its
+    /// source, or there were several altogether.
+    inbound_challenged,
+    /// Handshakes not begun: too many at once from one source. The peer is not told, and goes on
+    /// trying for a while.
+    inbound_refused_source,
+    /// Handshakes refused unseen: too many at once.
+    inbound_refused_busy,
+    /// Handshakes refused unseen: too many connections.
+    inbound_refused_full,
     /// Large packets dropped on arrival: their stream was longer than a packet may be.
     streams_too_big,
     /// Large packets dropped on arrival: their stream took too long.

@@ -7,7 +7,10 @@ use core::{
 };
 use std::io;
 
-use smol::channel::{self, Receiver, Sender};
+use smol::{
+    channel::{self, Receiver, Sender},
+    future,
+};
 
 use crate::transport::Batch;
 
@@ -22,15 +25,21 @@ pub(super) struct Inbox {
     sender: Sender<(SocketAddr, Vec<u8>)>,
     receiver: Receiver<(SocketAddr, Vec<u8>)>,
     bytes: AtomicUsize,
+    /// The socket's failure that `recv` has not returned yet.
+    failed: Sender<io::Error>,
+    failure: Receiver<io::Error>,
 }
 
 impl Inbox {
     pub(super) fn new() -> Self {
         let (sender, receiver) = channel::bounded(PACKETS_MAX);
+        let (failed, failure) = channel::bounded(1);
         Self {
             sender,
             receiver,
             bytes: AtomicUsize::new(0),
+            failed,
+            failure,
         }
     }
 
@@ -46,9 +55,21 @@ impl Inbox {
         pushed
     }
 
+    /// Has the next `recv` fail. If one is to fail already, that is enough.
+    pub(super) fn fail(&self, error: io::Error) {
+        // Of that kind, it would say that the transport is closed.
+        let error = match error.kind() {
+            io::ErrorKind::NotConnected => io::Error::other(error),
+            _ => error,
+        };
+        let _ = self.failed.try_send(error);
+    }
+
     /// Waits for a packet, then takes what is there until `batch` is full.
     pub(super) async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
-        let mut next = self.receiver.recv().await.ok();
+        let failure = async { self.failure.recv().await.ok().map(Err) };
+        let packet = async { self.receiver.recv().await.ok().map(Ok) };
+        let mut next = future::or(failure, packet).await.transpose()?;
         while let Some((from, packet)) = next.take() {
             if self.receiver.is_closed() {
                 break;
@@ -72,5 +93,6 @@ impl Inbox {
     /// From now on, `recv` fails.
     pub(super) fn close(&self) {
         self.receiver.close();
+        self.failure.close();
     }
 }

@@ -22,18 +22,28 @@
 //! peers, at the first packet they send to the one that was, that those connections are no more.
 //! The few packets sent until then are lost, as they would be with UDP.
 //!
+//! # Failures of the socket
+//!
+//! [`recv`](Transport::recv) returns them, once per failure, and the socket is tried again four
+//! times a second. That some packet did not reach a peer is none, and is only counted.
+//!
 //! # What hostile peers can do
 //!
-//! Without a certificate of the authority: begin handshakes, of which a bounded number is in
-//! progress, and which are refused and counted. With one, a peer may send what it likes; all
-//! queues are bounded, and what does not fit is dropped and counted. Session resumption is off:
-//! it would let in peers whose certificate has expired since.
+//! Without a certificate of the authority: begin handshakes, which fail and are counted. 64 may
+//! be under way, and 16 of them from one source: an IPv4 address, or a /64 network of IPv6. When
+//! there is one from its source, or there are eight altogether, a peer must first prove that it
+//! receives at its address (QUIC's Retry), so that the shares of others cannot be claimed by
+//! sending in their name. [`Counters`] tell what was refused, and why.
+//!
+//! With a certificate, a peer may send what it likes; all queues are bounded, and what does not
+//! fit is dropped and counted. Session resumption is off: it would let in peers whose certificate
+//! has expired since.
 //!
 //! Revocation lists, names, pinned keys: see [`Credentials::from_rustls`].
 
 use alloc::sync::Arc;
 use core::{fmt, future::Future, net::SocketAddr, time::Duration};
-use std::io;
+use std::{io, net::UdpSocket};
 
 pub use quinn;
 pub use rustls;
@@ -50,6 +60,7 @@ mod counters;
 mod credentials;
 #[cfg(feature = "certs")]
 mod dev;
+mod greetings;
 mod inbox;
 mod link;
 mod runtime;
@@ -110,8 +121,17 @@ impl Quic {
         credentials: &Credentials,
         options: &Options,
     ) -> io::Result<Self> {
-        let (client, server) = tls::quic_configs(credentials, options)?;
         let (socket, local) = socket::bind(addr)?;
+        Self::on(socket, local, credentials, options)
+    }
+
+    fn on(
+        socket: UdpSocket,
+        local: SocketAddr,
+        credentials: &Credentials,
+        options: &Options,
+    ) -> io::Result<Self> {
+        let (client, server) = tls::quic_configs(credentials, options)?;
         let spawner = Spawner::new(options.executor.as_ref());
         let endpoint = quinn::Endpoint::new(
             tls::endpoint_config(credentials, local),

@@ -10,19 +10,34 @@ use core::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
-use std::{io, net::UdpSocket, thread, time::Instant};
+use std::{
+    io,
+    net::UdpSocket,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
 
-use async_io::{Async, WritableOwned};
+use async_io::{Async, Timer, WritableOwned};
 use quinn::{
     AsyncTimer, AsyncUdpSocket, Runtime, SmolRuntime, UdpPoller,
     udp::{RecvMeta, Transmit, UdpSocketState},
 };
 use smol::Executor;
 
-/// Runs quinn's tasks and ours.
+use super::{counters::Tally, inbox::Inbox};
+
+/// For how long the socket is left alone after it failed to receive.
+const RECV_PAUSE: Duration = Duration::from_millis(250);
+
+/// Runs quinn's tasks and ours, and makes its sockets.
 #[derive(Clone)]
 pub(super) struct Spawner {
+    /// Is told when a socket fails.
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) tally: Arc<Tally>,
     /// Weak: the tasks on the executor hold this, and would else keep it alive for ever.
     executor: Option<Weak<Executor<'static>>>,
 }
@@ -31,6 +46,8 @@ impl Spawner {
     /// On `executor`, or on smol's global one.
     pub(super) fn new(executor: Option<&Arc<Executor<'static>>>) -> Self {
         Self {
+            inbox: Arc::new(Inbox::new()),
+            tally: Arc::default(),
             executor: executor.map(Arc::downgrade),
         }
     }
@@ -72,6 +89,9 @@ impl Runtime for Spawner {
         Ok(Arc::new(Socket {
             state: UdpSocketState::new((&socket).into())?,
             io: Arc::new(Async::new(socket)?),
+            inbox: self.inbox.clone(),
+            tally: self.tally.clone(),
+            pause: Mutex::new(None),
         }))
     }
 }
@@ -82,6 +102,31 @@ impl Runtime for Spawner {
 struct Socket {
     io: Arc<Async<UdpSocket>>,
     state: UdpSocketState,
+    inbox: Arc<Inbox>,
+    tally: Arc<Tally>,
+    /// Until then, nothing is received: the last attempt failed.
+    pause: Mutex<Option<Timer>>,
+}
+
+impl Socket {
+    /// Waits for the pause after a failure to end, if there is one.
+    fn poll_pause(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(timer) = pause.as_mut() {
+            ready!(Future::poll(Pin::new(timer), cx));
+            *pause = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Tells `recv`, and begins a pause. Quinn is not told: it would give the endpoint up, and
+    /// sockets recover.
+    fn fail(&self, error: io::Error) {
+        self.tally.recv_failed.one();
+        self.inbox.fail(error);
+        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        *pause = Some(Timer::after(RECV_PAUSE));
+    }
 }
 
 impl AsyncUdpSocket for Socket {
@@ -103,11 +148,19 @@ impl AsyncUdpSocket for Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         loop {
-            // Errors are those of single packets (ICMP): the socket goes on.
-            if let Ok(count) = self.state.recv((&*self.io).into(), bufs, meta) {
-                return Poll::Ready(Ok(count));
+            ready!(self.poll_pause(cx));
+            match self.state.recv((&*self.io).into(), bufs, meta) {
+                Ok(count) => return Poll::Ready(Ok(count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if is_of_a_packet(&error) => self.tally.recv_disturbed.one(),
+                Err(error) => {
+                    self.fail(error);
+                    continue;
+                }
             }
-            ready!(self.io.poll_readable(cx))?;
+            if let Err(error) = ready!(self.io.poll_readable(cx)) {
+                self.fail(error);
+            }
         }
     }
 
@@ -127,6 +180,22 @@ impl AsyncUdpSocket for Socket {
         self.state.gro_segments()
     }
 }
+
+/// Whether an error tells of what became of some packet that we sent (ICMP), or of nothing at all:
+/// the socket goes on.
+fn is_of_a_packet(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::Interrupted
+    ) || cfg!(windows) && error.raw_os_error() == Some(TOO_BIG)
+}
+
+/// To Windows, a datagram longer than its buffer is an error.
+const TOO_BIG: i32 = 10_040;
 
 /// One per connection: each waits with a waker of its own.
 struct Poller {
@@ -151,3 +220,6 @@ impl fmt::Debug for Poller {
         f.debug_struct("Poller").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@ use quinn::{
 
 use super::{
     Quic,
+    counters::Tally,
+    greetings::{Denied, Greeting},
     shared::{Pass, Shared, canonical},
     tls::STREAMS_MAX,
 };
@@ -40,20 +42,42 @@ pub(super) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
     let lifeline = Lifeline(shared);
     let shared = &lifeline.0;
     while let Some(incoming) = endpoint.accept().await {
-        let (Some(greeting), Some(guest)) = (shared.greetings.enter(), shared.guests.enter())
-        else {
-            shared.tally.inbound_refused.one();
+        let peer = incoming.remote_address();
+        let is_proven = incoming.remote_address_validated();
+        let greeting = match shared.greetings.enter(peer, is_proven) {
+            Ok(greeting) => greeting,
+            Err(denied) => {
+                deny(incoming, denied, &shared.tally);
+                continue;
+            }
+        };
+        let Some(guest) = shared.guests.enter() else {
+            shared.tally.inbound_refused_full.one();
             incoming.refuse();
             continue;
         };
-        // Under load, peers prove first that they are where they say.
-        if shared.greetings.is_half_full() && incoming.may_retry() {
-            let _ = incoming.retry();
-            continue;
-        }
         shared
             .spawner
             .run(greet(shared.clone(), incoming, greeting, guest));
+    }
+}
+
+fn deny(incoming: Incoming, denied: Denied, tally: &Tally) {
+    match denied {
+        Denied::Unproven => {
+            tally.inbound_challenged.one();
+            // Only whoever did prove its address cannot be asked to.
+            let _ = incoming.retry();
+        }
+        // A member that is told so would rest for longer than it takes for a place to be free.
+        Denied::Source => {
+            tally.inbound_refused_source.one();
+            incoming.ignore();
+        }
+        Denied::Busy => {
+            tally.inbound_refused_busy.one();
+            incoming.refuse();
+        }
     }
 }
 
@@ -66,7 +90,7 @@ impl Drop for Lifeline {
 }
 
 /// Completes the handshake of a peer that connects to us, and serves the connection.
-async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Pass, guest: Pass) {
+async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, guest: Pass) {
     let outcome = match incoming.accept() {
         Ok(connecting) => within(GREETING_DEADLINE, connecting).await,
         Err(error) => Some(Err(error)),

@@ -18,6 +18,7 @@ use quinn::{ClientConfig, ConnectError, Connection, ConnectionError, Endpoint, V
 use super::{
     Counters, Quic,
     counters::Tally,
+    greetings::{GREETINGS_MAX, Greetings},
     inbox::Inbox,
     link::{Dialling, Failed, Link, Links, Refusal, Up},
     runtime::Spawner,
@@ -28,8 +29,8 @@ use crate::transport::SendError;
 /// The room to peers of which nothing is known: what QUIC's least packet leaves.
 const ROOM_MIN: usize = 1162;
 
-/// The most connections being made at a time, each way.
-const HANDSHAKES_MAX: usize = 64;
+/// The most connections that we are making at a time.
+const DIALS_MAX: usize = 64;
 
 /// The most large packets being received at a time, from all peers.
 const STREAMS_IN_MAX: usize = 256;
@@ -41,12 +42,12 @@ const FLUSH_POLL: Duration = Duration::from_millis(5);
 const LEAVING: VarInt = VarInt::from_u32(0);
 
 pub(super) struct Shared {
-    pub(super) tally: Tally,
-    pub(super) inbox: Inbox,
+    pub(super) tally: Arc<Tally>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) spawner: Spawner,
     /// Handshakes that peers began.
-    pub(super) greetings: Gate,
-    /// Connections that peers made.
+    pub(super) greetings: Greetings,
+    /// Connections that peers made, or are making.
     pub(super) guests: Gate,
     /// Large packets being received.
     pub(super) streams: Gate,
@@ -68,14 +69,20 @@ impl Shared {
         options: &super::Options,
     ) -> Self {
         Self {
-            tally: Tally::default(),
-            inbox: Inbox::new(),
+            tally: spawner.tally.clone(),
+            inbox: spawner.inbox.clone(),
             spawner,
-            greetings: Gate::new(HANDSHAKES_MAX),
-            guests: Gate::new(options.peers_max.saturating_mul(2)),
+            greetings: Greetings::default(),
+            // Who only begins handshakes takes no connection away from those who end them.
+            guests: Gate::new(
+                options
+                    .peers_max
+                    .saturating_mul(2)
+                    .saturating_add(GREETINGS_MAX),
+            ),
             streams: Gate::new(STREAMS_IN_MAX),
             dial_deadline: options.dial_deadline,
-            dials: Gate::new(HANDSHAKES_MAX),
+            dials: Gate::new(DIALS_MAX),
             redial_after: options.redial_after,
             client,
             endpoint: Mutex::new(Some(endpoint)),
@@ -291,10 +298,6 @@ impl Gate {
         let pass = Pass(self.inside.clone());
         // Dropping the pass takes this back.
         (self.inside.fetch_add(1, Ordering::AcqRel) < self.max).then_some(pass)
-    }
-
-    pub(super) fn is_half_full(&self) -> bool {
-        self.inside.load(Ordering::Acquire) > self.max / 2
     }
 }
 

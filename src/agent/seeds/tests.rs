@@ -1,7 +1,7 @@
 use alloc::{string::ToString, vec::Vec};
 use core::time::Duration;
 
-use super::{PAUSE_MAX, PAUSE_MIN, Pause, Seed, Seeds};
+use super::{Company, PAUSE_MAX, PAUSE_MIN, PERIOD_MIN, Pause, Seed, Seeds};
 
 #[track_caller]
 fn check_refused(seed: &str, rule: &str) {
@@ -53,13 +53,67 @@ fn pauses_grow_to_a_bound_and_differ() {
 
 #[test]
 fn seeds_are_asked_while_alone_and_again_when_alone_again() {
-    let mut seeds = Seeds::new(Vec::from(["10.0.0.1:7946".parse().unwrap()]), 7);
+    let mut seeds = seeds(&["10.0.0.1:7946"], None);
     let at = Duration::from_secs;
-    assert_eq!(seeds.ask_if_due(at(0), true).len(), 1);
-    assert!(seeds.ask_if_due(at(0), true).is_empty());
-    assert_eq!(seeds.ask_if_due(at(1), true).len(), 1);
-    assert!(seeds.ask_if_due(at(60), false).is_empty());
-    assert_eq!(seeds.next_deadline(false), None);
-    assert!(seeds.next_deadline(true).unwrap() <= at(60) + PAUSE_MIN);
-    assert_eq!(seeds.ask_if_due(at(61), true).len(), 1);
+    assert_eq!(seeds.ask_if_due(at(0), Company::Nobody).len(), 1);
+    assert!(seeds.ask_if_due(at(0), Company::Nobody).is_empty());
+    assert_eq!(seeds.ask_if_due(at(1), Company::Nobody).len(), 1);
+    assert!(seeds.ask_if_due(at(60), Company::Others).is_empty());
+    assert_eq!(seeds.next_deadline(Company::Others), None);
+    assert!(seeds.next_deadline(Company::Nobody).unwrap() <= at(60) + PAUSE_MIN);
+    assert_eq!(seeds.ask_if_due(at(61), Company::Nobody).len(), 1);
+}
+
+#[test]
+fn among_others_seeds_are_asked_one_at_a_time_in_turn() {
+    let addrs = ["10.0.0.1:7946", "10.0.0.2:7946", "10.0.0.3:7946"];
+    let period = Duration::from_secs(60);
+    let mut seeds = seeds(&addrs, Some(period));
+    let mut now = Duration::from_secs(7);
+    let mut asked = Vec::new();
+    assert!(seeds.ask_if_due(now, Company::Others).is_empty());
+    for _ in 0..2 * addrs.len() {
+        let due = seeds.next_deadline(Company::Others).unwrap();
+        let pause = due - now;
+        assert!(
+            pause >= period * 3 / 4 && pause <= period * 5 / 4,
+            "{pause:?}"
+        );
+        assert!(
+            seeds
+                .ask_if_due(due - Duration::from_millis(1), Company::Others)
+                .is_empty()
+        );
+        now = due;
+        asked.extend(seeds.ask_if_due(now, Company::Others));
+        assert!(seeds.ask_if_due(now, Company::Others).is_empty());
+    }
+    let asked: Vec<_> = asked.iter().map(|found| found.seed.to_string()).collect();
+    assert_eq!(asked, [addrs, addrs].concat());
+}
+
+#[test]
+fn who_goes_asks_nobody() {
+    let mut seeds = seeds(&["10.0.0.1:7946"], Some(Duration::ZERO));
+    assert!(
+        seeds
+            .ask_if_due(Duration::from_secs(1), Company::Unwanted)
+            .is_empty()
+    );
+    assert_eq!(seeds.next_deadline(Company::Unwanted), None);
+}
+
+#[test]
+fn any_period_will_do() {
+    for period in [Duration::ZERO, Duration::MAX] {
+        let mut seeds = seeds(&["10.0.0.1:7946"], Some(period));
+        seeds.ask_if_due(Duration::ZERO, Company::Others);
+        let due = seeds.next_deadline(Company::Others).unwrap();
+        assert!(due >= PERIOD_MIN / 2, "{due:?}");
+    }
+}
+
+fn seeds(addrs: &[&str], period: Option<Duration>) -> Seeds {
+    let addrs = addrs.iter().map(|addr| addr.parse().unwrap());
+    Seeds::new(addrs.collect(), period, 7)
 }

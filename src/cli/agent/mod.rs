@@ -4,7 +4,7 @@ mod place;
 mod signals;
 mod trust;
 
-use std::io::{self, Write, stderr};
+use std::io::{self, stderr};
 
 use futures::future::{Either, select};
 use selkie::{
@@ -20,7 +20,7 @@ use serde::Serialize;
 use smol::stream::StreamExt;
 use tracing_subscriber::EnvFilter;
 
-use self::signals::Stop;
+use self::signals::{Asked, Stop};
 use crate::{
     args::{AgentArgs, CodecKind, TransportKind},
     failure::Failure,
@@ -77,17 +77,62 @@ where
         .await
         .map_err(|error| Failure::caused("cannot start the member", &error))?;
     let printer = Printer { json: args.json };
-    let told = tell(&args, &cluster, printer, stop).await;
-    told.unwrap_or_else(|error| Err(print::failed(&error)))
+    tell(&args, &cluster, printer, stop).await
 }
 
-/// Prints what happens, until told to stop. The outer error is that of printing.
+/// Prints what happens, until there is a reason to end; then leaves.
 async fn tell(
     args: &AgentArgs,
     cluster: &Cluster<Node>,
     printer: Printer,
     mut stop: Stop,
-) -> io::Result<Result<(), Failure>> {
+) -> Result<(), Failure> {
+    match follow(args, cluster, printer, &mut stop).await {
+        Ok(End::Asked(signal)) => {
+            // Whoever asked may have asked our reader, too.
+            let _ = printer.print(&Happening::of(
+                "leaving",
+                format!("{signal}: telling the others"),
+            ));
+            let detail = match leave(cluster, stop).await {
+                0 => "nobody had to be told, or nobody answered".to_owned(),
+                1 => "1 member knows".to_owned(),
+                acked => format!("{acked} members know"),
+            };
+            let _ = printer.print(&Happening::of("stopped", detail));
+            Ok(())
+        }
+        Ok(End::Defunct) => {
+            leave(cluster, stop).await;
+            let why = "declared down, and cannot come back under this identity";
+            Err(Failure::new("the member gave up", why)
+                .hint("start it again; if its --name is taken, under another one"))
+        }
+        Ok(End::Stopped) => {
+            let why = "its transport was closed";
+            Err(Failure::new("the member stopped", why))
+        }
+        Err(error) => {
+            leave(cluster, stop).await;
+            Err(print::failed(&error).hint("nobody reads what happens, so it left the cluster"))
+        }
+    }
+}
+
+/// Why a member ends.
+enum End {
+    Asked(Asked),
+    Defunct,
+    Stopped,
+}
+
+/// Prints what happens, until there is a reason to end. The error is that of printing.
+async fn follow(
+    args: &AgentArgs,
+    cluster: &Cluster<Node>,
+    printer: Printer,
+    stop: &mut Stop,
+) -> io::Result<End> {
     let mut events = cluster.events();
     let mut chronicle = Chronicle::default();
     let mut unresolved = Vec::new();
@@ -96,37 +141,28 @@ async fn tell(
     for member in cluster.members().active() {
         printer.print(&Happening::about("joined", &member.id))?;
     }
-    let signal = loop {
+    loop {
         let asked = core::pin::pin!(stop.asked());
         match select(events.next(), asked).await {
-            Either::Left((Some(Event::Stopped) | None, _)) => {
-                let why = "its transport was closed";
-                return Ok(Err(Failure::new("the member stopped", why)));
-            }
+            Either::Left((Some(Event::Stopped) | None, _)) => return Ok(End::Stopped),
             Either::Left((Some(event), _)) => {
                 warn(&event, &mut unresolved);
                 printer.print(&chronicle.take(&event))?;
+                if event == Event::Defunct {
+                    return Ok(End::Defunct);
+                }
             }
-            Either::Right((signal, _)) => break signal,
+            Either::Right((signal, _)) => return Ok(End::Asked(signal)),
         }
-    };
-    printer.print(&Happening::of(
-        "leaving",
-        format!("{signal}: telling the others"),
-    ))?;
+    }
+}
+
+/// Leaves, and says how many members know; a signal ends the process.
+async fn leave(cluster: &Cluster<Node>, stop: Stop) -> usize {
     let left = core::pin::pin!(cluster.leave());
     let again = core::pin::pin!(stop.or_exit());
     let Either::Left((departure, _)) = select(left, again).await;
-    let acked = departure
-        .map(|departure| departure.acked)
-        .unwrap_or_default();
-    let detail = match acked {
-        0 => "nobody had to be told, or nobody answered".to_owned(),
-        1 => "1 member knows".to_owned(),
-        _ => format!("{acked} members know"),
-    };
-    printer.print(&Happening::of("stopped", detail))?;
-    Ok(Ok(()))
+    departure.map_or(0, |departure| departure.acked)
 }
 
 fn started(args: &AgentArgs, identity: &Node) -> Happening {
@@ -163,12 +199,9 @@ fn warn(event: &Event<Node>, unresolved: &mut Vec<Seed>) {
         Event::TransportFailed { reason } => {
             Failure::new("cannot receive", reason).hint("it will be tried again")
         }
-        Event::Defunct => Failure::new("nobody hears us", "declared down, and cannot come back")
-            .hint("start it again"),
         _ => return,
     };
-    // Who closed stderr does not want to know.
-    let _ = writeln!(stderr(), "{failure}");
+    print::error(failure);
 }
 
 /// One line per event, with the time.
@@ -248,6 +281,8 @@ fn log(filter: &str) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)
+        // It would print them to stderr, and panic if that is what failed.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Being told to stop.
 
+use core::fmt;
 use std::process;
 
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, print};
 
 /// Waits for SIGINT or SIGTERM.
 #[derive(Debug)]
@@ -25,22 +26,50 @@ impl Stop {
         Ok(Self { signals })
     }
 
-    /// The next one, by name.
-    pub(super) async fn asked(&mut self) -> &'static str {
+    /// The next one.
+    pub(super) async fn asked(&mut self) -> Asked {
         loop {
             match self.signals.next().await {
-                Some(Ok(Signal::Int)) => return "SIGINT",
-                Some(Ok(Signal::Term)) => return "SIGTERM",
+                Some(Ok(Signal::Int)) => return Asked::Int,
+                Some(Ok(Signal::Term)) => return Asked::Term,
                 Some(Ok(_) | Err(_)) => {}
                 None => core::future::pending().await,
             }
         }
     }
 
-    /// Ends the process at the next one, with the code that shells use for an interrupt.
+    /// Ends the process at the next one, with the code that shells have for it.
     pub(super) async fn or_exit(mut self) -> ! {
         let signal = self.asked().await;
-        eprintln!("selkie: second {signal}: exiting at once, the others have to find out");
-        process::exit(130)
+        print::error(format_args!(
+            "selkie: {signal} while leaving: exiting at once, the others have to find out"
+        ));
+        process::exit(signal.exit_code())
+    }
+}
+
+/// A signal that asks us to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Int,
+    Term,
+}
+
+impl Asked {
+    /// 128 and the signal's number.
+    fn exit_code(self) -> i32 {
+        match self {
+            Self::Int => 130,
+            Self::Term => 143,
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Int => "SIGINT",
+            Self::Term => "SIGTERM",
+        })
     }
 }

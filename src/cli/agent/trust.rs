@@ -1,12 +1,11 @@
 //! Members that do not trust each other: silence on the wire, a word to the operator.
 
 use core::time::Duration;
-use std::io::{Write, stderr};
 
 use selkie::transports::quic::{Counters, Quic};
 use smol::Timer;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, print};
 
 /// How often the counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -38,8 +37,7 @@ pub(super) async fn watch(quic: Quic) {
         kinds.retain(|(count, what, why)| {
             let is_quiet = count(&counters) == 0;
             if !is_quiet {
-                // Who closed stderr does not want to know.
-                let _ = writeln!(stderr(), "{}", Failure::new(*what, why).hint(HINT));
+                print::error(Failure::new(*what, why).hint(HINT));
             }
             is_quiet
         });

@@ -8,7 +8,10 @@ use std::{
     time::SystemTime,
 };
 
-use selkie::transports::certs::{CertsError, DevCa};
+use selkie::{
+    Name,
+    transports::certs::{CertsError, DevCa},
+};
 
 use self::files::Readers;
 use crate::{
@@ -45,6 +48,7 @@ pub(crate) fn init(args: &CertsInitArgs) -> Result<(), Failure> {
 /// Runs `selkie certs issue`.
 pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
     let force_means = "a member that runs with the former ones can go on doing so";
+    check_name(args.name)?;
     let out = args.out.as_ref().unwrap_or(&args.dir);
     let cert = out.join(format!("{}.pem", args.name));
     let key = out.join(format!("{}-key.pem", args.name));
@@ -52,11 +56,6 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
         files::check_absent(&[&cert, &key], force_means)?;
     }
     let (ca_cert, ca_key) = ca_files(&args.dir);
-    if cert == ca_cert || key == ca_key {
-        let why = "its files would be the authority's own";
-        return Err(Failure::new(format!("cannot issue for {}", args.name), why)
-            .hint("take another name, or another --out"));
-    }
     let ca = DevCa::from_pem(&files::read(&ca_cert)?, &files::read(&ca_key)?)
         .map_err(|error| certs_failed(&error))?;
     let now = SystemTime::now();
@@ -81,6 +80,16 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
     .map_err(|error| print::failed(&error))
 }
 
+/// Refuses names whose certificate would have the name of a key, before anything is looked at.
+/// The library refuses those of the authority alone: it overwrites nothing.
+fn check_name(name: Name) -> Result<(), Failure> {
+    if name.as_str() == "ca" || name.as_str().ends_with("-key") {
+        let why = format!("{name}.pem is for the authority, or for the key of another member");
+        return Err(Failure::new(format!("cannot issue for {name}"), why).hint("take another name"));
+    }
+    Ok(())
+}
+
 fn ca_files(dir: &Path) -> (PathBuf, PathBuf) {
     (dir.join("ca.pem"), dir.join("ca-key.pem"))
 }
@@ -100,7 +109,9 @@ fn certs_failed(error: &CertsError) -> Failure {
         CertsError::KeyMismatch => {
             failure.hint("ca.pem and ca-key.pem must come from one `selkie certs init`")
         }
-        CertsError::InvalidName { .. } => failure.hint("take another name"),
+        CertsError::InvalidName { .. } | CertsError::ReservedName { .. } => {
+            failure.hint("take another name")
+        }
         _ => failure,
     }
 }

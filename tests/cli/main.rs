@@ -1,0 +1,9 @@
+//! The command `selkie`, run as its users do: real processes, sockets and certificates.
+#![cfg(all(feature = "cli", unix))]
+
+mod certs;
+mod demo;
+mod fixture;
+mod leaving;
+mod members;
+mod mistakes;

@@ -1,0 +1,111 @@
+//! Leaving, and staying away.
+
+use selkie::{Config, Message, Notice, State};
+
+use crate::{
+    codec::{ANYBODY, Packet, peer},
+    ourselves::{at_incarnation, known_to_four, life, own},
+    solo::{Solo, count, kinds},
+    turn_undead::turn_undead,
+    world::SECOND,
+};
+
+#[test]
+fn after_leaving_nothing_about_ourselves_is_acted_on() {
+    let mut solo = known_to_four();
+    let sent = {
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        solo.sent()
+    };
+    assert_eq!(count(&sent, "ping"), 3);
+    for (_, packet) in &sent {
+        assert_eq!(
+            (packet.members[0].id, packet.members[0].state),
+            (peer(1), State::Down)
+        );
+    }
+    for state in [State::Suspect, State::Down] {
+        assert_eq!(solo.hears_of(2, peer(1), 8, state), []);
+        assert_eq!(solo.hears_of(2, life(3), 8, state), []);
+    }
+    assert_eq!(solo.hears(turn_undead(2)), []);
+    assert_eq!(solo.hears_from(2, Message::Announce), []);
+    assert_eq!((own(&solo), solo.notices()), ((peer(1), 0), vec![]));
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(solo.sent(), [], "leaving twice");
+}
+
+#[test]
+fn a_departure_carries_our_incarnation() {
+    let mut solo = known_to_four();
+    at_incarnation(&mut solo, 6);
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(solo.sent()[0].1.members[0].incarnation.0, 6);
+}
+
+#[test]
+fn a_departure_is_handed_over_until_it_was_sent_often_enough_and_acks_are_told() {
+    for config in [Config::lan(), Config::simple()] {
+        let mut solo = Solo::new(config);
+        for addr in 2..=5 {
+            solo.knows(peer(addr), 0, State::Alive);
+        }
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        let sent = solo.passes(60 * SECOND);
+        assert_eq!(count(&sent, "ping"), sent.len());
+        let due = usize::from(solo.engine.config().transmissions.at(5));
+        assert_eq!(sent.len(), due);
+        let (to, packet) = &sent[0];
+        let Message::Ping(number) = packet.header.message else {
+            panic!()
+        };
+        solo.hears(Packet::new(*to, peer(1), Message::Ack(number)));
+        solo.hears(Packet::new(*to, peer(1), Message::Ack(number)));
+        assert_eq!(solo.notices(), [Notice::LeaveAcked(*to)]);
+        assert!(solo.timers.len() < 10);
+        assert_eq!(solo.passes(600 * SECOND), []);
+    }
+}
+
+/// A path so narrow that nothing but headers goes must not keep us busy for ever.
+#[test]
+fn a_departure_that_fits_no_datagram_is_given_up() {
+    let mut solo = known_to_four();
+    solo.runtime.room = 12;
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    let sent = solo.passes(600 * SECOND);
+    assert!(sent.len() <= 20, "{} pings", sent.len());
+}
+
+/// Never again: who leaves before it was fed tells nobody, and is taken for failed.
+#[test]
+fn who_leaves_before_it_was_fed_tells_those_it_announced_itself_to() {
+    for config in [Config::lan(), Config::simple()] {
+        let mut solo = Solo::new(config);
+        for to in [peer(8), ANYBODY, peer(9)] {
+            solo.engine.announce(to, &mut solo.runtime).unwrap();
+        }
+        solo.sent();
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        let sent = solo.sent();
+        assert_eq!(kinds(&sent), [(9, "ping"), (8, "ping")], "the latest first");
+        for (_, packet) in &sent {
+            assert_eq!(packet.members[0].id, peer(1));
+            assert_eq!(packet.members[0].state, State::Down);
+        }
+        let Message::Ping(number) = sent[0].1.header.message else {
+            panic!()
+        };
+        solo.hears(Packet::new(peer(9), peer(1), Message::Ack(number)));
+        assert_eq!(solo.notices(), [Notice::LeaveAcked(peer(9))]);
+        let more = solo.passes(600 * SECOND);
+        assert!(more.len() <= 4, "{more:?}");
+    }
+}
+
+#[test]
+fn leaving_alone_is_quiet() {
+    let mut solo = Solo::new(Config::lan());
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(solo.passes(600 * SECOND), []);
+}

@@ -1,0 +1,179 @@
+//! Strangers who begin handshakes and do not end them.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    sync::Arc,
+};
+
+use selkie::{
+    Transport,
+    transports::quic::{Quic, quinn},
+};
+use smol::{Async, Task, future};
+
+use crate::fixture::*;
+
+#[test]
+fn a_stranger_who_stalls_many_handshakes_keeps_no_member_out() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let Some(outside) = bind_elsewhere(2) else {
+            return;
+        };
+        let staller = Staller::start(outside, left.local_addr());
+        let endpoint = quinn_endpoint();
+        let _stalled = attempts(&endpoint, staller.entry, 100);
+        until(&left, "some are refused", || refused(&left) > 0).await;
+        check_delivers(&right, &left, b"polite").await;
+        check_delivers(&left, &right, b"polite, too").await;
+        let counters = left.counters();
+        assert!(counters.inbound_refused_source > 0, "{counters:?}");
+        assert_eq!(counters.inbound_refused_busy, 0, "{counters:?}");
+    });
+}
+
+#[test]
+fn only_a_few_may_begin_who_do_not_prove_where_they_are() {
+    const STRANGERS: u8 = 60;
+    const UNPROVEN_MAX: u64 = 8;
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let mut initials = initials(usize::from(STRANGERS)).await;
+        for (host, initial) in (2..).zip(&mut initials) {
+            let Some(silent) = bind_elsewhere(host) else {
+                return;
+            };
+            silent.send_to(initial, left.local_addr()).unwrap();
+        }
+        let expected = u64::from(STRANGERS) - UNPROVEN_MAX;
+        until(&left, "the others are challenged", || {
+            left.counters().inbound_challenged >= expected
+        })
+        .await;
+        check_delivers(&right, &left, b"polite").await;
+        assert_eq!(refused(&left), 0, "{:?}", left.counters());
+    });
+}
+
+#[test]
+fn the_second_handshake_from_one_address_has_to_prove_where_it_is() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let Some(silent) = bind_elsewhere(2) else {
+            return;
+        };
+        for initial in initials(3).await {
+            silent.send_to(&initial, left.local_addr()).unwrap();
+        }
+        until(&left, "two are challenged", || {
+            left.counters().inbound_challenged >= 2
+        })
+        .await;
+        // From another address, and nobody else's is under way from there.
+        check_delivers(&right, &left, b"polite").await;
+        assert_eq!(left.counters().inbound_challenged, 2);
+    });
+}
+
+/// How many handshakes were refused, for whatever reason.
+fn refused(node: &Quic) -> u64 {
+    let counters = node.counters();
+    let refused = counters
+        .iter()
+        .filter(|(name, _)| name.starts_with("inbound_refused"));
+    refused.map(|(_, count)| count).sum()
+}
+
+/// A socket at another address than that of the nodes, where loopback has more than one.
+fn bind_elsewhere(host: u8) -> Option<UdpSocket> {
+    match UdpSocket::bind((Ipv4Addr::new(127, 0, 0, host), 0)) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            eprintln!("this machine has no 127.0.0.{host}: {error}");
+            None
+        }
+    }
+}
+
+/// Handshakes begun by somebody who has no certificate.
+fn attempts(endpoint: &quinn::Endpoint, to: SocketAddr, count: usize) -> Vec<quinn::Connecting> {
+    let mut tls = client_config(None);
+    tls.alpn_protocols = vec![b"selkie/1".to_vec()];
+    let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+    let config = quinn::ClientConfig::new(Arc::new(tls));
+    (0..count)
+        .map(|_| {
+            endpoint
+                .connect_with(config.clone(), to, "any.name")
+                .unwrap()
+        })
+        .collect()
+}
+
+/// The first packets of so many handshakes.
+async fn initials(count: usize) -> Vec<Vec<u8>> {
+    let trap = Async::<UdpSocket>::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = quinn_endpoint();
+    let _begun = attempts(&endpoint, trap.get_ref().local_addr().unwrap(), count);
+    let mut initials = BTreeSet::new();
+    let mut connections = BTreeSet::new();
+    let mut buf = [0; 2048];
+    while initials.len() < count {
+        let (len, _) = trap.recv_from(&mut buf).await.unwrap();
+        let packet = &buf[..len];
+        // The rest is repetition: the destination's connection id comes sixth, after its length.
+        if connections.insert(packet[6..6 + usize::from(packet[5])].to_vec()) {
+            initials.insert(packet.to_vec());
+        }
+    }
+    initials.into_iter().collect()
+}
+
+/// Stands between a client and a node. The client proves where it is, and there its handshake
+/// stops: of what the node answers, only the request for that proof goes through.
+struct Staller {
+    entry: SocketAddr,
+    _relay: Task<()>,
+}
+
+impl Staller {
+    fn start(outside: UdpSocket, node: SocketAddr) -> Self {
+        let inside = Async::<UdpSocket>::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let entry = inside.get_ref().local_addr().unwrap();
+        let relay = smol::spawn(relay(inside, Async::new(outside).unwrap(), node));
+        Self {
+            entry,
+            _relay: relay,
+        }
+    }
+}
+
+async fn relay(inside: Async<UdpSocket>, outside: Async<UdpSocket>, node: SocketAddr) {
+    let client = smol::lock::Mutex::new(None);
+    let inwards = async {
+        let mut buf = [0; 2048];
+        loop {
+            let (len, from) = inside.recv_from(&mut buf).await.unwrap();
+            *client.lock().await = Some(from);
+            outside.send_to(&buf[..len], node).await.unwrap();
+        }
+    };
+    let outwards = async {
+        let mut buf = [0; 2048];
+        loop {
+            let (len, _) = outside.recv_from(&mut buf).await.unwrap();
+            // A long header, and of its types, Retry.
+            let is_retry = buf[0] & 0xf0 == 0xf0;
+            if let Some(client) = *client.lock().await
+                && is_retry
+            {
+                inside.send_to(&buf[..len], client).await.unwrap();
+            }
+        }
+    };
+    future::or(inwards, outwards).await;
+}
