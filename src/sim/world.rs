@@ -95,7 +95,7 @@ impl<I: Identity, T> World<I, T> {
         self.routes.get(&id.addr()).copied()
     }
 
-    /// Which of its places, sampled anew, a random number falls on.
+    /// A random number below `count`.
     pub(super) fn draw(&mut self, count: usize) -> usize {
         self.rng.usize(..count)
     }
