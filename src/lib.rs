@@ -110,6 +110,7 @@
 //! | `udp` | `transports::PlainUdp`: not encrypted | yes |
 //! | `quic` | `transports::Quic`: encrypted, mutual TLS; ring needs a C compiler | yes |
 //! | `certs` | `transports::certs`: an authority for development and small clusters | yes |
+//! | `sim` | `sim`: a simulator of clusters and their faults, for your own tests | no |
 //! | `tracing` | spans and events; without it the call sites compile to nothing | no |
 //! | `cli` | the command `selkie`; nothing that could be imported | yes |
 //!
@@ -149,6 +150,8 @@ mod member;
 mod message;
 mod node;
 mod runtime;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod timer;
 mod trace;
 #[cfg(feature = "std")]

@@ -85,6 +85,16 @@ fn the_agent_knows_engine_and_transport() {
     );
 }
 
+#[test]
+fn the_simulator_knows_the_engine_and_only_one_file_of_it_does() {
+    check_imports("src/sim", &[CORE, &["sim", "engine"]].concat());
+    for (path, import) in imports_below("src/sim") {
+        let is_coupling = path == "src/sim/engine.rs" || path == "src/sim/chaos.rs";
+        let names_engine = import.iter().any(|part| part == "Engine");
+        assert!(is_coupling || !names_engine, "{path} imports the engine");
+    }
+}
+
 /// The command is a program of its own: it sees the public items, as every user does, unless it
 /// takes in files.
 #[test]
@@ -98,9 +108,10 @@ fn the_command_takes_in_no_file_of_the_library() {
 }
 
 #[test]
-fn the_engine_needs_neither_std_nor_a_clock() {
+fn engine_and_simulator_need_neither_std_nor_a_clock() {
     let beside = CORE.iter().map(|module| format!("src/{module}.rs"));
-    for path in files_below("src/engine", ".rs").into_iter().chain(beside) {
+    let files = ["src/engine", "src/sim"].map(|folder| files_below(folder, ".rs"));
+    for path in files.into_iter().flatten().chain(beside) {
         let code = code_of(&read(&path));
         for word in ["Instant", "SystemTime", "thread_local"] {
             // The ready-made identity counts its lives by the wall clock, where there is one.

@@ -1,0 +1,277 @@
+//! The guards that come with the simulator.
+
+use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::{Guard, Hasher, Limits, Machine, Rule, Simulation};
+
+/// No healthy member stays down: of two live nodes, neither in trouble nor cut off from the other,
+/// neither misses the other for longer than a given time once it has known it. Looks once a second.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// use core::time::Duration;
+/// use selkie::{Config, codecs::PostcardCodec, sim::{NoneStaysDown, Simulation}};
+///
+/// let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// sim.add_peers(10);
+/// sim.join_all(0);
+/// sim.guard(NoneStaysDown::longer_than(Duration::from_secs(130)));
+/// sim.run_for(Duration::from_secs(20));
+/// sim.pause_for(3, Duration::from_secs(60));
+/// sim.run_for(Duration::from_secs(300));
+/// sim.verdict()?;
+/// # }
+/// # Ok::<(), selkie::sim::Violation>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct NoneStaysDown(Missing);
+
+impl NoneStaysDown {
+    /// For longer than this.
+    #[must_use]
+    pub fn longer_than(longest: Duration) -> Self {
+        Self(Missing::new(longest))
+    }
+}
+
+impl<M: Machine> Guard<M> for NoneStaysDown {
+    fn inspect(&mut self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
+        let found = self.0.inspect(sim, Strangers::MayMiss);
+        found.map_or(Ok(()), |details| Err((Rule::NoneStaysDown, details)))
+    }
+}
+
+/// Each live member is seen by all in time: as [`NoneStaysDown`], and those that have never seen
+/// each other are found as well. The time begins when both are live.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// use core::time::Duration;
+/// use selkie::{Config, codecs::PostcardCodec, sim::{AllSeen, Simulation}};
+///
+/// let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// sim.guard(AllSeen::within(Duration::from_secs(60)));
+/// sim.add_peers(10);
+/// sim.join_all(0);
+/// sim.run_for(Duration::from_secs(100));
+/// sim.verdict()?;
+/// # }
+/// # Ok::<(), selkie::sim::Violation>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AllSeen(Missing);
+
+impl AllSeen {
+    /// Within this time.
+    #[must_use]
+    pub fn within(longest: Duration) -> Self {
+        Self(Missing::new(longest))
+    }
+}
+
+impl<M: Machine> Guard<M> for AllSeen {
+    fn inspect(&mut self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
+        let found = self.0.inspect(sim, Strangers::MayNot);
+        found.map_or(Ok(()), |details| Err((Rule::AllSeen, details)))
+    }
+}
+
+/// Who misses whom without a reason, and since when. Looks once a second.
+#[derive(Clone, Debug)]
+struct Missing {
+    longest: Duration,
+    looks_at: Duration,
+    /// `None` while the first sees the second, or has a reason not to.
+    since: HashMap<(usize, usize), Option<Duration>, Hasher>,
+}
+
+/// Whether those who have never seen each other may miss each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strangers {
+    MayMiss,
+    MayNot,
+}
+
+impl Missing {
+    fn new(longest: Duration) -> Self {
+        Self {
+            longest,
+            looks_at: Duration::ZERO,
+            since: HashMap::default(),
+        }
+    }
+
+    /// The first pair that misses for too long, in words.
+    fn inspect<M: Machine>(&mut self, sim: &Simulation<M>, strangers: Strangers) -> Option<String> {
+        if sim.now() < self.looks_at {
+            return None;
+        }
+        self.looks_at = sim.now() + Duration::from_secs(1);
+        let live: Vec<usize> = sim.live().collect();
+        for &observer in &live {
+            for &subject in live.iter().filter(|&&subject| subject != observer) {
+                let since = self.missed_since(sim, (observer, subject), strangers);
+                let late = since.filter(|&since| sim.now() - since > self.longest);
+                if let Some(since) = late {
+                    let since = since.as_secs_f64();
+                    return Some(format!(
+                        "node {observer} misses node {subject} since {since:.3} s"
+                    ));
+                }
+            }
+        }
+        self.since
+            .retain(|(observer, subject), _| sim.is_live(*observer) && sim.is_live(*subject));
+        None
+    }
+
+    /// Since when a node has missed another, that it has no reason to miss.
+    fn missed_since<M: Machine>(
+        &mut self,
+        sim: &Simulation<M>,
+        (observer, subject): (usize, usize),
+        strangers: Strangers,
+    ) -> Option<Duration> {
+        if sim.sees(observer, subject) {
+            self.since.insert((observer, subject), None);
+            return None;
+        }
+        let since = match strangers {
+            Strangers::MayMiss => self.since.get_mut(&(observer, subject))?,
+            Strangers::MayNot => self.since.entry((observer, subject)).or_default(),
+        };
+        let has_reason = sim.is_troubled(observer)
+            || sim.is_troubled(subject)
+            || sim.is_cut(observer, subject)
+            || sim.is_cut(subject, observer);
+        if has_reason {
+            *since = None;
+            return None;
+        }
+        Some(*since.get_or_insert(sim.now()))
+    }
+}
+
+/// Packets and backlogs stay within bounds: those that the members' own settings set, and tighter
+/// ones if wanted.
+///
+/// ```
+/// # #[cfg(feature = "postcard")] {
+/// use core::time::Duration;
+/// use selkie::{Config, codecs::PostcardCodec, sim::{Bounds, Limits, Simulation}};
+///
+/// let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+/// sim.add_peers(10);
+/// sim.join_all(0);
+/// let limits = Limits { updates: 20, ..Limits::default() };
+/// sim.guard(Bounds::new().within(limits).packets_per_second(100));
+/// sim.run_for(Duration::from_secs(60));
+/// sim.verdict()?;
+/// # }
+/// # Ok::<(), selkie::sim::Violation>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    limits: Limits,
+    packets_per_second: Option<u64>,
+    /// When each node's packets were last counted, and how many there were.
+    counted: Vec<Option<(Duration, u64)>>,
+}
+
+impl Bounds {
+    /// Those of the members' own settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These as well.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// No node sends more packets than this in any second.
+    #[must_use]
+    pub fn packets_per_second(self, max: u64) -> Self {
+        Self {
+            packets_per_second: Some(max),
+            ..self
+        }
+    }
+
+    fn check_load<M: Machine>(&self, node: usize, machine: &M) -> Result<(), (Rule, String)> {
+        let (load, own) = (machine.load(), machine.limits());
+        for (what, held, max, own_max) in [
+            ("updates", load.updates, self.limits.updates, own.updates),
+            (
+                "broadcasts",
+                load.broadcasts,
+                self.limits.broadcasts,
+                own.broadcasts,
+            ),
+            (
+                "active members",
+                load.active,
+                self.limits.active,
+                own.active,
+            ),
+            ("down members", load.down, self.limits.down, own.down),
+        ] {
+            let max = max.min(own_max);
+            if held > max {
+                let details = format!("node {node} holds {held} {what}, of at most {max}");
+                return Err((Rule::Backlogs, details));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_packets<M: Machine>(
+        &mut self,
+        sim: &Simulation<M>,
+        node: usize,
+        machine: &M,
+    ) -> Result<(), (Rule, String)> {
+        let largest = sim.largest_sent(node);
+        let max = machine.limits().packet_size.min(self.limits.packet_size);
+        if largest > max {
+            let details = format!("node {node} sent {largest} bytes, of at most {max}");
+            return Err((Rule::Packets, details));
+        }
+        let Some(most) = self.packets_per_second else {
+            return Ok(());
+        };
+        if self.counted.len() <= node {
+            self.counted.resize(node + 1, None);
+        }
+        let sent = sim.traffic_of(node).sent().packets;
+        let (counted_at, before) = *self.counted[node].get_or_insert((sim.now(), sent));
+        if sim.now() - counted_at < Duration::from_secs(1) {
+            return Ok(());
+        }
+        self.counted[node] = Some((sim.now(), sent));
+        let seconds = (sim.now() - counted_at).as_secs_f64();
+        let rate = (sent - before) as f64 / seconds;
+        if rate > most as f64 {
+            let details = format!("node {node} sent {rate:.0} packets/s, of at most {most}");
+            return Err((Rule::Packets, details));
+        }
+        Ok(())
+    }
+}
+
+impl<M: Machine> Guard<M> for Bounds {
+    fn inspect(&mut self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
+        for node in 0..sim.len() {
+            if let Some(machine) = sim.machine(node) {
+                self.check_load(node, machine)?;
+                self.check_packets(sim, node, machine)?;
+            }
+        }
+        Ok(())
+    }
+}

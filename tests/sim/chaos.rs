@@ -1,0 +1,58 @@
+//! Random faults, and what must hold all the same.
+
+use std::collections::HashSet;
+
+use selkie::{
+    codecs::PostcardCodec,
+    sim::{Chaos, FaultCounts},
+};
+
+const RUNS: u64 = 100;
+
+#[test]
+fn random_schedules_of_faults_break_no_rule() {
+    let mut faults = FaultCounts::default();
+    let mut sizes = HashSet::new();
+    let mut not_refuted = 0;
+    for seed in 0..RUNS {
+        let chaos = Chaos::from_seed(seed);
+        sizes.insert(chaos.nodes());
+        let outcome = chaos.run(PostcardCodec).unwrap();
+        faults.add(&outcome.faults);
+        not_refuted += u32::from(outcome.wrong_declarations > 0);
+    }
+    assert_eq!(sizes, (3..=12).collect());
+    assert!(not_refuted <= 5, "{not_refuted} members could not refute");
+    // No run may be proof of anything if its faults did not happen.
+    for (name, count) in faults.iter() {
+        let is_rare = matches!(name, "overflowed" | "to_nobody");
+        assert!(is_rare || count > 10, "{name} happened {count} times only");
+    }
+}
+
+#[test]
+fn a_schedule_is_told_in_words() {
+    let told = Chaos::from_seed(3).to_string();
+    assert!(told.starts_with("chaos 3: "), "{told}");
+    assert!(told.lines().count() >= 2, "{told}");
+}
+
+/// A few runs with another codec. Datagrams have other sizes, and draw other fates.
+#[cfg(any(feature = "bincode", feature = "msgpack"))]
+fn check_codec<C: selkie::Codec<selkie::sim::Peer> + Clone + 'static>(codec: C) {
+    for seed in 0..10 {
+        Chaos::from_seed(seed).run(codec.clone()).unwrap();
+    }
+}
+
+#[cfg(feature = "bincode")]
+#[test]
+fn they_break_none_in_bincode() {
+    check_codec(selkie::codecs::BincodeCodec::standard());
+}
+
+#[cfg(feature = "msgpack")]
+#[test]
+fn they_break_none_in_messagepack() {
+    check_codec(selkie::codecs::MsgpackCodec::default());
+}
