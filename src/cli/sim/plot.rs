@@ -83,10 +83,18 @@ impl Plot {
         area.present()
     }
 
-    /// From zero to a little above the highest.
+    /// From zero, or from a little below the lowest if all are far from it, to a little above the
+    /// highest.
     fn range(&self, pick: impl Fn(&(f64, f64)) -> f64) -> Range<f64> {
         let points = self.lines.iter().flat_map(|line| &line.points);
-        let highest = points.map(pick).filter(|value| value.is_finite());
-        0.0..(highest.fold(0.0, f64::max) * 1.1).max(1e-9)
+        let values = points.map(pick).filter(|value| value.is_finite());
+        let bounds = (f64::INFINITY, 0.0_f64);
+        let (least, most) = values.fold(bounds, |(least, most), value| {
+            (least.min(value), most.max(value))
+        });
+        match least > most * 0.8 && least < most {
+            true => least - (most - least) * 0.1..most + (most - least) * 0.1,
+            false => 0.0..(most * 1.1).max(1e-9),
+        }
     }
 }
