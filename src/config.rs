@@ -2,6 +2,8 @@
 
 use core::{fmt, time::Duration};
 
+use crate::message::DIGEST_BUCKETS;
+
 /// How the engine behaves. Start from a preset, change what you must:
 ///
 /// ```
@@ -52,6 +54,10 @@ pub struct Config {
     /// Send what waits to be sent between probes, so that news travels faster than the protocol
     /// period. Never sends empty packets.
     pub periodic_gossip: Option<Periodic>,
+    /// Let random members compare what we hold of the membership with what they hold, every now
+    /// and then: they tell us what gossip did not. Not on foca's wire. `max_packet_size` must be
+    /// 384 bytes or more.
+    pub digest: Option<Periodic>,
     /// Ping an unknown sender, and believe it only after its Ack; until then its own Pings get a
     /// bare Ack, so that both sides may ask for this. For transports that do not prove where a
     /// datagram comes from. The ping's number has 8 bits: it keeps out whoever forges an address
@@ -86,6 +92,7 @@ impl Config {
             periodic_announce: None,
             periodic_announce_to_down_members: None,
             periodic_gossip: None,
+            digest: None,
             prove_joiners: false,
             max_broadcasts: 1024,
             broadcast_share: 25,
@@ -103,6 +110,7 @@ impl Config {
             periodic_gossip: Some(Periodic::millis(100, 3)),
             periodic_announce: Some(Periodic::secs(15, 1)),
             periodic_announce_to_down_members: Some(Periodic::secs(15, 2)),
+            digest: Some(Periodic::secs(2, 1)),
             foca_wire: false,
             ..Self::simple()
         }
@@ -117,6 +125,7 @@ impl Config {
             periodic_gossip: Some(Periodic::millis(200, 3)),
             periodic_announce: Some(Periodic::secs(30, 1)),
             periodic_announce_to_down_members: Some(Periodic::secs(65, 2)),
+            digest: Some(Periodic::secs(5, 1)),
             ..Self::local()
         }
     }
@@ -131,15 +140,17 @@ impl Config {
             periodic_gossip: Some(Periodic::millis(500, 4)),
             periodic_announce: Some(Periodic::secs(60, 2)),
             periodic_announce_to_down_members: Some(Periodic::secs(125, 3)),
+            digest: Some(Periodic::secs(20, 1)),
             ..Self::local()
         }
     }
 
-    /// The same settings, on foca's wire.
+    /// The same settings, on foca's wire, without what it has no words for.
     #[must_use]
     pub fn foca_wire(self) -> Self {
         Self {
             foca_wire: true,
+            digest: None,
             ..self
         }
     }
@@ -155,7 +166,7 @@ impl Config {
     }
 
     /// Every rule, and whether it holds.
-    fn rules(&self) -> [(bool, &'static str); 14] {
+    fn rules(&self) -> [(bool, &'static str); 17] {
         let timed = |task: Option<Periodic>| {
             task.is_none_or(|task| {
                 !task.every.is_zero() && (1..=Self::FAN_OUT_MAX).contains(&task.members)
@@ -205,6 +216,18 @@ impl Config {
                 "periodic_gossip needs a time above zero and 1 to 255 members",
             ),
             (
+                timed(self.digest),
+                "digest needs a time above zero and 1 to 255 members",
+            ),
+            (
+                self.digest.is_none() || self.max_packet_size >= Self::DIGEST_PACKET_MIN,
+                "digest needs a max_packet_size of 384 bytes or more",
+            ),
+            (
+                self.digest.is_none() || !self.foca_wire,
+                "digest is not for foca_wire",
+            ),
+            (
                 table.contains(&self.max_broadcasts),
                 "max_broadcasts must be from 1 to 2^30 - 1",
             ),
@@ -216,6 +239,8 @@ impl Config {
     }
 
     const FAN_OUT_MAX: usize = 255;
+    /// A digest, and as much beside it as the smallest packet has.
+    const DIGEST_PACKET_MIN: usize = 4 * DIGEST_BUCKETS + 128;
     const TABLE_MAX: usize = 1 << 30;
 }
 

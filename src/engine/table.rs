@@ -165,6 +165,11 @@ impl<I: Identity> Table<I> {
         self.active.iter().map(|&slot| &self.entries[slot as usize])
     }
 
+    /// The active member at a place below [`num_active`](Self::num_active).
+    pub(super) fn active_at(&self, place: usize) -> Slot {
+        Slot(self.active[place])
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<I>> {
         self.entries.iter()
     }
@@ -195,6 +200,7 @@ impl<I: Identity> Table<I> {
             accused_by_us: false,
             timers: SuspicionTimers::default(),
             was_active: held.is_active(),
+            bucket: 0,
             epoch,
             item: None,
             place: Place::NOWHERE,

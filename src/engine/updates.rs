@@ -273,6 +273,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let epoch = self.next_epoch();
         let slot = self.table.insert(hashed, update, held, epoch);
+        self.count_in(slot);
         self.announce_state(slot, None, runtime);
         Some(Changed {
             slot,
@@ -301,7 +302,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if (entry.held(), held) == (Held::Alive, Held::Alive) {
             // The commonest news there is, and nothing follows from it.
             runtime.notify(Notice::IncarnationRaised(&entry.id));
+            self.count_out(slot);
             self.table.get_mut(slot).incarnation = update.incarnation;
+            self.count_in(slot);
             return Some(Changed::news(slot));
         }
         let incarnation = update.incarnation.max(entry.incarnation);
@@ -334,6 +337,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             }
         }
         let addr = update.id.addr();
+        self.count_out(slot);
         let before = self.table.rename(slot, update.id);
         if was_active {
             runtime.notify(Notice::Rename {
@@ -343,6 +347,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let epoch = self.next_epoch();
         self.table.set(slot, update.incarnation, held, epoch);
+        self.count_in(slot);
         self.announce_state(slot, Some(was), runtime);
         self.table.find(&addr).map(Changed::news)
     }
@@ -355,9 +360,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         held: Held,
         runtime: &mut R,
     ) {
-        let was = self.table.get(slot).held();
+        let entry = self.table.get(slot);
+        let was = entry.held();
+        // A suspicion changes nothing of what is compared.
+        let counts_anew = entry.incarnation != incarnation || was.is_active() != held.is_active();
+        if counts_anew {
+            self.count_out(slot);
+        }
         let epoch = self.next_epoch();
         self.table.set(slot, incarnation, held, epoch);
+        if counts_anew {
+            self.count_in(slot);
+        }
         self.announce_state(slot, Some(was), runtime);
     }
 
