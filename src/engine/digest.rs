@@ -191,17 +191,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         digest: &[u32; DIGEST_BUCKETS],
         runtime: &mut R,
     ) {
-        if self.put_header(to, Message::Digest).is_err() {
-            return;
+        let composed = self
+            .put_header(to, Message::Digest)
+            .and_then(|()| self.put_digest(digest));
+        if composed.is_ok() && self.buf.len() <= runtime.room(to) {
+            self.counters.digests_sent += 1;
+            self.transmit(to, runtime);
         }
-        let sums = digest.iter().flat_map(|sum| sum.to_be_bytes());
-        self.buf.extend(sums);
-        if self.buf.len() > runtime.room(to).min(self.config.max_packet_size) {
-            self.counters.unsendable += 1;
-            return;
-        }
-        self.counters.digests_sent += 1;
-        self.transmit(to, runtime);
     }
 
     /// Somebody holds this of the membership: tells it of members that it may not know, as many as

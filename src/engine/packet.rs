@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     BroadcastHandler, Codec, Error, Header, Identity, Incarnation, Member, Message, ProbeNumber,
-    Runtime,
+    Runtime, message::DIGEST_BUCKETS,
 };
 
 /// How many members are drawn at a time for a Feed.
@@ -151,32 +151,51 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Whether an identity could be ours: packets of every kind could be sent from it, to it, and
     /// about it.
     pub(super) fn check_sendable(&mut self, identity: &I) -> Result<(), I, C> {
-        // The largest header is one that names three members.
-        self.put(&Header {
+        let between_such = |message| Header {
             src: identity.clone(),
             src_incarnation: Incarnation::MAX,
             dst: identity.clone(),
-            message: Message::PingReq {
-                target: identity.clone(),
-                number: ProbeNumber(u8::MAX),
-            },
-        })
+            message,
+        };
+        // The largest header is one that names three members.
+        self.put(&between_such(Message::PingReq {
+            target: identity.clone(),
+            number: ProbeNumber(u8::MAX),
+        }))?;
+        if self.config.digest.is_some() {
+            self.put(&between_such(Message::Digest))?;
+            self.put_digest(&[0; DIGEST_BUCKETS])?;
+        }
+        Ok(())
+    }
+
+    /// Appends a digest to a header.
+    pub(super) fn put_digest(&mut self, digest: &[u32; DIGEST_BUCKETS]) -> Result<(), I, C> {
+        self.buf
+            .extend(digest.iter().flat_map(|sum| sum.to_be_bytes()));
+        self.check_size()
+    }
+
+    fn check_size(&mut self) -> Result<(), I, C> {
+        let (len, room) = (self.buf.len(), self.config.max_packet_size);
+        if len <= room {
+            return Ok(());
+        }
+        self.buf.clear();
+        self.counters.unsendable += 1;
+        Err(Error::TooBigToSend { len, room })
     }
 
     fn put(&mut self, header: &Header<I>) -> Result<(), I, C> {
         self.buf.clear();
-        let room = self.config.max_packet_size;
-        let encoded = match self.codec.encode_header(header, &mut self.buf) {
-            Ok(()) if self.buf.len() <= room => return Ok(()),
-            Ok(()) => Error::TooBigToSend {
-                len: self.buf.len(),
-                room,
-            },
-            Err(error) => Error::Encode(error),
-        };
-        self.buf.clear();
-        self.counters.unsendable += 1;
-        Err(encoded)
+        match self.codec.encode_header(header, &mut self.buf) {
+            Ok(()) => self.check_size(),
+            Err(error) => {
+                self.buf.clear();
+                self.counters.unsendable += 1;
+                Err(Error::Encode(error))
+            }
+        }
     }
 
     fn put_items(&mut self, to: &I, message: &Message<I>, limits: Limits) -> usize {

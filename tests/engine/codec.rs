@@ -160,6 +160,8 @@ pub struct Packet {
     pub header: Header<Peer>,
     pub members: Vec<Member<Peer>>,
     pub broadcasts: Vec<Vec<u8>>,
+    /// What follows the header of a Digest.
+    pub digest: Vec<u8>,
 }
 
 impl Packet {
@@ -174,6 +176,7 @@ impl Packet {
             header,
             members: Vec::new(),
             broadcasts: Vec::new(),
+            digest: Vec::new(),
         }
     }
 
@@ -202,6 +205,7 @@ impl Packet {
                 PlainCodec.encode_member(member, &mut buf).unwrap();
             }
         }
+        buf.extend(&self.digest);
         for data in &self.broadcasts {
             buf.extend((data.len() as u16).to_be_bytes());
             buf.extend(data);
@@ -217,7 +221,12 @@ impl Packet {
             header,
             members: Vec::new(),
             broadcasts: Vec::new(),
+            digest: Vec::new(),
         };
+        if header.message == Message::Digest {
+            packet.digest = rest.to_vec();
+            return packet;
+        }
         if carries_members(&header.message) && !rest.is_empty() {
             let count = u16::from_be_bytes(take(&mut rest).unwrap());
             for _ in 0..count {
@@ -239,6 +248,6 @@ impl Packet {
 fn carries_members(message: &Message<Peer>) -> bool {
     !matches!(
         message,
-        Message::Announce | Message::TurnUndead | Message::Broadcast
+        Message::Announce | Message::TurnUndead | Message::Broadcast | Message::Digest
     )
 }
