@@ -81,19 +81,38 @@ impl<I: Serialize + DeserializeOwned> Codec<I> for BincodeCodec {
 
     fn encode_member(&mut self, member: &Member<I>, buf: &mut Vec<u8>) -> Result<(), Self::Error> {
         match self.integers {
-            Integers::Variable => parts::put_member(member, Appender(buf, standard())),
-            Integers::Fixed => parts::put_member(member, Appender(buf, legacy())),
+            Integers::Variable => put_member(member, buf, standard()),
+            Integers::Fixed => put_member(member, buf, legacy()),
         }
         .map_err(encode)
     }
 
     fn decode_member(&mut self, data: &mut &[u8]) -> Result<Member<I>, Self::Error> {
         match self.integers {
-            Integers::Variable => parts::take_member(Reader(data, standard())),
-            Integers::Fixed => parts::take_member(Reader(data, legacy())),
+            Integers::Variable => take_member(data, standard()),
+            Integers::Fixed => take_member(data, legacy()),
         }
         .map_err(decode)
     }
+}
+
+fn put_member<I: Serialize>(
+    member: &Member<I>,
+    buf: &mut Vec<u8>,
+    config: impl Config,
+) -> Result<(), EncodeError> {
+    parts::put_member(member, Appender(buf, config), |id, bytes| {
+        Appender(bytes, config).put(id)
+    })
+}
+
+fn take_member<I: DeserializeOwned>(
+    data: &mut &[u8],
+    config: impl Config,
+) -> Result<Member<I>, DecodeError> {
+    parts::take_member(Reader(data, config), |mut bytes| {
+        Reader(&mut bytes, config).take()
+    })
 }
 
 /// Why [`BincodeCodec`] could not write or read something.

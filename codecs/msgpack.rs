@@ -52,11 +52,12 @@ impl<I: Serialize + DeserializeOwned> Codec<I> for MsgpackCodec {
     }
 
     fn encode_member(&mut self, member: &Member<I>, buf: &mut Vec<u8>) -> Result<(), Self::Error> {
-        parts::put_member(member, Serializer::new(buf)).map_err(encode)
+        let apart = |id: &I, bytes: &mut Vec<u8>| Serializer::new(bytes).put(id);
+        parts::put_member(member, Serializer::new(buf), apart).map_err(encode)
     }
 
     fn decode_member(&mut self, data: &mut &[u8]) -> Result<Member<I>, Self::Error> {
-        parts::take_member(reader(data)).map_err(decode)
+        parts::take_member(reader(data), |bytes| reader(bytes).take()).map_err(decode)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Headers and members as sequences of values that serde knows, whatever the format.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{
@@ -7,7 +8,7 @@ use serde::{
     de::{DeserializeOwned, Error as _, Visitor},
 };
 
-use crate::{Fields, Header, Incarnation, Layout, Member, Message, ProbeNumber, State};
+use crate::{Fields, Header, Incarnation, Layout, Member, Message, ProbeNumber, StateBody};
 
 /// Writes values, each after the last.
 pub(super) trait Put {
@@ -83,58 +84,98 @@ pub(super) fn take_header<I: DeserializeOwned, T: Take>(
     })
 }
 
+/// `put_apart` appends an identity to bytes of its own.
 pub(super) fn put_member<I: Serialize, P: Put>(
     member: &Member<I>,
     mut to: P,
+    put_apart: impl FnOnce(&I, &mut Vec<u8>) -> Result<(), P::Error>,
 ) -> Result<(), P::Error> {
-    let tag = member.state.tag();
+    let tag = member.tag();
     to.put_three((&member.id, &member.incarnation.0, &tag))?;
-    if State::tag_has_body(tag) {
-        to.put(&Body)?;
+    if StateBody::of(tag) != StateBody::None {
+        let mut body = Body(Vec::new());
+        if let Some(accuser) = &member.accuser {
+            put_apart(accuser, &mut body.0)?;
+        }
+        to.put(&body)?;
     }
     Ok(())
 }
 
+/// `take_apart` reads an identity from bytes of its own.
 pub(super) fn take_member<I: DeserializeOwned, T: Take>(
     mut from: T,
+    take_apart: impl FnOnce(&[u8]) -> Result<I, T::Error>,
 ) -> Result<Member<I>, T::Error> {
     let (id, incarnation, tag) = from.take_three()?;
-    if State::tag_has_body(tag) {
-        let Body = from.take()?;
+    let mut accuser = None;
+    match StateBody::of(tag) {
+        StateBody::None => {}
+        StateBody::Accuser => {
+            let Body(body) = from.take()?;
+            accuser = Some(take_apart(&body)?);
+        }
+        StateBody::Ignored => {
+            let PastBody = from.take()?;
+        }
     }
-    Ok(Member::new(
+    Ok(Member::from_parts(
         id,
         Incarnation(incarnation),
-        State::from_tag(tag),
+        tag,
+        accuser,
     ))
 }
 
-/// What follows the tag of a state from the future: written empty, read past in place.
-struct Body;
+/// What follows the tag of a state: an identity apart, or nothing.
+struct Body(Vec<u8>);
 
 impl Serialize for Body {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&[])
+        serializer.serialize_bytes(&self.0)
     }
 }
 
 impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(BodyVisitor)
+        deserializer.deserialize_bytes(BodyVisitor).map(Self)
     }
 }
 
 struct BodyVisitor;
 
 impl Visitor<'_> for BodyVisitor {
-    type Value = Body;
+    type Value = Vec<u8>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a byte string")
     }
 
-    fn visit_bytes<E: serde::de::Error>(self, _body: &[u8]) -> Result<Body, E> {
-        Ok(Body)
+    fn visit_bytes<E: serde::de::Error>(self, body: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(body.to_vec())
+    }
+}
+
+/// What follows the tag of a state from the future, read past in place.
+struct PastBody;
+
+impl<'de> Deserialize<'de> for PastBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(PastBodyVisitor)
+    }
+}
+
+struct PastBodyVisitor;
+
+impl Visitor<'_> for PastBodyVisitor {
+    type Value = PastBody;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a byte string")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, _body: &[u8]) -> Result<PastBody, E> {
+        Ok(PastBody)
     }
 }
 

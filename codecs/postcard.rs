@@ -44,11 +44,11 @@ impl<I: Serialize + DeserializeOwned> Codec<I> for PostcardCodec {
     }
 
     fn encode_member(&mut self, member: &Member<I>, buf: &mut Vec<u8>) -> Result<(), Self::Error> {
-        parts::put_member(member, buf).map_err(encode)
+        parts::put_member(member, buf, |id, mut bytes| bytes.put(id)).map_err(encode)
     }
 
     fn decode_member(&mut self, data: &mut &[u8]) -> Result<Member<I>, Self::Error> {
-        parts::take_member(Reader(data)).map_err(decode)
+        parts::take_member(Reader(data), |mut bytes| Reader(&mut bytes).take()).map_err(decode)
     }
 }
 

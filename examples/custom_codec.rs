@@ -12,7 +12,7 @@ use std::{
 };
 
 use selkie::{
-    Builder, Codec, Fields, Header, Incarnation, Layout, Member, Message, ProbeNumber, State,
+    Builder, Codec, Fields, Header, Incarnation, Layout, Member, Message, ProbeNumber, StateBody,
     agent::Event, transports::MemoryNetwork,
 };
 use smol::stream::StreamExt;
@@ -70,9 +70,14 @@ impl Codec<SocketAddrV4> for FixedCodec {
     ) -> Result<(), NotOurs> {
         put_addr(&member.id, buf);
         buf.extend(member.incarnation.0.to_be_bytes());
-        put_tag(member.state.tag(), buf)?;
-        if State::tag_has_body(member.state.tag()) {
-            buf.push(0); // nothing to say, in no bytes
+        put_tag(member.tag(), buf)?;
+        match (StateBody::of(member.tag()), &member.accuser) {
+            (StateBody::None, _) => {}
+            (StateBody::Accuser, Some(accuser)) => {
+                buf.push(6);
+                put_addr(accuser, buf);
+            }
+            _ => buf.push(0), // nothing to say, in no bytes
         }
         Ok(())
     }
@@ -81,12 +86,17 @@ impl Codec<SocketAddrV4> for FixedCodec {
         let id = take_addr(data)?;
         let incarnation = Incarnation(u16::from_be_bytes(take(data)?));
         let tag = take_tag(data)?;
-        if State::tag_has_body(tag) {
-            // A state from the future: whatever it says, in so many bytes, is read past.
+        let mut accuser = None;
+        if StateBody::of(tag) != StateBody::None {
             let [len] = take(data)?;
-            *data = data.get(usize::from(len)..).ok_or(NotOurs)?;
+            let (mut body, rest) = data.split_at_checked(len.into()).ok_or(NotOurs)?;
+            *data = rest;
+            // What a state from the future says is read past.
+            if StateBody::of(tag) == StateBody::Accuser {
+                accuser = Some(take_addr(&mut body)?);
+            }
         }
-        Ok(Member::new(id, incarnation, State::from_tag(tag)))
+        Ok(Member::from_parts(id, incarnation, tag, accuser))
     }
 }
 

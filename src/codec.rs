@@ -22,8 +22,7 @@ use crate::{Header, Member};
 ///   there: the bytes come from the network.
 /// - A message or state with a tag from the future is not an error: it decodes as
 ///   [`Message::Unknown`](crate::Message::Unknown) or [`State::Unknown`](crate::State::Unknown).
-///   See [`Message::layout`](crate::Message::layout) and
-///   [`State::tag_has_body`](crate::State::tag_has_body).
+///   See [`Message::layout`](crate::Message::layout) and [`StateBody`](crate::StateBody).
 pub trait Codec<I> {
     /// Why something could not be encoded or decoded.
     type Error: core::error::Error + Send + Sync + 'static;

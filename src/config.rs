@@ -69,6 +69,18 @@ pub struct Config {
     /// The share of each datagram, in percent, that updates leave to waiting custom broadcasts.
     /// 0 to 90.
     pub broadcast_share: u8,
+    /// Lifeguard's local health (section IV-A): while we have reason to think that it is us who is
+    /// slow, probe more slowly and wait longer, up to ninefold.
+    pub local_health: bool,
+    /// Lifeguard's buddy system (section IV-C): what we send to a suspect tells it of the suspicion
+    /// first, so that it can refute at once.
+    pub buddy_system: bool,
+    /// Whom others asked to probe says that it is there, even if the target does not answer; who
+    /// asked expects that. Not on foca's wire; needs `probe_period - probe_rtt` to be at least
+    /// 100 ms, so that the answer is there in time.
+    pub nacks: bool,
+    /// Suspicions say who accuses, so that others can tell how many do. Not on foca's wire.
+    pub accusers: bool,
     /// Speak exactly foca's wire and follow the one rule that it forces: a Down is final at
     /// whatever incarnation, since foca announces departures with 0.
     pub foca_wire: bool,
@@ -96,6 +108,10 @@ impl Config {
             prove_joiners: false,
             max_broadcasts: 1024,
             broadcast_share: 25,
+            local_health: false,
+            buddy_system: false,
+            nacks: false,
+            accusers: false,
             foca_wire: true,
         }
     }
@@ -106,11 +122,15 @@ impl Config {
         Self {
             probe_period: Duration::from_secs(1),
             probe_rtt: Duration::from_millis(200),
-            suspicion: Suspicion::PeriodsPerLog10(3),
+            suspicion: Suspicion::Confirmed { min: 3, max: 6 },
             periodic_gossip: Some(Periodic::millis(100, 3)),
             periodic_announce: Some(Periodic::secs(15, 1)),
             periodic_announce_to_down_members: Some(Periodic::secs(15, 2)),
             digest: Some(Periodic::secs(2, 1)),
+            local_health: true,
+            buddy_system: true,
+            nacks: true,
+            accusers: true,
             foca_wire: false,
             ..Self::simple()
         }
@@ -121,7 +141,7 @@ impl Config {
     pub fn lan() -> Self {
         Self {
             probe_rtt: Duration::from_millis(500),
-            suspicion: Suspicion::PeriodsPerLog10(4),
+            suspicion: Suspicion::Confirmed { min: 4, max: 6 },
             periodic_gossip: Some(Periodic::millis(200, 3)),
             periodic_announce: Some(Periodic::secs(30, 1)),
             periodic_announce_to_down_members: Some(Periodic::secs(65, 2)),
@@ -136,7 +156,7 @@ impl Config {
         Self {
             probe_period: Duration::from_secs(5),
             probe_rtt: Duration::from_secs(3),
-            suspicion: Suspicion::PeriodsPerLog10(6),
+            suspicion: Suspicion::Confirmed { min: 6, max: 6 },
             periodic_gossip: Some(Periodic::millis(500, 4)),
             periodic_announce: Some(Periodic::secs(60, 2)),
             periodic_announce_to_down_members: Some(Periodic::secs(125, 3)),
@@ -145,10 +165,12 @@ impl Config {
         }
     }
 
-    /// The same settings, on foca's wire, without what it has no words for.
+    /// The same settings, on foca's wire: without what it has no words for.
     #[must_use]
     pub fn foca_wire(self) -> Self {
         Self {
+            nacks: false,
+            accusers: false,
             foca_wire: true,
             digest: None,
             ..self
@@ -166,7 +188,7 @@ impl Config {
     }
 
     /// Every rule, and whether it holds.
-    fn rules(&self) -> [(bool, &'static str); 17] {
+    fn rules(&self) -> [(bool, &'static str); 19] {
         let timed = |task: Option<Periodic>| {
             task.is_none_or(|task| {
                 !task.every.is_zero() && (1..=Self::FAN_OUT_MAX).contains(&task.members)
@@ -180,6 +202,15 @@ impl Config {
             (
                 self.probe_rtt < self.probe_period,
                 "probe_rtt must be below probe_period",
+            ),
+            (
+                !self.nacks
+                    || self.probe_period.saturating_sub(self.probe_rtt) >= Self::NACK_ROOM_MIN,
+                "nacks need probe_period - probe_rtt to be at least 100 ms",
+            ),
+            (
+                !self.foca_wire || !(self.nacks || self.accusers),
+                "foca_wire has no words for nacks and accusers",
             ),
             (
                 fan_out.contains(&self.num_indirect_probes),
@@ -238,6 +269,8 @@ impl Config {
         ]
     }
 
+    /// A helper's nack is sent when a fifth of this is left: 20 ms for its way back.
+    const NACK_ROOM_MIN: Duration = Duration::from_millis(100);
     const FAN_OUT_MAX: usize = 255;
     /// A digest, and as much beside it as the smallest packet has.
     const DIGEST_PACKET_MIN: usize = 4 * DIGEST_BUCKETS + 128;
@@ -320,27 +353,65 @@ pub enum Suspicion {
     /// α·max(1, log10 n) protocol periods, n being the present number of active members
     /// (Lifeguard, section IV-B, "Min").
     PeriodsPerLog10(u8),
+    /// The more members accuse it, the shorter (Lifeguard, section IV-B, "LHA-Suspicion"): from
+    /// `max` times as long as [`PeriodsPerLog10`](Self::PeriodsPerLog10) of `min`, while there is
+    /// one accuser, down to once as long, when [`Suspicion::CONFIRMATIONS`] others confirmed it.
+    /// Without [`Config::accusers`] it is as `PeriodsPerLog10(min)`.
+    Confirmed {
+        /// α of the shortest timeout. At least 1.
+        min: u8,
+        /// How much longer the longest is. At least 1.
+        max: u8,
+    },
 }
 
 impl Suspicion {
-    /// How long, in a cluster of `n` active members, ourselves included.
+    /// How many accusers beyond the first make the timeout the shortest, in a cluster that has so
+    /// many: Lifeguard's K.
+    pub const CONFIRMATIONS: u8 = 3;
+
+    /// The longest wait, without any confirmation, in a cluster of `n` active members, ourselves
+    /// included.
     #[must_use]
     pub fn at(self, n: usize, probe_period: Duration) -> Duration {
-        match self {
-            Self::Fixed(timeout) => timeout,
-            Self::PeriodsPerLog10(alpha) => {
-                let periods = f64::from(alpha) * log10(n).max(1.0);
-                // Total: no rounding of a period makes the product panic.
-                Duration::try_from_secs_f64(probe_period.as_secs_f64() * periods)
-                    .unwrap_or(Duration::MAX)
-            }
-        }
+        self.confirmed(n, probe_period, 0, Self::expected(n))
+    }
+
+    /// How long after so many of the confirmations expected:
+    /// `max - (max - min)·ln(C + 1)/ln(K + 1)`.
+    pub(crate) fn confirmed(
+        self,
+        n: usize,
+        probe_period: Duration,
+        confirmations: u8,
+        expected: u8,
+    ) -> Duration {
+        let (alpha, longest) = match self {
+            Self::Fixed(timeout) => return timeout,
+            Self::PeriodsPerLog10(alpha) => (alpha, 1.0),
+            Self::Confirmed { min, max } => (min, f64::from(max)),
+        };
+        let ln = |count: u8| libm::log(f64::from(count) + 1.0);
+        let share = match expected {
+            0 => 1.0,
+            _ => (ln(confirmations) / ln(expected)).min(1.0),
+        };
+        let periods = f64::from(alpha) * log10(n).max(1.0) * (longest - (longest - 1.0) * share);
+        // Total: no rounding of a period makes the product panic.
+        Duration::try_from_secs_f64(probe_period.as_secs_f64() * periods).unwrap_or(Duration::MAX)
+    }
+
+    /// How many confirmations a cluster of `n` can give: all but the suspect, the first accuser.
+    pub(crate) fn expected(n: usize) -> u8 {
+        // Below the bound it fits.
+        n.saturating_sub(2).min(usize::from(Self::CONFIRMATIONS)) as u8
     }
 
     fn is_positive(self) -> bool {
         match self {
             Self::Fixed(timeout) => !timeout.is_zero(),
             Self::PeriodsPerLog10(alpha) => alpha > 0,
+            Self::Confirmed { min, max } => min > 0 && max > 0,
         }
     }
 }

@@ -88,7 +88,11 @@ counters! {
     probes_failed,
     /// Probes for which others were asked.
     probes_indirect,
-    /// Acknowledgements that matched no probe.
+    /// Nacks from helpers that we asked to probe.
+    nacks_heard,
+    /// Nacks sent to those who asked us to probe.
+    nacks_sent,
+    /// Acknowledgements, and nacks, that matched no probe.
     acks_unmatched,
     /// Requests to probe for somebody, or to pass on an answer, that were refused.
     relays_refused,
@@ -98,6 +102,8 @@ counters! {
     renewals,
     /// Members that refuted a suspicion.
     suspicions_refuted,
+    /// Members beyond the first that accuse a suspect.
+    suspicions_confirmed,
     /// Members that were declared down here since they did not refute.
     suspicions_expired,
     /// Down members forgotten, or never remembered, since there are

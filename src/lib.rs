@@ -172,7 +172,7 @@ pub use self::{
     engine::Engine,
     error::Error,
     identity::{Identity, Locate},
-    member::{Incarnation, Member, State},
+    member::{Incarnation, Member, State, StateBody},
     message::{Fields, Header, Layout, Message, ProbeNumber},
     node::{InvalidName, Name, Node},
     runtime::{AccumulatingRuntime, Notice, Notification, OwnedNotification, Runtime},

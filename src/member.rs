@@ -29,9 +29,9 @@ impl fmt::Display for Incarnation {
 
 /// What is believed about a member.
 ///
-/// On the wire a state is a tag. Tags 0 to 2 stand alone; every later one is followed by a byte
-/// string, so that a state from a newer version is read past instead of spoiling the datagram:
-/// it arrives as [`State::Unknown`].
+/// On the wire a state is a tag: see [`Member::tag`]. Tags 0 to 2 stand alone; every later one is
+/// followed by a byte string, so that a state from a newer version is read past instead of spoiling
+/// the datagram: it arrives as [`State::Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
@@ -46,37 +46,6 @@ pub enum State {
 }
 
 impl State {
-    /// The number that stands for this state on the wire. Stable.
-    #[must_use]
-    pub fn tag(self) -> u32 {
-        match self {
-            Self::Alive => 0,
-            Self::Suspect => 1,
-            Self::Down => 2,
-            Self::Unknown(tag) => tag,
-        }
-    }
-
-    /// The state that a tag stands for; [`State::Unknown`] when this version has none.
-    #[must_use]
-    pub fn from_tag(tag: u32) -> Self {
-        match tag {
-            0 => Self::Alive,
-            1 => Self::Suspect,
-            2 => Self::Down,
-            tag => Self::Unknown(tag),
-        }
-    }
-
-    /// Whether, on the wire, a byte string follows this tag.
-    ///
-    /// A codec writes an empty one (this version has nothing to put in it) and reads past
-    /// whatever is there.
-    #[must_use]
-    pub fn tag_has_body(tag: u32) -> bool {
-        tag > 2
-    }
-
     /// Whether a member in this state takes part in the cluster.
     #[must_use]
     pub fn is_active(self) -> bool {
@@ -108,15 +77,41 @@ pub struct Member<I> {
     pub incarnation: Incarnation,
     /// The state believed at that incarnation.
     pub state: State,
+    /// Who suspects it, of a [`State::Suspect`] whose accuser is told.
+    pub accuser: Option<I>,
+}
+
+/// What follows the tag of a state on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateBody {
+    /// Nothing.
+    None,
+    /// A byte string: the accuser's identity, as the codec writes it.
+    Accuser,
+    /// A byte string that is written empty, and whose content is read past.
+    Ignored,
+}
+
+impl StateBody {
+    /// What follows this tag.
+    #[must_use]
+    pub fn of(tag: u32) -> Self {
+        match tag {
+            0..=2 => Self::None,
+            3 => Self::Accuser,
+            _ => Self::Ignored,
+        }
+    }
 }
 
 impl<I> Member<I> {
-    /// Puts the three together.
+    /// Puts the three together, without an accuser.
     pub fn new(id: I, incarnation: Incarnation, state: State) -> Self {
         Self {
             id,
             incarnation,
             state,
+            accuser: None,
         }
     }
 
@@ -130,9 +125,46 @@ impl<I> Member<I> {
         Self::new(id, incarnation, State::Suspect)
     }
 
+    /// A member that `accuser` suspects at `incarnation` (Lifeguard, section IV-B).
+    pub fn suspected_by(id: I, incarnation: Incarnation, accuser: I) -> Self {
+        Self {
+            accuser: Some(accuser),
+            ..Self::suspect(id, incarnation)
+        }
+    }
+
     /// A member that is down.
     pub fn down(id: I, incarnation: Incarnation) -> Self {
         Self::new(id, incarnation, State::Down)
+    }
+
+    /// The number that stands for its state on the wire. Stable. What follows it, [`StateBody`]
+    /// says.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        match self.state {
+            State::Alive => 0,
+            State::Suspect if self.accuser.is_none() => 1,
+            State::Down => 2,
+            State::Suspect => 3,
+            State::Unknown(tag) => tag,
+        }
+    }
+
+    /// Puts together what was read: the accuser, if the tag has one.
+    pub fn from_parts(id: I, incarnation: Incarnation, tag: u32, accuser: Option<I>) -> Self {
+        let state = match tag {
+            0 => State::Alive,
+            1 | 3 => State::Suspect,
+            2 => State::Down,
+            tag => State::Unknown(tag),
+        };
+        Self {
+            id,
+            incarnation,
+            state,
+            accuser: accuser.filter(|_| tag == 3),
+        }
     }
 }
 

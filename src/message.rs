@@ -89,6 +89,14 @@ pub enum Message<I> {
     Broadcast,
     /// You are Down to me. Carries nothing else.
     TurnUndead,
+    /// `target` did not answer me (yet), but I am here: from a helper that was asked to probe it
+    /// (Lifeguard, section IV-A). An extension to foca's wire.
+    Nack {
+        /// Who was probed.
+        target: I,
+        /// The asker's probe.
+        number: ProbeNumber,
+    },
     /// What I hold of the membership, as hashes: of each of 64 buckets, as a big-endian `u32`.
     /// Answered by a [`Gossip`](Self::Gossip) with members of the buckets that differ. Carries
     /// nothing else.
@@ -135,6 +143,7 @@ impl<I> Message<I> {
             Self::Gossip => 8,
             Self::Broadcast => 9,
             Self::TurnUndead => 10,
+            Self::Nack { .. } => 11,
             Self::Digest => 12,
             Self::Unknown(tag) => *tag,
         }
@@ -160,6 +169,10 @@ impl<I> Message<I> {
             | Self::ForwardedAck {
                 origin: member,
                 number,
+            }
+            | Self::Nack {
+                target: member,
+                number,
             } => Fields::MemberAndNumber(member, *number),
             _ => Fields::None,
         }
@@ -171,7 +184,7 @@ impl<I> Message<I> {
     pub fn layout(tag: u32) -> Layout {
         match tag {
             0 | 1 => Layout::Number,
-            2..=5 => Layout::MemberAndNumber,
+            2..=5 | 11 => Layout::MemberAndNumber,
             _ => Layout::None,
         }
     }
@@ -192,8 +205,9 @@ impl<I> Message<I> {
             (8, Fields::None) => Self::Gossip,
             (9, Fields::None) => Self::Broadcast,
             (10, Fields::None) => Self::TurnUndead,
+            (11, Fields::MemberAndNumber(target, number)) => Self::Nack { target, number },
             (12, Fields::None) => Self::Digest,
-            (11.., Fields::None) => Self::Unknown(tag),
+            (13.., Fields::None) => Self::Unknown(tag),
             _ => return None,
         })
     }
@@ -213,6 +227,7 @@ impl<I> Message<I> {
             Self::Gossip => "gossip",
             Self::Broadcast => "broadcast",
             Self::TurnUndead => "turn-undead",
+            Self::Nack { .. } => "nack",
             Self::Digest => "digest",
             Self::Unknown(_) => "unknown",
         }

@@ -61,7 +61,21 @@ pub enum Notice<T> {
         after: T,
     },
     /// A member did not answer somebody; it may still refute that.
-    MemberSuspect(T),
+    MemberSuspect {
+        /// The member.
+        id: T,
+        /// Who accuses it, if that was told.
+        by: Option<T>,
+    },
+    /// Somebody else accuses a suspected member, too: it has less time left to refute.
+    SuspicionConfirmed {
+        /// The member.
+        id: T,
+        /// Who accuses it.
+        by: T,
+        /// How many accuse it beyond the first.
+        confirmations: u8,
+    },
     /// A suspected member showed that it is alive.
     MemberRefuted(T),
     /// A member showed a higher incarnation, in the state that it was in.
@@ -101,7 +115,19 @@ impl<'a, I: Clone> Notice<&'a I> {
                 before: own(before),
                 after: own(after),
             },
-            Self::MemberSuspect(id) => Notice::MemberSuspect(own(id)),
+            Self::MemberSuspect { id, by } => Notice::MemberSuspect {
+                id: own(id),
+                by: by.map(own),
+            },
+            Self::SuspicionConfirmed {
+                id,
+                by,
+                confirmations,
+            } => Notice::SuspicionConfirmed {
+                id: own(id),
+                by: own(by),
+                confirmations,
+            },
             Self::MemberRefuted(id) => Notice::MemberRefuted(own(id)),
             Self::IncarnationRaised(id) => Notice::IncarnationRaised(own(id)),
             Self::MemberForgotten(id) => Notice::MemberForgotten(own(id)),

@@ -58,6 +58,13 @@ pub enum Timer<I> {
         incarnation: Incarnation,
         /// Of which suspicion.
         epoch: Epoch,
+        /// It counts if so many members, beyond the first, accuse the suspect by then.
+        confirmations: u8,
+    },
+    /// Whom we probe for somebody had its time: say that it is silent, and we are not.
+    Nack {
+        /// Which one.
+        token: TimerToken,
     },
     /// Time to forget members that were down long enough.
     Forget {

@@ -283,10 +283,24 @@ mod config {
     #[test]
     fn each_broken_rule_is_named() {
         type Break = fn(&mut Config);
-        let breaks: [(&str, Break); 23] = [
+        let breaks: [(&str, Break); 27] = [
             ("probe_rtt", |c| c.probe_rtt = Duration::ZERO),
             ("probe_rtt", |c| c.probe_rtt = c.probe_period),
             ("probe_period", |c| c.probe_period = Duration::ZERO),
+            ("nacks", |c| {
+                c.nacks = true;
+                c.probe_rtt = c.probe_period - Duration::from_millis(99);
+            }),
+            ("foca_wire", |c| {
+                c.foca_wire = true;
+                c.accusers = true;
+            }),
+            ("suspicion", |c| {
+                c.suspicion = Suspicion::Confirmed { min: 0, max: 6 };
+            }),
+            ("suspicion", |c| {
+                c.suspicion = Suspicion::Confirmed { min: 5, max: 0 };
+            }),
             ("num_indirect_probes", |c| c.num_indirect_probes = 0),
             ("num_indirect_probes", |c| c.num_indirect_probes = 256),
             ("transmissions", |c| {
@@ -336,6 +350,9 @@ mod config {
     #[test]
     fn the_ends_of_the_ranges_are_allowed() {
         let mut config = Config::lan();
+        config.probe_rtt = config.probe_period - Duration::from_millis(100);
+        assert_eq!(config.validate(), Ok(()));
+        config.nacks = false;
         config.probe_rtt = config.probe_period - Duration::from_nanos(1);
         config.num_indirect_probes = 255;
         config.transmissions = Transmissions::Fixed(1);

@@ -120,7 +120,9 @@ pub(crate) fn config(input: &mut Input<'_>) -> Config {
         2 => Config::lan(),
         _ => Config::wan(),
     };
-    config.foca_wire = input.flip();
+    if input.flip() {
+        config = config.foca_wire();
+    }
     config.prove_joiners = input.flip();
     config.notify_down_members = input.flip();
     config.max_packet_size = 128 + 4 * usize::from(input.byte());

@@ -101,14 +101,15 @@ impl<I> Event<I> {
             OwnedNotification::MemberUp(id) => Self::Joined(id),
             OwnedNotification::MemberDown(id) => Self::Failed(id),
             OwnedNotification::Rename { before, after } => Self::Renamed { before, after },
-            OwnedNotification::MemberSuspect(id) => Self::Suspected(id),
+            OwnedNotification::MemberSuspect { id, .. } => Self::Suspected(id),
             OwnedNotification::MemberRefuted(id) => Self::Refuted(id),
             OwnedNotification::Active => Self::Connected,
             OwnedNotification::Idle => Self::Alone,
             OwnedNotification::Rejoin(id) => Self::Rejoined(id),
             OwnedNotification::Defunct => Self::Defunct,
             OwnedNotification::AddrConflict { ours, theirs } => Self::AddrConflict { ours, theirs },
-            OwnedNotification::IncarnationRaised(_)
+            OwnedNotification::SuspicionConfirmed { .. }
+            | OwnedNotification::IncarnationRaised(_)
             | OwnedNotification::MemberForgotten(_)
             | OwnedNotification::LeaveAcked(_) => return None,
         })

@@ -223,10 +223,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let count_at = self.buf.len();
         self.buf.extend_from_slice(&[0, 0]);
+        let lead = self.put_lead(to, &Message::Gossip, room);
         let draw = self.table.drawing(&mut self.rng).at_most(LOOKED_AT_MAX);
         let count = self.put_drawn(to, room, draw, differing);
         if count > 0 {
-            self.buf[count_at..count_at + 2].copy_from_slice(&(count as u16).to_be_bytes());
+            let count = ((lead + count) as u16).to_be_bytes();
+            self.buf[count_at..count_at + 2].copy_from_slice(&count);
             self.counters.digests_answered += 1;
             self.transmit(to, runtime);
         }

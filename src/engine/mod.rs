@@ -10,6 +10,7 @@ mod draw;
 mod entry;
 mod forget;
 mod gossip;
+mod health;
 mod join;
 mod lookup;
 mod ourselves;
@@ -32,6 +33,7 @@ use self::{
     digest::Digest,
     entry::Slot,
     forget::Sweep,
+    health::Health,
     join::Challenges,
     lookup::Lookup,
     ourselves::FormerIdentities,
@@ -80,6 +82,7 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// | --- | --- | --- |
 /// | [`Probe`](Timer::Probe) | once Connected, then by `IndirectProbe` | judges a probe, sends the next Ping |
 /// | [`IndirectProbe`](Timer::IndirectProbe) | by `Probe` | if there was no Ack, sends PingReqs |
+/// | [`Nack`](Timer::Nack) | by a PingReq | tells who asked that the target is silent |
 /// | [`Suspicion`](Timer::Suspicion) | with each suspicion | declares Down, may send TurnUndead |
 /// | [`Forget`](Timer::Forget) | while a member is down | forgets who is down for long enough |
 /// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |
@@ -136,6 +139,7 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     epoch: Epoch,
     tasks: Tasks,
     prober: Prober<I>,
+    health: Health,
     undead_check: UndeadCheck<I>,
     departure: Departure<I>,
     /// The last members we announced ourselves to by name that did not answer yet.
@@ -238,6 +242,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             epoch: Epoch::default(),
             tasks: Tasks::default(),
             prober: Prober::new(),
+            health: Health::default(),
             undead_check: UndeadCheck::new(),
             departure: Departure::new(),
             announced: Recent::new(),
@@ -315,9 +320,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 id,
                 incarnation,
                 epoch,
-            } => {
-                self.on_suspicion_timer(&id, incarnation, epoch, runtime);
-            }
+                confirmations,
+            } => self.on_suspicion_timer(&id, (incarnation, epoch), confirmations, runtime),
+            Timer::Nack { token } => self.on_nack_timer(token, runtime),
             Timer::Forget { turn } => self.on_forget_timer(turn, runtime),
             Timer::Probe { token } => self.on_probe_timer(token, runtime),
             Timer::IndirectProbe { token } => self.on_indirect_probe_timer(token, runtime),
@@ -356,6 +361,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.restart_sweep(runtime);
         self.transmissions.for_members = 0;
         self.prober.drop_probe();
+        self.health = Health::default();
         self.cancel_tasks();
         self.restart_tasks(runtime);
         Ok(())

@@ -174,6 +174,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     fn refute(&mut self, incarnation: Incarnation) {
         self.incarnation = incarnation;
         self.counters.refutations += 1;
+        self.health.worsen();
         self.spread_ourselves(State::Alive);
     }
 
@@ -223,6 +224,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let incarnation = core::mem::take(&mut self.incarnation);
         let former = core::mem::replace(&mut self.identity, identity);
         self.measure();
+        let ours = self.identity.addr();
+        self.announced.retain(|dst| dst.addr() != ours);
         self.spread_former(former, incarnation);
         self.forget_our_address(runtime);
         self.spread_ourselves(State::Alive);

@@ -204,13 +204,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if message.carries_members() && self.buf.len() + 2 < limits.size {
             let count_at = self.buf.len();
             self.buf.extend_from_slice(&[0, 0]);
+            let lead = self.put_lead(to, message, limits.size);
             let room = limits.size - self.buf.len();
             let share = if shared {
                 self.broadcast_share(room)
             } else {
                 0
             };
-            items = if *message == Message::Feed {
+            items = lead;
+            items += if *message == Message::Feed {
                 let draw = self.table.drawing(&mut self.rng);
                 self.put_drawn(to, limits.size - share, draw, Buckets::ALL)
             } else {
@@ -219,7 +221,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 } else {
                     0
                 };
-                self.put_updates(room, share.max(next), limits.items)
+                self.put_updates(room, share.max(next), limits.items.saturating_sub(lead))
             };
             // A packet holds fewer than 65,536 members: each takes at least one byte.
             let count = (items as u16).to_be_bytes();
@@ -235,6 +237,29 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             items += self.broadcasts.fill(&mut self.buf, fill, drop);
         }
         items
+    }
+
+    /// What the receiver must hear before all else: that it is suspected (Lifeguard's buddy system,
+    /// section IV-C), or that whom it asks about is down to us. Returns how many updates that is.
+    pub(super) fn put_lead(&mut self, to: &I, message: &Message<I>, size_max: usize) -> usize {
+        let (about, held) = match message {
+            Message::Nack { target, .. } => (target, Held::Down),
+            _ if self.config.buddy_system && self.table.num_suspects() > 0 => (to, Held::Suspect),
+            _ => return 0,
+        };
+        let Some(slot) = self.table.find(&about.addr()) else {
+            return 0;
+        };
+        let entry = self.table.get(slot);
+        if entry.id != *about || entry.held() != held {
+            return 0;
+        }
+        let update = self.update_about(slot);
+        if !self.encode_update(&update) || self.buf.len() + self.scratch.len() > size_max {
+            return 0;
+        }
+        self.buf.extend_from_slice(&self.scratch);
+        1
     }
 
     fn takes_broadcasts(&self, to: &I, message: &Message<I>) -> bool {

@@ -10,12 +10,16 @@
 //!
 //! One timer is under way at a time: what ends the direct stage submits what ends the period. So
 //! a late one stretches the period, and after a stall nobody is accused who had no time to answer.
+//!
+//! With Lifeguard's local health (section IV-A), who has reason to think itself slow takes longer
+//! for both stages. A helper without an answer says that it is there (a nack), so that the asker
+//! can tell a silent target from being cut off itself.
 
 use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Connection, Engine, recent::Recent, tasks::Alarm};
+use super::{Connection, Engine, recent::Recent, suspicion::Suspected, tasks::Alarm};
 use crate::{
     BroadcastHandler, Codec, Identity, Incarnation, Message, ProbeNumber, Runtime, Timer,
     TimerToken,
@@ -31,6 +35,9 @@ pub(super) struct Prober<I> {
     period: u32,
     probe: Option<Probe<I>>,
     relays: Recent<Relay<I>, RELAYS_MAX>,
+    /// The last nack's timer, and how many are under way.
+    nack: TimerToken,
+    nacks_under_way: usize,
 }
 
 /// How many requests to probe for others are remembered.
@@ -42,7 +49,13 @@ struct Probe<I> {
     incarnation: Incarnation,
     number: ProbeNumber,
     is_answered: bool,
-    helpers: SmallVec<[I; 3]>,
+    helpers: SmallVec<[Helper<I>; 3]>,
+}
+
+struct Helper<I> {
+    id: I,
+    /// Whether it let us hear that it is there.
+    was_heard: bool,
 }
 
 /// Somebody asked us to probe a member for it.
@@ -51,6 +64,8 @@ struct Relay<I> {
     target: I,
     number: ProbeNumber,
     period: u32,
+    /// When this timer is due, the asker gets a nack.
+    nack: Option<TimerToken>,
 }
 
 impl<I: Identity> Prober<I> {
@@ -61,6 +76,8 @@ impl<I: Identity> Prober<I> {
             period: 0,
             probe: None,
             relays: Recent::new(),
+            nack: TimerToken::default(),
+            nacks_under_way: 0,
         }
     }
 
@@ -118,13 +135,40 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.prober
             .relays
             .retain(|relay| present.wrapping_sub(relay.period) <= 1);
-        if let Some(probe) = self.prober.probe.take().filter(|probe| !probe.is_answered) {
-            self.counters.probes_failed += 1;
-            self.accuse(&probe.target, probe.incarnation, runtime);
+        match self.prober.probe.take() {
+            Some(probe) if probe.is_answered => self.health.improve(),
+            Some(probe) => {
+                self.counters.probes_failed += 1;
+                self.examine_ourselves(&probe);
+                self.accuse(&probe.target, probe.incarnation, runtime);
+            }
+            None => {}
         }
         self.start_probe(runtime);
         if let Some(token) = self.prober.alarm.set() {
-            runtime.submit_after(Timer::IndirectProbe { token }, self.config.probe_rtt);
+            let rtt = self.stretched(self.config.probe_rtt);
+            runtime.submit_after(Timer::IndirectProbe { token }, rtt);
+        }
+    }
+
+    /// A probe failed: perhaps it is us. Not if another member accuses the target, too.
+    fn examine_ourselves(&mut self, probe: &Probe<I>) {
+        let known = self.table.find(&probe.target.addr());
+        let suspected = known.and_then(|slot| self.table.suspected(slot));
+        if suspected.is_some_and(Suspected::is_shared) {
+            return;
+        }
+        self.health.worsen();
+        if self.config.nacks && probe.helpers.iter().any(|helper| !helper.was_heard) {
+            self.health.worsen();
+        }
+    }
+
+    /// How long something takes that takes so long while we are healthy.
+    fn stretched(&self, time: Duration) -> Duration {
+        match self.config.local_health {
+            true => time.saturating_mul(u32::from(self.health.score()) + 1),
+            false => time,
         }
     }
 
@@ -168,7 +212,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .config
             .probe_period
             .saturating_sub(self.config.probe_rtt);
-        self.submit_period_end(rest, runtime);
+        self.submit_period_end(self.stretched(rest), runtime);
     }
 
     fn ask_helpers<R: Runtime<I>>(&mut self, probe: &mut Probe<I>, runtime: &mut R) {
@@ -187,7 +231,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 number: probe.number,
             };
             self.send(&helper, request, runtime);
-            probe.helpers.push(helper);
+            probe.helpers.push(Helper {
+                id: helper,
+                was_heard: false,
+            });
         }
     }
 
@@ -212,10 +259,28 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     pub(super) fn on_forwarded_ack(&mut self, helper: &I, origin: &I, number: ProbeNumber) {
         match self.prober.pending(number) {
-            Some(probe) if probe.target == *origin && probe.helpers.contains(helper) => {
+            Some(probe)
+                if probe.target == *origin && probe.helpers.iter().any(|it| it.id == *helper) =>
+            {
                 probe.is_answered = true;
             }
             _ => self.counters.acks_unmatched += 1,
+        }
+    }
+
+    /// A helper has no answer either, but it is there, and so are we.
+    pub(super) fn on_nack(&mut self, helper: &I, target: &I, number: ProbeNumber) {
+        let asked = self
+            .prober
+            .pending(number)
+            .filter(|probe| probe.target == *target)
+            .and_then(|probe| probe.helpers.iter_mut().find(|it| it.id == *helper));
+        match asked {
+            Some(helper) => {
+                helper.was_heard = true;
+                self.counters.nacks_heard += 1;
+            }
+            None => self.counters.acks_unmatched += 1,
         }
     }
 
@@ -233,6 +298,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .map(|slot| self.table.get(slot));
         if !known.is_some_and(|entry| entry.held().is_active() && entry.id == target) {
             self.counters.relays_refused += 1;
+            self.send_nack(&asker, target, number, runtime);
             return;
         }
         let request = Message::IndirectPing {
@@ -241,12 +307,56 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         };
         if self.send(&target, request, runtime) {
             let period = self.prober.period;
+            let nack = self.submit_nack(runtime);
             self.prober.relays.push(Relay {
                 asker,
                 target,
                 number,
                 period,
+                nack,
             });
+        }
+    }
+
+    /// Submits the timer of a nack that leaves it a fifth of the time to arrive, whatever the
+    /// asker's health: ours says nothing about it.
+    fn submit_nack<R: Runtime<I>>(&mut self, runtime: &mut R) -> Option<TimerToken> {
+        if !self.config.nacks || self.prober.nacks_under_way >= RELAYS_MAX {
+            return None;
+        }
+        self.prober.nacks_under_way += 1;
+        self.prober.nack = self.prober.nack.next();
+        let token = self.prober.nack;
+        let patience = self
+            .config
+            .probe_period
+            .saturating_sub(self.config.probe_rtt);
+        runtime.submit_after(Timer::Nack { token }, patience / 5 * 4);
+        Some(token)
+    }
+
+    pub(super) fn on_nack_timer<R: Runtime<I>>(&mut self, token: TimerToken, runtime: &mut R) {
+        self.prober.nacks_under_way = self.prober.nacks_under_way.saturating_sub(1);
+        let relays = &mut self.prober.relays;
+        let Some(relay) = relays.find_mut(|relay| relay.nack == Some(token)) else {
+            return;
+        };
+        relay.nack = None;
+        let (asker, target, number) = (relay.asker.clone(), relay.target.clone(), relay.number);
+        if !self.is_undead() {
+            self.send_nack(&asker, target, number, runtime);
+        }
+    }
+
+    fn send_nack<R: Runtime<I>>(
+        &mut self,
+        asker: &I,
+        target: I,
+        number: ProbeNumber,
+        runtime: &mut R,
+    ) {
+        if self.config.nacks && self.send(asker, Message::Nack { target, number }, runtime) {
+            self.counters.nacks_sent += 1;
         }
     }
 

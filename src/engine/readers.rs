@@ -73,6 +73,14 @@ impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
     pub fn handler_mut(&mut self) -> &mut H {
         &mut self.handler
     }
+
+    /// How slow we think we are ourselves: 0 is healthy, 8 as bad as it gets. Probes take one more
+    /// than that as long, if [`local_health`](crate::Config::local_health) is on (Lifeguard,
+    /// section IV-A).
+    #[must_use]
+    pub fn local_health(&self) -> u8 {
+        self.health.score()
+    }
 }
 
 impl<I: Identity, C, H: BroadcastHandler<I>> fmt::Debug for Engine<I, C, H> {

@@ -173,6 +173,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Message::ForwardedAck { origin, number } => {
                 self.on_forwarded_ack(&sender, &origin, number);
             }
+            Message::Nack { target, number } => self.on_nack(&sender, &target, number),
             Message::Announce => {
                 self.send(&sender, Message::Feed, runtime);
             }

@@ -16,6 +16,7 @@ use super::{
     draw::Draw,
     entry::{Entry, Held, Place, Slot},
     lookup::{Hashed, Keyed, Lookup},
+    suspicion::Suspected,
     suspicion::SuspicionTimers,
 };
 use crate::{Epoch, Identity, Incarnation, Member};
@@ -59,7 +60,7 @@ pub(super) struct Table<I: Identity> {
     /// The active members: `..cursor` were probed in this round, `cursor..` were not.
     active: Vec<u32>,
     cursor: usize,
-    suspects: Vec<u32>,
+    suspects: Vec<Suspected<I>>,
     /// Down members that never were active here.
     strangers: AgeList,
     /// Down members that once were active.
@@ -180,7 +181,19 @@ impl<I: Identity> Table<I> {
 
     /// The suspect at a place below [`num_suspects`](Self::num_suspects).
     pub(super) fn suspect(&self, place: usize) -> Slot {
-        Slot(self.suspects[place])
+        self.suspects[place].slot
+    }
+
+    /// What we hold about a suspicion, if there is one.
+    pub(super) fn suspected(&self, slot: Slot) -> Option<&Suspected<I>> {
+        let entry = self.get(slot);
+        (entry.held == Held::Suspect).then(|| &self.suspects[entry.place.second as usize])
+    }
+
+    pub(super) fn suspected_mut(&mut self, slot: Slot) -> Option<&mut Suspected<I>> {
+        let entry = self.get(slot);
+        let place = entry.place.second as usize;
+        (entry.held == Held::Suspect).then(|| &mut self.suspects[place])
     }
 
     /// Adds an identity whose address is not held.
@@ -337,14 +350,14 @@ impl<I: Identity> Table<I> {
 
     fn join_suspects(&mut self, slot: Slot) {
         self.entries[slot.at()].place.second = self.suspects.len() as u32;
-        self.suspects.push(slot.0);
+        self.suspects.push(Suspected::new(slot));
     }
 
     fn leave_suspects(&mut self, slot: Slot) {
         let place = self.entries[slot.at()].place.second;
         self.suspects.swap_remove(place as usize);
-        if let Some(&moved) = self.suspects.get(place as usize) {
-            self.entries[moved as usize].place.second = place;
+        if let Some(moved) = self.suspects.get(place as usize) {
+            self.entries[moved.slot.at()].place.second = place;
         }
     }
 
@@ -417,7 +430,7 @@ impl<I: Identity> Table<I> {
         }
         self.active[place.first as usize] = to.0;
         if held == Held::Suspect {
-            self.suspects[place.second as usize] = to.0;
+            self.suspects[place.second as usize].slot = to;
         }
     }
 

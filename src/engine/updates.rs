@@ -162,6 +162,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             id,
             incarnation,
             state,
+            ..
         } = self.table.get(slot).member();
         let is_other = !self.config.foca_wire && id != loser;
         is_other.then(|| Member::new(id.clone(), incarnation, state))
@@ -272,9 +273,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return None;
         }
         let epoch = self.next_epoch();
+        let accuser = self.credible_accuser(&update);
         let slot = self.table.insert(hashed, update, held, epoch);
         self.count_in(slot);
-        self.announce_state(slot, None, runtime);
+        self.announce_state(slot, None, accuser, runtime);
         Some(Changed {
             slot,
             is_hearsay: held == Held::Down,
@@ -297,7 +299,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         };
         let known = (entry.held().into(), entry.incarnation);
         if !supersedes((update.state, update.incarnation), known, down_rule) {
-            return None;
+            let accuser = update.accuser.as_ref()?;
+            let is_the_same = known == (State::Suspect, update.incarnation);
+            let confirmed = is_the_same.then(|| self.confirm(slot, accuser.clone(), runtime));
+            return confirmed.flatten().map(Changed::news);
         }
         if (entry.held(), held) == (Held::Alive, Held::Alive) {
             // The commonest news there is, and nothing follows from it.
@@ -308,7 +313,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             return Some(Changed::news(slot));
         }
         let incarnation = update.incarnation.max(entry.incarnation);
-        self.transition(slot, incarnation, held, runtime);
+        let accuser = self.credible_accuser(update);
+        self.transition(slot, incarnation, held, accuser, runtime);
         match held {
             Held::Alive | Held::Suspect => Some(Changed::news(slot)),
             // Its place changed if others had to be forgotten for it.
@@ -337,6 +343,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             }
         }
         let addr = update.id.addr();
+        let accuser = self.credible_accuser(&update);
         self.count_out(slot);
         let before = self.table.rename(slot, update.id);
         if was_active {
@@ -348,16 +355,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let epoch = self.next_epoch();
         self.table.set(slot, update.incarnation, held, epoch);
         self.count_in(slot);
-        self.announce_state(slot, Some(was), runtime);
+        self.announce_state(slot, Some(was), accuser, runtime);
         self.table.find(&addr).map(Changed::news)
     }
 
-    /// Puts an entry into a state, and does all that follows but spread it.
+    /// Puts an entry into a state, and does all that follows but spread it. Of a suspicion, who
+    /// accuses, if that is known.
     pub(super) fn transition<R: Runtime<I>>(
         &mut self,
         slot: Slot,
         incarnation: Incarnation,
         held: Held,
+        accuser: Option<I>,
         runtime: &mut R,
     ) {
         let entry = self.table.get(slot);
@@ -372,11 +381,17 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if counts_anew {
             self.count_in(slot);
         }
-        self.announce_state(slot, Some(was), runtime);
+        self.announce_state(slot, Some(was), accuser, runtime);
     }
 
     /// Notifies, submits the timers, and updates the connection after an entry's state changed.
-    fn announce_state<R: Runtime<I>>(&mut self, slot: Slot, was: Option<Held>, runtime: &mut R) {
+    fn announce_state<R: Runtime<I>>(
+        &mut self,
+        slot: Slot,
+        was: Option<Held>,
+        accuser: Option<I>,
+        runtime: &mut R,
+    ) {
         let entry = self.table.get(slot);
         let was_active = was.is_some_and(Held::is_active);
         if was_active != entry.held().is_active() {
@@ -394,9 +409,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             (was, Held::Suspect) => {
                 runtime.notify(match was {
                     Some(Held::Suspect) => Notice::IncarnationRaised(&entry.id),
-                    _ => Notice::MemberSuspect(&entry.id),
+                    _ => Notice::MemberSuspect {
+                        id: &entry.id,
+                        by: accuser.as_ref(),
+                    },
                 });
-                self.submit_suspicion(slot, runtime);
+                self.begin_suspicion(slot, accuser, runtime);
             }
             (_, Held::Down) => self.remember_down(runtime),
             (Some(Held::Alive), Held::Alive) => {
@@ -419,16 +437,26 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         admitted
     }
 
-    fn is_active(&self, id: &I) -> bool {
+    pub(super) fn is_active(&self, id: &I) -> bool {
         let known = self.table.find(&id.addr()).map(|slot| self.table.get(slot));
         known.is_some_and(|entry| entry.id == *id && entry.held().is_active())
     }
 
+    /// What we hold about a member, as it is told.
+    pub(super) fn update_about(&self, slot: Slot) -> Member<I> {
+        let entry = self.table.get(slot);
+        let mut update = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
+        if self.config.accusers {
+            let suspected = self.table.suspected(slot);
+            update.accuser = suspected.and_then(|it| it.accusers().last().cloned());
+        }
+        update
+    }
+
     /// Lets an entry's present state be gossiped.
     pub(super) fn spread(&mut self, slot: Slot) {
-        let entry = self.table.get(slot);
-        let item = entry.item;
-        let update = Member::new(entry.id.clone(), entry.incarnation, entry.held().into());
+        let item = self.table.get(slot).item;
+        let update = self.update_about(slot);
         match (self.encode_update(&update), item) {
             (true, Some(item)) => self.updates.replace(item, &self.scratch),
             (true, None) => {

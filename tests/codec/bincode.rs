@@ -121,17 +121,17 @@ fn struct_identities_are_their_fields() {
 
 #[test]
 fn what_comes_from_the_future_is_read_past() {
-    let unknown = Member::new(d(), Incarnation(1), State::Unknown(3));
+    let unknown = Member::new(d(), Incarnation(1), State::Unknown(9));
     for (codec, empty, hello) in [
         (
             BincodeCodec::standard(),
-            "00 0a 00 00 04 fb ff ff 01 03 00",
-            "00 0a 00 00 04 fb ff ff 01 03 05 68 65 6c 6c 6f aa",
+            "00 0a 00 00 04 fb ff ff 01 09 00",
+            "00 0a 00 00 04 fb ff ff 01 09 05 68 65 6c 6c 6f aa",
         ),
         (
             BincodeCodec::legacy(),
-            "00 00 00 00 0a 00 00 04 ff ff 01 00 03 00 00 00 00 00 00 00 00 00 00 00",
-            "00 00 00 00 0a 00 00 04 ff ff 01 00 03 00 00 00 05 00 00 00 00 00 00 00 \
+            "00 00 00 00 0a 00 00 04 ff ff 01 00 09 00 00 00 00 00 00 00 00 00 00 00",
+            "00 00 00 00 0a 00 00 04 ff ff 01 00 09 00 00 00 05 00 00 00 00 00 00 00 \
              68 65 6c 6c 6f aa",
         ),
     ] {
@@ -155,7 +155,7 @@ fn lengths_that_are_only_claimed_are_refused() {
     const NO_LABEL: [&str; 2] = ["00", "00 00 00 00 00 00 00 00"];
     const STATE: [&str; 2] = [
         "00 0a 00 00 04 fb ff ff 01 03",
-        "00 00 00 00 0a 00 00 04 ff ff 01 00 03 00 00 00",
+        "00 00 00 00 0a 00 00 04 ff ff 01 00 09 00 00 00",
     ];
     for (standard, legacy) in CLAIMED {
         for (which, mut codec, claimed) in [

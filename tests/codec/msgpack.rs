@@ -68,9 +68,9 @@ fn struct_identities_are_arrays() {
 
 #[test]
 fn what_comes_from_the_future_is_read_past() {
-    let unknown = Member::new(d(), Incarnation(1), State::Unknown(3));
-    check_member(MsgpackCodec, &unknown, &hex(&format!("{D} 01 03 c4 00")));
-    let with_body = hex(&format!("{D} 01 03 c4 05 68 65 6c 6c 6f aa"));
+    let unknown = Member::new(d(), Incarnation(1), State::Unknown(9));
+    check_member(MsgpackCodec, &unknown, &hex(&format!("{D} 01 09 c4 00")));
+    let with_body = hex(&format!("{D} 01 09 c4 05 68 65 6c 6c 6f aa"));
     let mut data = &with_body[..];
     assert_eq!(MsgpackCodec.decode_member(&mut data).unwrap(), unknown);
     assert_eq!(data, [0xaa]);

@@ -116,13 +116,13 @@ fn what_comes_from_the_future_is_read_past() {
     let expected = "00 0a 00 00 01 d8 36 00 00 0a 00 00 02 d9 36 ac 02";
     check_header(PostcardCodec, &unknown, &hex(expected));
 
-    let unknown = Member::new(d(), Incarnation(1), State::Unknown(3));
+    let unknown = Member::new(d(), Incarnation(1), State::Unknown(9));
     check_member(
         PostcardCodec,
         &unknown,
-        &hex("00 0a 00 00 04 ff ff 03 01 03 00"),
+        &hex("00 0a 00 00 04 ff ff 03 01 09 00"),
     );
-    let with_body = hex("00 0a 00 00 04 ff ff 03 01 03 05 68 65 6c 6c 6f aa");
+    let with_body = hex("00 0a 00 00 04 ff ff 03 01 09 05 68 65 6c 6c 6f aa");
     let mut data = &with_body[..];
     assert_eq!(PostcardCodec.decode_member(&mut data).unwrap(), unknown);
     assert_eq!(data, [0xaa]);

@@ -71,15 +71,20 @@ pub(crate) fn header<I>(src: I, incarnation: u16, dst: I, message: Message<I>) -
 pub(crate) fn headers<I: Clone>(ids: &[I; 3]) -> Vec<Header<I>> {
     let [src, dst, third] = ids;
     let incarnations = [0, 1, 127, 128, 250, 251, 300, 16_383, 16_384, 65_535];
+    let nack = Message::Nack {
+        target: third.clone(),
+        number: ProbeNumber(7),
+    };
     messages(third)
         .into_iter()
-        .chain([11, 300, u32::MAX].map(Message::Unknown))
+        .chain([nack])
+        .chain([13, 300, u32::MAX].map(Message::Unknown))
         .zip(incarnations.into_iter().cycle())
         .map(|(message, at)| header(src.clone(), at, dst.clone(), message))
         .collect()
 }
 
-/// A message of each kind, in the order of their tags.
+/// A message of each kind that is on foca's wire, in the order of their tags.
 pub(crate) fn messages<I: Clone>(third: &I) -> [Message<I>; 11] {
     let number = ProbeNumber(7);
     [
@@ -115,15 +120,19 @@ pub(crate) fn members<I: Clone>(ids: &[I; 3]) -> Vec<Member<I>> {
         State::Alive,
         State::Suspect,
         State::Down,
-        State::Unknown(3),
+        State::Unknown(9),
         State::Unknown(300),
         State::Unknown(u32::MAX),
     ];
     let incarnations = [0, 1, 300, u16::MAX].map(Incarnation);
-    ids.iter()
+    let plain = ids
+        .iter()
         .flat_map(|id| states.map(|state| (id, state)))
-        .flat_map(|(id, state)| incarnations.map(|at| Member::new(id.clone(), at, state)))
-        .collect()
+        .flat_map(|(id, state)| incarnations.map(|at| Member::new(id.clone(), at, state)));
+    let accused = ids
+        .iter()
+        .flat_map(|id| incarnations.map(|at| Member::suspected_by(id.clone(), at, ids[0].clone())));
+    plain.chain(accused).collect()
 }
 
 /// Bytes from pairs of hexadecimal digits.

@@ -2,11 +2,11 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use selkie::{BroadcastHandler, Config, Invalidates, Message, State, Timer};
+use selkie::{BroadcastHandler, Invalidates, Message, State, Timer};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::Solo,
+    solo::{Solo, swim},
     world::SECOND,
 };
 
@@ -44,7 +44,7 @@ impl BroadcastHandler<Peer> for Even {
 
 #[test]
 fn broadcasts_go_only_to_whom_the_handler_lets_them() {
-    let mut solo = Solo::with_broadcasts(Config::lan(), Even);
+    let mut solo = Solo::with_broadcasts(swim(), Even);
     for addr in 2..=5 {
         solo.knows(peer(addr), 0, State::Alive);
     }
@@ -103,7 +103,7 @@ const COMPARISONS_MAX: usize = 16_384;
 
 /// An engine with as many broadcasts waiting, and none of them compared yet.
 fn waiting(broadcasts: usize, members: u16) -> Solo<Compares> {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_broadcasts = broadcasts;
     let mut solo = Solo::with_broadcasts(config, Compares::default());
     for addr in 2..2 + members {

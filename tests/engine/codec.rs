@@ -5,6 +5,7 @@ use core::fmt;
 
 use selkie::{
     Codec, Fields, Header, Identity, Incarnation, Layout, Member, Message, ProbeNumber, State,
+    StateBody,
 };
 
 /// An address, and which life of it.
@@ -135,9 +136,16 @@ impl Codec<Peer> for PlainCodec {
     fn encode_member(&mut self, member: &Member<Peer>, buf: &mut Vec<u8>) -> Result<(), NotPlain> {
         put_peer(&member.id, buf);
         buf.extend(member.incarnation.0.to_be_bytes());
-        buf.push(member.state.tag() as u8);
-        if State::tag_has_body(member.state.tag()) {
-            buf.push(0);
+        buf.push(member.tag() as u8);
+        match (StateBody::of(member.tag()), &member.accuser) {
+            (StateBody::None, _) => {}
+            (StateBody::Accuser, Some(accuser)) => {
+                let len_at = buf.len();
+                buf.push(0);
+                put_peer(accuser, buf);
+                buf[len_at] = (buf.len() - len_at - 1) as u8;
+            }
+            _ => buf.push(0),
         }
         Ok(())
     }
@@ -146,11 +154,16 @@ impl Codec<Peer> for PlainCodec {
         let id = take_peer(data)?;
         let incarnation = Incarnation(u16::from_be_bytes(take(data)?));
         let tag = u32::from(take::<1>(data)?[0]);
-        if State::tag_has_body(tag) {
-            let body = usize::from(take::<1>(data)?[0]);
-            *data = data.get(body..).ok_or(NotPlain)?;
+        let mut accuser = None;
+        if StateBody::of(tag) != StateBody::None {
+            let len = usize::from(take::<1>(data)?[0]);
+            let (mut body, rest) = data.split_at_checked(len).ok_or(NotPlain)?;
+            *data = rest;
+            if StateBody::of(tag) == StateBody::Accuser {
+                accuser = Some(take_peer(&mut body)?);
+            }
         }
-        Ok(Member::new(id, incarnation, State::from_tag(tag)))
+        Ok(Member::from_parts(id, incarnation, tag, accuser))
     }
 }
 
@@ -188,6 +201,12 @@ impl Packet {
     pub fn member(mut self, id: Peer, incarnation: u16, state: State) -> Self {
         self.members
             .push(Member::new(id, Incarnation(incarnation), state));
+        self
+    }
+
+    pub fn suspected_by(mut self, id: Peer, incarnation: u16, accuser: Peer) -> Self {
+        self.members
+            .push(Member::suspected_by(id, Incarnation(incarnation), accuser));
         self
     }
 

@@ -4,7 +4,7 @@ use selkie::{Config, Error, Message, Periodic, ProbeNumber, State};
 
 use crate::{
     codec::peer,
-    solo::{Solo, Versions, count, kinds},
+    solo::{Solo, Versions, count, kinds, swim},
     world::SECOND,
 };
 
@@ -108,9 +108,9 @@ fn members_and_backlog_survive() {
 
 #[test]
 fn the_former_periods_timers_are_void() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(2), 0, State::Alive);
-    let mut slow = Config::lan();
+    let mut slow = swim();
     slow.probe_period = 10 * SECOND;
     slow.suspicion = selkie::Suspicion::Fixed(3600 * SECOND);
     for _ in 0..5 {

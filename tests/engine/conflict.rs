@@ -1,10 +1,10 @@
 //! Two that live under one address.
 
-use selkie::{Config, Message, Notice, State};
+use selkie::{Message, Notice, State};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::Solo,
+    solo::{Solo, swim},
 };
 
 fn life(addr: u16, life: u8) -> Peer {
@@ -13,7 +13,7 @@ fn life(addr: u16, life: u8) -> Peer {
 
 #[test]
 fn the_loser_of_an_address_is_told_who_holds_it() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.hears(Packet::new(life(2, 3), peer(1), Message::Gossip).incarnation(4));
     let said = solo.hears(Packet::new(
         life(2, 1),
@@ -32,7 +32,7 @@ fn the_loser_of_an_address_is_told_who_holds_it() {
 
 #[test]
 fn on_focas_wire_the_loser_of_an_address_gets_a_turn_undead() {
-    let mut solo = Solo::new(Config::lan().foca_wire());
+    let mut solo = Solo::new(swim().foca_wire());
     solo.meets(2);
     solo.hears(Packet::new(life(2, 3), peer(1), Message::Gossip));
     let said = solo.hears(Packet::new(peer(2), peer(1), Message::Gossip));
@@ -45,7 +45,7 @@ fn on_focas_wire_the_loser_of_an_address_gets_a_turn_undead() {
 /// Two live processes with one name must not depose each other for ever.
 #[test]
 fn superseded_once_it_renews_past_the_other_and_superseded_again_it_gives_up() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.meets(2);
     let claim =
         |dst, holder| Packet::new(peer(2), dst, Message::Gossip).member(holder, 0, State::Alive);

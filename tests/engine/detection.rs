@@ -22,7 +22,7 @@ fn a_member_that_stops_answering_is_suspected_then_down_at_everybody() {
             let down = world
                 .notified(at, &Notice::MemberDown(peer(7)))
                 .expect("down");
-            if let Some(suspect) = world.notified(at, &Notice::MemberSuspect(peer(7))) {
+            if let Some(suspect) = world.suspected(at, 7) {
                 assert!(killed_at < suspect && suspect < down, "seed {seed}");
                 suspected += 1;
             }
@@ -63,10 +63,7 @@ fn a_member_with_one_bad_link_is_vouched_for_by_others() {
     world.run_for(120 * SECOND);
     assert!(world.all_see_all());
     for (at, about) in [(2, 3), (3, 2)] {
-        assert_eq!(
-            world.notified(at, &Notice::MemberSuspect(peer(about))),
-            None
-        );
+        assert_eq!(world.suspected(at, about), None);
     }
 }
 

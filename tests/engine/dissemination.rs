@@ -6,7 +6,7 @@ use selkie::{
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::{Solo, Versions, count, kinds},
+    solo::{Solo, Versions, count, kinds, swim},
     world::SECOND,
 };
 
@@ -40,7 +40,7 @@ fn learns<H: BroadcastHandler<Peer>>(solo: &mut Solo<H>, addrs: impl IntoIterato
 #[test]
 fn each_update_is_sent_as_often_as_the_cluster_needs_and_no_more() {
     for (members, times) in [(1, 3), (8, 4), (30, 7), (98, 8), (400, 11)] {
-        let mut config = Config::lan();
+        let mut config = swim();
         config.max_packet_size = 9000;
         let mut solo = speaker(config);
         for addr in 3..2 + members {
@@ -57,7 +57,7 @@ fn each_update_is_sent_as_often_as_the_cluster_needs_and_no_more() {
 
 #[test]
 fn a_fixed_number_of_transmissions_is_kept_to() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.transmissions = Transmissions::Fixed(2);
     let mut solo = speaker(config);
     learns(&mut solo, [3]);
@@ -67,7 +67,7 @@ fn a_fixed_number_of_transmissions_is_kept_to() {
 
 #[test]
 fn what_was_sent_least_goes_first() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_packet_size = 128;
     config.digest = None;
     let mut solo = speaker(config);
@@ -83,7 +83,7 @@ fn what_was_sent_least_goes_first() {
 
 #[test]
 fn a_newer_update_replaces_the_waiting_one_and_starts_afresh() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     learns(&mut solo, [3]);
     ack(&mut solo);
     ack(&mut solo);
@@ -97,7 +97,7 @@ fn a_newer_update_replaces_the_waiting_one_and_starts_afresh() {
 
 #[test]
 fn among_equals_larger_broadcasts_go_first_and_what_does_not_fit_is_skipped() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_packet_size = 128;
     config.digest = None;
     let mut solo = speaker(config);
@@ -114,7 +114,7 @@ fn among_equals_larger_broadcasts_go_first_and_what_does_not_fit_is_skipped() {
 
 #[test]
 fn no_packet_exceeds_the_room_to_its_receiver() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     learns(&mut solo, 10..200);
     for room in [0, 11, 12, 13, 14, 18, 19, 100, 1000, 1399, 1400, 5000] {
         solo.runtime.room = room;
@@ -125,7 +125,7 @@ fn no_packet_exceeds_the_room_to_its_receiver() {
 
 #[test]
 fn gossip_carries_one_item_alone_that_does_not_fit_the_room() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     let mut data = vec![7; 500];
     data[1] = 1;
     solo.engine.add_broadcast(&data, &mut solo.runtime).unwrap();
@@ -156,7 +156,7 @@ fn a_broadcast_too_large_for_the_room_takes_no_place_from_updates() {
 /// Never again: a broadcast larger than any packet stays in the backlog for ever.
 #[test]
 fn a_broadcast_that_can_never_fit_is_refused_when_added() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     let room = 1400 - 10 - 2 - 2;
     let empty = solo.engine.add_broadcast(&[], &mut solo.runtime);
     assert!(matches!(empty, Err(Error::EmptyBroadcast)));
@@ -181,7 +181,7 @@ fn a_broadcast_that_can_never_fit_is_refused_when_added() {
 
 #[test]
 fn what_does_not_fit_a_smaller_packet_size_any_more_is_given_up() {
-    for config in [Config::lan(), Config::simple()] {
+    for config in [swim(), Config::simple()] {
         let mut solo = speaker(config.clone());
         solo.engine
             .add_broadcast(&[1; 1000], &mut solo.runtime)
@@ -197,7 +197,7 @@ fn what_does_not_fit_a_smaller_packet_size_any_more_is_given_up() {
 
 #[test]
 fn updates_and_broadcasts_share_a_packet_fairly() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_packet_size = 400;
     config.broadcast_share = 25;
     let mut solo = speaker(config);
@@ -212,14 +212,14 @@ fn updates_and_broadcasts_share_a_packet_fairly() {
     assert!(bytes.1 >= 90 && bytes.1 <= 100, "{bytes:?}");
     assert!(bytes.0 >= 282, "{bytes:?}");
     // What one does not need is the other's.
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     learns(&mut solo, 100..400);
     assert!(ack(&mut solo).members.len() >= 230);
 }
 
 #[test]
 fn a_large_broadcast_leaves_a_place_to_updates() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     learns(&mut solo, 100..110);
     let mut data = vec![1; 1386];
     data[1] = 1;
@@ -229,7 +229,7 @@ fn a_large_broadcast_leaves_a_place_to_updates() {
 
 #[test]
 fn a_large_broadcast_leaves_a_feed_its_members() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     for addr in 10..200 {
         solo.knows(peer(addr), 0, State::Alive);
     }
@@ -242,7 +242,7 @@ fn a_large_broadcast_leaves_a_feed_its_members() {
 
 #[test]
 fn our_own_news_goes_first() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_packet_size = 128;
     config.digest = None;
     let mut solo = speaker(config);
@@ -255,7 +255,7 @@ fn our_own_news_goes_first() {
 
 #[test]
 fn periodic_gossip_is_not_armed_while_there_is_nothing_to_say() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     solo.schedule();
     let armed = |solo: &mut Solo<Versions>| {
         solo.schedule();
@@ -263,14 +263,14 @@ fn periodic_gossip_is_not_armed_while_there_is_nothing_to_say() {
         all.any(|timer| is_gossip(&timer))
     };
     assert!(!armed(&mut solo));
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     learns(&mut solo, [3]);
     assert!(armed(&mut solo));
 }
 
 #[test]
 fn periodic_gossip_sends_what_waits_and_never_an_empty_packet() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     learns(&mut solo, [3, 4, 5]);
     let sent = solo.passes(10 * SECOND);
     assert!(count(&sent, "gossip") > 0);
@@ -282,7 +282,7 @@ fn periodic_gossip_sends_what_waits_and_never_an_empty_packet() {
 
 #[test]
 fn a_gossip_timer_delivered_twice_does_not_double_the_gossip() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.transmissions = Transmissions::Fixed(200);
     config.periodic_gossip = Some(Periodic::millis(200, 1));
     let mut solo = speaker(config);
@@ -310,7 +310,7 @@ fn a_gossip_timer_delivered_twice_does_not_double_the_gossip() {
 
 #[test]
 fn a_broadcast_makes_those_it_invalidates_obsolete() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     for version in 1..=5 {
         assert!(
             solo.engine
@@ -337,7 +337,7 @@ fn a_broadcast_makes_those_it_invalidates_obsolete() {
 
 #[test]
 fn received_news_is_spread_on_and_old_news_is_not() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     let says = |data: &[u8]| Packet::new(peer(2), peer(1), Message::Gossip).broadcast(data);
     solo.hears(says(&[1, 2]));
     solo.hears(says(&[1, 2]));
@@ -352,7 +352,7 @@ fn received_news_is_spread_on_and_old_news_is_not() {
 
 #[test]
 fn a_refused_broadcast_is_an_error_after_all_else_was_handled() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     let ping = Packet::new(peer(2), peer(1), Message::Ping(N))
         .member(peer(3), 0, State::Alive)
         .broadcast(&[9])
@@ -373,7 +373,7 @@ fn a_refused_broadcast_is_an_error_after_all_else_was_handled() {
 #[test]
 fn who_left_or_is_defunct_takes_no_broadcasts() {
     for leaves in [true, false] {
-        let mut solo = speaker(Config::lan());
+        let mut solo = speaker(swim());
         if leaves {
             solo.engine.leave_cluster(&mut solo.runtime).unwrap();
         } else {
@@ -398,7 +398,7 @@ fn who_left_or_is_defunct_takes_no_broadcasts() {
 
 #[test]
 fn without_a_handler_broadcasts_are_refused() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.meets(2);
     let added = solo.engine.add_broadcast(&[1, 1], &mut solo.runtime);
     assert!(matches!(added, Err(Error::CustomBroadcast(_))));
@@ -411,7 +411,7 @@ fn without_a_handler_broadcasts_are_refused() {
 
 #[test]
 fn beyond_the_bound_the_broadcast_sent_most_often_goes() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_broadcasts = 3;
     let mut solo = speaker(config);
     for key in 1..=3 {
@@ -434,13 +434,13 @@ fn beyond_the_bound_the_broadcast_sent_most_often_goes() {
 
 #[test]
 fn lowering_the_bound_drops_what_is_beyond_it() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     for key in 1..=9 {
         solo.engine
             .add_broadcast(&[key, 1], &mut solo.runtime)
             .unwrap();
     }
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_broadcasts = 2;
     solo.engine.set_config(config, &mut solo.runtime).unwrap();
     assert_eq!(solo.engine.broadcasts_backlog(), 2);
@@ -448,7 +448,7 @@ fn lowering_the_bound_drops_what_is_beyond_it() {
 
 #[test]
 fn broadcast_sends_broadcasts_alone_and_nothing_when_none_waits() {
-    let mut solo = speaker(Config::lan());
+    let mut solo = speaker(swim());
     learns(&mut solo, [3]);
     solo.engine.broadcast(&mut solo.runtime).unwrap();
     assert_eq!(solo.sent(), []);

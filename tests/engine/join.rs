@@ -2,17 +2,17 @@
 
 use std::collections::HashSet;
 
-use selkie::{Config, Error, Identity, Member, Message, Notice, State};
+use selkie::{Error, Identity, Member, Message, Notice, State};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::{Solo, count, kinds},
+    solo::{Solo, count, kinds, swim},
     world::{SECOND, World},
 };
 
 /// Knows so many members, from 10 on.
 fn host(members: u16) -> Solo {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     for addr in 10..10 + members {
         solo.knows(peer(addr), 0, State::Alive);
     }
@@ -151,7 +151,7 @@ fn periodic_tasks_delivered_twice_do_not_run_twice_as_often() {
 
 #[test]
 fn a_joiner_may_start_before_its_seed() {
-    let mut world = World::new(2, Config::lan(), 5);
+    let mut world = World::new(2, swim(), 5);
     world.kill(1);
     world.input(2, |engine, out| {
         engine.apply_many([Member::down(peer(1), Default::default())], out);

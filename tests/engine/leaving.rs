@@ -5,7 +5,7 @@ use selkie::{Config, Message, Notice, State};
 use crate::{
     codec::{ANYBODY, Packet, peer},
     ourselves::{at_incarnation, known_to_four, life, own},
-    solo::{Solo, count, kinds},
+    solo::{Solo, count, kinds, swim},
     turn_undead::turn_undead,
     world::SECOND,
 };
@@ -45,7 +45,7 @@ fn a_departure_carries_our_incarnation() {
 
 #[test]
 fn a_departure_is_handed_over_until_it_was_sent_often_enough_and_acks_are_told() {
-    for config in [Config::lan(), Config::simple()] {
+    for config in [swim(), Config::simple()] {
         let mut solo = Solo::new(config);
         for addr in 2..=5 {
             solo.knows(peer(addr), 0, State::Alive);
@@ -80,7 +80,7 @@ fn a_departure_that_fits_no_datagram_is_given_up() {
 /// Never again: who leaves before it was fed tells nobody, and is taken for failed.
 #[test]
 fn who_leaves_before_it_was_fed_tells_those_it_announced_itself_to() {
-    for config in [Config::lan(), Config::simple()] {
+    for config in [swim(), Config::simple()] {
         let mut solo = Solo::new(config);
         for to in [peer(8), ANYBODY, peer(9)] {
             solo.engine.announce(to, &mut solo.runtime).unwrap();
@@ -104,8 +104,22 @@ fn who_leaves_before_it_was_fed_tells_those_it_announced_itself_to() {
 }
 
 #[test]
-fn leaving_alone_is_quiet() {
+fn who_became_whom_it_announced_itself_to_does_not_tell_itself() {
     let mut solo = Solo::new(Config::lan());
+    for to in [peer(8), peer(9)] {
+        solo.engine.announce(to, &mut solo.runtime).unwrap();
+    }
+    solo.engine
+        .change_identity(peer(9), &mut solo.runtime)
+        .unwrap();
+    solo.sent();
+    solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+    assert_eq!(kinds(&solo.sent()), [(8, "ping")]);
+}
+
+#[test]
+fn leaving_alone_is_quiet() {
+    let mut solo = Solo::new(swim());
     solo.engine.leave_cluster(&mut solo.runtime).unwrap();
     assert_eq!(solo.passes(600 * SECOND), []);
 }

@@ -12,6 +12,7 @@ mod digest;
 mod dissemination;
 mod join;
 mod leaving;
+mod lifeguard;
 mod memory_of_the_dead;
 mod ourselves;
 mod precedence;

@@ -3,11 +3,11 @@
 use core::time::Duration;
 use std::collections::HashSet;
 
-use selkie::{Config, Message, State, Timer};
+use selkie::{Message, State, Timer};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::{Solo, count},
+    solo::{Solo, count, swim},
     world::SECOND,
 };
 
@@ -28,7 +28,7 @@ fn ages(solo: &mut Solo, seconds: u32) {
 
 /// Remembers the dead for a hundred seconds, at most so many.
 fn rememberer(bound: usize) -> Solo {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.remove_down_after = Some(100 * SECOND);
     config.max_down_members = bound;
     let mut solo = Solo::new(config);
@@ -62,7 +62,7 @@ fn down_members_are_forgotten_after_the_time_set_and_may_come_back_then() {
 
 #[test]
 fn down_members_are_never_forgotten_if_set_so() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.remove_down_after = None;
     let mut solo = Solo::new(config);
     solo.knows(peer(2), 0, State::Alive);

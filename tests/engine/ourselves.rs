@@ -1,10 +1,10 @@
 //! What is said about ourselves, and what we become of it.
 
-use selkie::{Config, Error, Identity, Message, Notice, ProbeNumber, State};
+use selkie::{Error, Identity, Message, Notice, ProbeNumber, State};
 
 use crate::{
     codec::{ANYBODY, MORTAL, Packet, Peer, peer},
-    solo::{Solo, count, kinds},
+    solo::{Solo, count, kinds, swim},
     turn_undead::turn_undead,
     world::SECOND,
 };
@@ -13,7 +13,7 @@ const N: ProbeNumber = ProbeNumber(9);
 
 /// An engine that knows members 2 to 5.
 pub fn known_to_four() -> Solo {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     for addr in 2..=5 {
         solo.knows(peer(addr), 0, State::Alive);
     }
@@ -87,7 +87,7 @@ fn many_stale_claims_in_one_datagram_are_answered_once() {
 /// Never again: a stale suspicion kills a member whose incarnation is at its maximum.
 #[test]
 fn at_the_last_incarnation_a_stale_suspicion_changes_nothing() {
-    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    let mut solo = Solo::known_as(peer(MORTAL), swim());
     solo.meets(2);
     solo.hears_of(2, peer(MORTAL), u16::MAX - 1, State::Suspect);
     assert_eq!(own(&solo), (peer(MORTAL), u16::MAX));
@@ -110,7 +110,7 @@ fn at_the_end_of_the_incarnations_we_renew() {
 
 #[test]
 fn at_the_end_of_the_incarnations_who_cannot_renew_is_defunct() {
-    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    let mut solo = Solo::known_as(peer(MORTAL), swim());
     solo.meets(2);
     assert_eq!(solo.hears_of(2, peer(MORTAL), u16::MAX, State::Suspect), []);
     assert_eq!(solo.notices(), [Notice::Defunct]);
@@ -155,7 +155,7 @@ fn a_down_about_us_from_a_stranger_is_ignored_and_counted() {
 #[test]
 fn at_the_last_incarnation_a_stranger_has_no_more_say_than_with_a_down() {
     for addr in [1, MORTAL] {
-        let mut solo = Solo::known_as(peer(addr), Config::lan());
+        let mut solo = Solo::known_as(peer(addr), swim());
         solo.hears_of(9, peer(addr), u16::MAX, State::Suspect);
         assert_eq!(own(&solo), (peer(addr), 0));
         assert_eq!(solo.engine.counters().claims_ignored, 1);
@@ -167,7 +167,7 @@ fn at_the_last_incarnation_a_stranger_has_no_more_say_than_with_a_down() {
 /// An announce to whoever lives somewhere is answered by anybody who says to live there.
 #[test]
 fn an_announce_to_somebody_nameless_gives_nobody_a_say() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.engine.announce(ANYBODY, &mut solo.runtime).unwrap();
     solo.sent();
     assert_eq!(solo.hears(turn_undead(9)), []);
@@ -183,7 +183,7 @@ fn an_announce_to_somebody_nameless_gives_nobody_a_say() {
 
 #[test]
 fn a_down_about_us_is_heard_from_whom_we_lately_announced_ourselves_to() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.engine.announce(peer(9), &mut solo.runtime).unwrap();
     solo.hears_of(9, peer(1), 0, State::Down);
     assert_eq!(own(&solo), (life(1), 0));
@@ -191,7 +191,7 @@ fn a_down_about_us_is_heard_from_whom_we_lately_announced_ourselves_to() {
 
 #[test]
 fn only_the_last_sixteen_unanswered_announces_count() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     for addr in 10..27 {
         solo.engine.announce(peer(addr), &mut solo.runtime).unwrap();
     }
@@ -203,7 +203,7 @@ fn only_the_last_sixteen_unanswered_announces_count() {
 
 #[test]
 fn who_cannot_renew_is_defunct_once_and_silent() {
-    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    let mut solo = Solo::known_as(peer(MORTAL), swim());
     solo.meets(2);
     solo.meets(3);
     solo.hears_of(2, peer(MORTAL), 0, State::Down);
@@ -282,7 +282,7 @@ fn whatever_a_datagram_says_it_changes_our_identity_once() {
 
 #[test]
 fn another_life_of_ours_that_loses_is_ignored() {
-    let mut solo = Solo::known_as(life(4), Config::lan());
+    let mut solo = Solo::known_as(life(4), swim());
     solo.meets(2);
     for state in [State::Alive, State::Suspect, State::Down] {
         assert_eq!(solo.hears_of(2, life(3), 9, state), []);
@@ -360,7 +360,7 @@ fn reuse_down_identity_brings_back_who_left() {
 
 #[test]
 fn reuse_down_identity_brings_back_who_is_defunct() {
-    let mut solo = Solo::known_as(peer(MORTAL), Config::lan());
+    let mut solo = Solo::known_as(peer(MORTAL), swim());
     solo.meets(2);
     solo.hears_of(2, peer(MORTAL), 0, State::Down);
     solo.engine.reuse_down_identity(&mut solo.runtime).unwrap();
@@ -415,7 +415,7 @@ fn change_identity_brings_back_who_left() {
 
 #[test]
 fn a_member_whose_address_we_take_is_one_no_more_and_that_is_told() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(2), 0, State::Alive);
     let taken = Peer { addr: 2, life: 1 };
     solo.engine
@@ -432,7 +432,7 @@ fn a_member_whose_address_we_take_is_one_no_more_and_that_is_told() {
 
 #[test]
 fn changing_identity_over_and_over_leaves_a_bounded_backlog() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     for addr in 1000..3000 {
         solo.engine
             .change_identity(peer(addr), &mut solo.runtime)

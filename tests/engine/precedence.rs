@@ -4,7 +4,7 @@ use selkie::{Config, Message, Notice, State};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::Solo,
+    solo::{Solo, suspected, swim},
 };
 
 const STATES: [State; 3] = [State::Alive, State::Suspect, State::Down];
@@ -43,18 +43,18 @@ fn check_table(config: &Config, teller: u16) {
 
 #[test]
 fn what_a_third_member_says_follows_the_table() {
-    check_table(&Config::lan(), 3);
+    check_table(&swim(), 3);
 }
 
 #[test]
 fn on_focas_wire_every_down_is_final() {
-    check_table(&Config::lan().foca_wire(), 3);
+    check_table(&swim().foca_wire(), 3);
     check_table(&Config::simple(), 3);
 }
 
 #[test]
 fn a_member_that_says_itself_that_it_goes_is_down_at_whatever_incarnation() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(2), 5, State::Alive);
     let own = Packet::new(peer(2), peer(1), Message::Gossip).incarnation(5);
     solo.hears(own.member(peer(2), 0, State::Down));
@@ -64,7 +64,7 @@ fn a_member_that_says_itself_that_it_goes_is_down_at_whatever_incarnation() {
 /// Never again: a late Down beats a refutation that everybody knows.
 #[test]
 fn a_late_down_does_not_beat_a_later_refutation() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.meets(3);
     solo.knows(peer(2), 4, State::Suspect);
     solo.hears_of(3, peer(2), 5, State::Alive);
@@ -74,7 +74,7 @@ fn a_late_down_does_not_beat_a_later_refutation() {
 
 #[test]
 fn a_sender_is_at_least_alive_at_its_own_incarnation() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(2), 5, State::Suspect);
     let says =
         |incarnation| Packet::new(peer(2), peer(1), Message::Gossip).incarnation(incarnation);
@@ -87,7 +87,7 @@ fn a_sender_is_at_least_alive_at_its_own_incarnation() {
 
 #[test]
 fn what_is_not_news_is_not_spread_and_counted_as_stale() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(3), 0, State::Alive);
     solo.knows(peer(2), 5, State::Suspect);
     let before = solo.engine.counters().updates_stale;
@@ -104,7 +104,7 @@ fn what_is_not_news_is_not_spread_and_counted_as_stale() {
 fn the_winner_of_an_address_replaces_the_loser_whole() {
     let newer = Peer { addr: 2, life: 1 };
     for state in [State::Alive, State::Suspect] {
-        let mut solo = Solo::new(Config::lan());
+        let mut solo = Solo::new(swim());
         solo.knows(peer(3), 0, State::Alive);
         solo.knows(peer(2), 5, state);
         solo.hears_of(3, newer, 0, State::Alive);
@@ -127,7 +127,7 @@ fn the_winner_of_an_address_replaces_the_loser_whole() {
 #[test]
 fn a_rename_precedes_the_member_going_down_or_coming_up() {
     let [newer, newest] = [1, 2].map(|life| Peer { addr: 2, life });
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(3), 0, State::Alive);
     solo.knows(peer(2), 5, State::Alive);
     solo.hears_of(3, newer, 0, State::Down);
@@ -142,7 +142,7 @@ fn a_rename_precedes_the_member_going_down_or_coming_up() {
         [
             renamed(newer, newest),
             Notice::MemberUp(newest),
-            Notice::MemberSuspect(newest)
+            suspected(newest)
         ]
     );
 }
@@ -151,7 +151,7 @@ fn a_rename_precedes_the_member_going_down_or_coming_up() {
 #[test]
 fn a_rename_is_told_of_those_only_that_were_active_here() {
     let [newer, newest] = [1, 2].map(|life| Peer { addr: 2, life });
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(3), 0, State::Alive);
     solo.hears_of(3, peer(2), 0, State::Down);
     solo.hears_of(3, newer, 0, State::Down);
@@ -173,7 +173,7 @@ fn a_rename_is_told_of_those_only_that_were_active_here() {
 #[test]
 fn the_loser_of_an_address_is_neither_believed_nor_heard() {
     let winner = Peer { addr: 2, life: 3 };
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(3), 0, State::Alive);
     solo.knows(winner, 0, State::Alive);
     solo.hears_of(3, Peer { addr: 2, life: 2 }, 9, State::Down);

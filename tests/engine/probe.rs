@@ -3,17 +3,17 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
-use selkie::{Config, Message, Notice, ProbeNumber, State, Timer};
+use selkie::{Message, Notice, ProbeNumber, State, Timer};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::{Solo, count, kinds},
+    solo::{Solo, count, kinds, suspected_by, swim},
     world::SECOND,
 };
 
 /// An engine that knows some members and does nothing but probe.
 fn prober(members: impl IntoIterator<Item = u16>) -> Solo {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.periodic_gossip = None;
     config.periodic_announce = None;
     config.periodic_announce_to_down_members = None;
@@ -101,7 +101,7 @@ fn who_does_not_answer_is_suspected_at_the_end_of_the_period_at_the_incarnation_
     assert_eq!(solo.belief(2), Some((State::Alive, 6)));
     pings(&mut solo);
     assert_eq!(solo.belief(2), Some((State::Suspect, 6)));
-    assert_eq!(solo.notices(), [Notice::MemberSuspect(peer(2))]);
+    assert_eq!(solo.notices(), [suspected_by(peer(2), peer(1))]);
     assert_eq!(solo.engine.updates_backlog(), 1);
 }
 
@@ -418,7 +418,7 @@ fn timers_in_any_order_and_number_neither_stop_nor_multiply_probing() {
 /// Never again: somebody that comes and goes makes us start over, and each time leaves timers.
 #[test]
 fn a_thousand_changes_of_the_connection_leave_a_handful_of_timers() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.suspicion = selkie::Suspicion::Fixed(3600 * SECOND);
     let mut solo = Solo::new(config);
     for life in 0..=255 {
@@ -445,7 +445,7 @@ fn a_thousand_changes_of_the_connection_leave_a_handful_of_timers() {
 
 #[test]
 fn renewals_leave_a_handful_of_timers() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.meets(2);
     solo.knows(peer(3), 0, State::Suspect);
     for _ in 0..200 {
@@ -459,14 +459,14 @@ fn renewals_leave_a_handful_of_timers() {
 
 #[test]
 fn changed_settings_count_at_once_though_a_timer_is_under_way() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.probe_period = SECOND * 3000;
     config.probe_rtt = SECOND * 1000;
     config.periodic_announce = Some(selkie::Periodic::secs(5000, 1));
     let mut solo = Solo::new(config);
     solo.knows(peer(2), 0, State::Alive);
     solo.schedule();
-    let mut config = Config::lan();
+    let mut config = swim();
     config.suspicion = selkie::Suspicion::Fixed(3600 * SECOND);
     solo.engine.set_config(config, &mut solo.runtime).unwrap();
     let sent = solo.passes(SECOND * 30);

@@ -4,14 +4,14 @@ use selkie::{Config, Message, ProbeNumber, State};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::{Solo, kinds},
+    solo::{Solo, kinds, swim},
     world::{SECOND, World},
 };
 
 const N: ProbeNumber = ProbeNumber(9);
 
 fn proving() -> Solo {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.prove_joiners = true;
     Solo::new(config)
 }
@@ -88,7 +88,7 @@ fn a_feed_from_an_unproven_sender_is_asked_for_again() {
 #[test]
 fn members_that_all_ask_for_proof_join_each_other() {
     for seed in 0..5 {
-        let mut config = Config::lan();
+        let mut config = swim();
         config.prove_joiners = true;
         let mut world = World::new(5, config, seed);
         for addr in 2..=5 {
@@ -210,7 +210,7 @@ fn turn_undead_from_the_unproven_is_heard_only_from_whom_we_announced_ourselves_
 
 #[test]
 fn who_is_held_down_by_its_seed_comes_back_though_it_asks_for_proof() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.prove_joiners = true;
     let mut world = World::joined(3, config, 4);
     world.kill(3);

@@ -61,8 +61,13 @@ impl Settings {
         config.broadcast_share = self.share;
         config.prove_joiners = has(1) && has(5);
         config.notify_down_members = has(2);
-        config.foca_wire = has(3);
-        config.digest = (has(6) && !has(3) && self.packet >= 384).then(|| Periodic::secs(2, 2));
+        if has(3) {
+            config = config.foca_wire();
+        } else {
+            config.foca_wire = false;
+            let is_on = has(6) && self.packet >= 384;
+            config.digest = is_on.then(|| Periodic::secs(2, 2));
+        }
         config.remove_down_after = has(4).then_some(SECOND);
         config
     }
@@ -350,7 +355,7 @@ impl Bench {
                         *id = after;
                     });
                 }
-                Notice::MemberSuspect(id) | Notice::MemberRefuted(id) => {
+                Notice::MemberSuspect { id, .. } | Notice::MemberRefuted(id) => {
                     assert_eq!(self.up.get(&id.addr), Some(&id));
                 }
                 _ => {}

@@ -1,10 +1,10 @@
 //! What is done with a datagram, and in which order.
 
-use selkie::{Config, Error, Message, Notice, ProbeNumber, State};
+use selkie::{Error, Message, Notice, ProbeNumber, State};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::{Solo, Versions, kinds},
+    solo::{Solo, Versions, kinds, swim},
     world::SECOND,
 };
 
@@ -44,7 +44,7 @@ fn with(message: Message<Peer>, body: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_datagram_larger_than_a_packet_is_not_even_decoded() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     let data = vec![0xff; solo.engine.config().max_packet_size + 1];
     assert!(matches!(
         solo.tries(&data),
@@ -56,7 +56,7 @@ fn a_datagram_larger_than_a_packet_is_not_even_decoded() {
 
 #[test]
 fn what_the_codec_cannot_read_is_refused() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     for data in [&[][..], &[1], &[0; 5]] {
         assert!(matches!(solo.tries(data), Err(Error::Decode(_))));
     }
@@ -65,7 +65,7 @@ fn what_the_codec_cannot_read_is_refused() {
 
 #[test]
 fn a_datagram_from_ourselves_is_refused() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     let own = Packet::new(peer(1), peer(1), Message::Gossip).member(peer(5), 0, State::Alive);
     assert!(matches!(
         solo.tries(&own.encode()),
@@ -78,7 +78,7 @@ fn a_datagram_from_ourselves_is_refused() {
 #[test]
 fn nothing_after_the_header_is_fine_for_every_kind() {
     for message in every_kind() {
-        let mut solo = Solo::new(Config::lan());
+        let mut solo = Solo::new(swim());
         solo.tries(&header(message)).unwrap();
         assert_eq!(solo.belief(2), Some((State::Alive, 0)), "{message:?}");
     }
@@ -119,7 +119,7 @@ fn broadcast_lengths_must_add_up() {
 
 #[track_caller]
 fn check_malformed(data: &[u8]) {
-    let mut solo = Solo::with_broadcasts(Config::lan(), Versions::default());
+    let mut solo = Solo::with_broadcasts(swim(), Versions::default());
     assert!(
         matches!(solo.tries(data), Err(Error::MalformedPacket)),
         "{data:?}"
@@ -131,7 +131,7 @@ fn check_malformed(data: &[u8]) {
 
 #[test]
 fn framing_that_the_kind_does_not_allow_is_malformed_whomever_it_is_for() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     let mut data = Packet::new(peer(2), peer(9), Message::Announce).encode();
     data.push(0);
     assert!(matches!(solo.tries(&data), Err(Error::MalformedPacket)));
@@ -139,7 +139,7 @@ fn framing_that_the_kind_does_not_allow_is_malformed_whomever_it_is_for() {
 
 #[test]
 fn a_datagram_for_somebody_else_is_dropped_and_counted() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     for message in every_kind() {
         assert_eq!(solo.hears(Packet::new(peer(2), peer(9), message)), []);
     }
@@ -151,7 +151,7 @@ fn a_datagram_for_somebody_else_is_dropped_and_counted() {
 
 #[test]
 fn an_announce_is_for_us_if_our_identity_accepts_it() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     let any_life = Peer { addr: 1, life: 77 };
     let sent = solo.hears(Packet::new(peer(2), any_life, Message::Announce));
     assert_eq!(kinds(&sent), [(2, "feed")]);
@@ -159,7 +159,7 @@ fn an_announce_is_for_us_if_our_identity_accepts_it() {
 
 #[test]
 fn what_is_addressed_to_a_former_life_is_heard() {
-    let mut solo = Solo::known_as(Peer { addr: 1, life: 4 }, Config::lan());
+    let mut solo = Solo::known_as(Peer { addr: 1, life: 4 }, swim());
     solo.meets(2);
     let sent = solo.hears(Packet::new(
         peer(2),
@@ -174,7 +174,7 @@ fn what_is_addressed_to_a_former_life_is_heard() {
 /// other, must not lose sight of each other.
 #[test]
 fn who_holds_a_former_life_down_becomes_known_and_learns_of_the_present_one() {
-    let mut solo = Solo::known_as(Peer { addr: 1, life: 4 }, Config::lan());
+    let mut solo = Solo::known_as(Peer { addr: 1, life: 4 }, swim());
     solo.knows(peer(2), 0, State::Down);
     let undead = |from| Packet::new(from, Peer { addr: 1, life: 2 }, Message::TurnUndead);
     let sent = solo.hears(undead(Peer { addr: 2, life: 1 }));
@@ -191,7 +191,7 @@ fn who_holds_a_former_life_down_becomes_known_and_learns_of_the_present_one() {
 
 #[test]
 fn a_header_that_fails_the_callers_check_is_dropped_before_anything_is_believed() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     let data = Packet::new(peer(2), peer(1), Message::Ping(N))
         .member(peer(3), 0, State::Alive)
         .encode();
@@ -211,7 +211,7 @@ fn a_header_that_fails_the_callers_check_is_dropped_before_anything_is_believed(
 /// Never again: a framing error reported after updates were applied and the reply sent.
 #[test]
 fn nothing_of_a_datagram_that_does_not_add_up_is_believed_or_answered() {
-    let mut solo = Solo::with_broadcasts(Config::lan(), Versions::default());
+    let mut solo = Solo::with_broadcasts(swim(), Versions::default());
     let whole = Packet::new(peer(2), peer(1), Message::Ping(N))
         .member(peer(3), 0, State::Alive)
         .member(peer(4), 0, State::Alive)
@@ -237,7 +237,7 @@ fn nothing_of_a_datagram_that_does_not_add_up_is_believed_or_answered() {
 
 #[test]
 fn a_kind_from_the_future_is_dropped_and_counted() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     let mut data = header(Message::TurnUndead);
     *data.last_mut().unwrap() = 200;
     data.extend([1, 2, 3, 4, 5]);
@@ -248,7 +248,7 @@ fn a_kind_from_the_future_is_dropped_and_counted() {
 
 #[test]
 fn a_state_from_the_future_is_skipped_and_counted_and_the_rest_applied() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     let gossip = Packet::new(peer(2), peer(1), Message::Gossip)
         .member(peer(3), 0, State::Unknown(7))
         .member(peer(4), 0, State::Alive);
@@ -262,7 +262,7 @@ fn a_state_from_the_future_is_skipped_and_counted_and_the_rest_applied() {
 
 #[test]
 fn who_names_no_member_is_never_one() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.hears(Packet::new(peer(0), peer(1), Message::Announce));
     assert_eq!(solo.engine.counters().dropped_bad_sender, 1);
     solo.hears_of(2, peer(0), 0, State::Alive);
@@ -273,7 +273,7 @@ fn who_names_no_member_is_never_one() {
 #[test]
 fn a_sender_at_our_own_address_is_reported_and_not_stored() {
     let other = Peer { addr: 1, life: 3 };
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     assert_eq!(
         solo.hears(Packet::new(other, peer(1), Message::Announce)),
         []
@@ -290,7 +290,7 @@ fn a_sender_at_our_own_address_is_reported_and_not_stored() {
 #[test]
 fn a_down_sender_is_not_heard_and_told_so_if_set() {
     for notify in [true, false] {
-        let mut config = Config::lan();
+        let mut config = swim();
         config.notify_down_members = notify;
         let mut solo = Solo::new(config);
         solo.knows(peer(2), 0, State::Down);
@@ -306,7 +306,7 @@ fn a_down_sender_is_not_heard_and_told_so_if_set() {
 
 #[test]
 fn newcomers_that_are_not_admitted_are_refused_as_senders_and_as_gossip() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.runtime.refused.extend([peer(2), peer(4)]);
     assert_eq!(solo.hears_from(2, Message::Announce), []);
     solo.hears_of(3, peer(4), 0, State::Alive);
@@ -318,7 +318,7 @@ fn newcomers_that_are_not_admitted_are_refused_as_senders_and_as_gossip() {
 #[test]
 fn a_new_identity_at_a_known_address_must_be_admitted_too() {
     let newer = Peer { addr: 2, life: 1 };
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.meets(2);
     solo.runtime.refused.insert(newer);
     solo.hears(Packet::new(newer, peer(1), Message::Gossip));
@@ -329,7 +329,7 @@ fn a_new_identity_at_a_known_address_must_be_admitted_too() {
 
 #[test]
 fn beyond_the_bound_newcomers_are_refused_and_counted() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_members = 2;
     let mut solo = Solo::new(config);
     solo.meets(2);
@@ -350,7 +350,7 @@ fn beyond_the_bound_newcomers_are_refused_and_counted() {
 
 #[test]
 fn an_error_leaves_everything_usable() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.meets(2);
     solo.meets(3);
     for data in [&[][..], &with(Message::Gossip, &[0]), &[7; 2000]] {

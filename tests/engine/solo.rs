@@ -5,10 +5,22 @@ use std::collections::{HashMap, HashSet};
 
 use selkie::{
     AccumulatingRuntime, BroadcastHandler, Config, Engine, Error, Incarnation, Invalidates, Member,
-    Message, NoCustomBroadcast, Notification, OwnedNotification, Runtime, State, Timer, TimerQueue,
+    Message, NoCustomBroadcast, Notice, Notification, OwnedNotification, Runtime, State, Suspicion,
+    Timer, TimerQueue,
 };
 
 use crate::codec::{NotPlain, Packet, Peer, PlainCodec, peer};
+
+/// The settings of a local network without Lifeguard: SWIM as it is in its paper.
+pub fn swim() -> Config {
+    let mut config = Config::lan();
+    config.suspicion = Suspicion::PeriodsPerLog10(4);
+    config.local_health = false;
+    config.buddy_system = false;
+    config.nacks = false;
+    config.accusers = false;
+    config
+}
 
 /// An engine named 1 and everything it ever put out, with a clock that is moved by hand.
 pub struct Solo<H: BroadcastHandler<Peer> = NoCustomBroadcast> {
@@ -243,4 +255,13 @@ impl BroadcastHandler<Peer> for Versions {
         self.0.insert(key, version);
         Ok(Some(Version { key }))
     }
+}
+
+/// The notice that somebody is suspected, by whom is not told.
+pub fn suspected(id: Peer) -> OwnedNotification<Peer> {
+    Notice::MemberSuspect { id, by: None }
+}
+
+pub fn suspected_by(id: Peer, by: Peer) -> OwnedNotification<Peer> {
+    Notice::MemberSuspect { id, by: Some(by) }
 }

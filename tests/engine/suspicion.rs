@@ -4,7 +4,7 @@ use selkie::{Config, Message, Notice, State, Suspicion, Timer};
 
 use crate::{
     codec::{Packet, Peer, peer},
-    solo::{Solo, count},
+    solo::{Solo, count, suspected, swim},
     world::{SECOND, World},
 };
 
@@ -18,7 +18,7 @@ fn told_down(sent: &[(Peer, Packet)]) -> usize {
 
 /// Knows members 2 to 4; suspicions take five seconds.
 fn watcher() -> Solo {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.suspicion = Suspicion::Fixed(5 * SECOND);
     let mut solo = Solo::new(config);
     for addr in 2..=4 {
@@ -37,13 +37,13 @@ fn whoever_holds_a_suspicion_declares_the_member_down_in_time() {
     assert_eq!(solo.belief(2), Some((State::Down, 0)));
     assert_eq!(told_down(&sent), 0, "only an accuser tells");
     assert_eq!(solo.engine.counters().suspicions_expired, 1);
-    let down = [Notice::MemberSuspect(peer(2)), Notice::MemberDown(peer(2))];
+    let down = [suspected(peer(2)), Notice::MemberDown(peer(2))];
     assert_eq!(solo.notices(), down);
 }
 
 #[test]
 fn an_accuser_tells_the_member_that_it_is_down() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(2), 0, State::Alive);
     let sent = solo.passes(10 * SECOND);
     assert_eq!(solo.belief(2), Some((State::Down, 0)));
@@ -53,7 +53,7 @@ fn an_accuser_tells_the_member_that_it_is_down() {
 
 #[test]
 fn an_own_failed_probe_of_a_suspect_is_an_accusation() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.knows(peer(2), 0, State::Suspect);
     let sent = solo.passes(10 * SECOND);
     assert_eq!(told_down(&sent), 1);
@@ -61,7 +61,7 @@ fn an_own_failed_probe_of_a_suspect_is_an_accusation() {
 
 #[test]
 fn nobody_is_told_when_that_is_off() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.notify_down_members = false;
     let mut solo = Solo::new(config);
     solo.knows(peer(2), 0, State::Alive);
@@ -73,7 +73,7 @@ fn nobody_is_told_when_that_is_off() {
 /// when its timer fires.
 #[test]
 fn a_suspicion_refuted_in_time_neither_ends_in_down_nor_tells_anybody() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.suspicion = Suspicion::Fixed(5 * SECOND);
     let mut solo = Solo::new(config);
     solo.knows(peer(2), 0, State::Alive);
@@ -201,7 +201,7 @@ fn suspicion_timers_survive_a_change_of_connection() {
 fn after_a_change_of_our_own_identity_suspicions_start_again_from_zero() {
     for renew in [true, false] {
         let mut solo = Solo::new({
-            let mut config = Config::lan();
+            let mut config = swim();
             config.suspicion = Suspicion::Fixed(5 * SECOND);
             config
         });
@@ -236,7 +236,7 @@ fn nobody_is_declared_down_after_leaving() {
 #[test]
 fn the_timeout_grows_with_the_logarithm_of_the_cluster() {
     for (members, periods) in [(2, 4.0), (9, 4.0), (99, 8.0), (999, 12.0)] {
-        let mut solo = Solo::new(Config::lan());
+        let mut solo = Solo::new(swim());
         for addr in 2..2 + members {
             solo.knows(peer(addr), 0, State::Alive);
         }

@@ -1,11 +1,11 @@
 //! Being told that we are down, and finding out whether it is meant.
 
-use selkie::{Config, Message, Notice, ProbeNumber, State, Timer};
+use selkie::{Message, Notice, ProbeNumber, State, Timer};
 
 use crate::{
     codec::{Packet, Peer, peer},
     ourselves::{known_to_four, life, own},
-    solo::{Solo, count, kinds},
+    solo::{Solo, count, kinds, swim},
 };
 
 pub fn turn_undead(from: u16) -> Packet {
@@ -150,7 +150,7 @@ fn turn_undead_from_a_stranger_is_ignored_and_counted() {
 
 #[test]
 fn turn_undead_from_whom_we_announced_ourselves_to_is_checked() {
-    let mut solo = Solo::new(Config::lan());
+    let mut solo = Solo::new(swim());
     solo.engine.announce(peer(9), &mut solo.runtime).unwrap();
     solo.sent();
     is_checked(&mut solo, 9);

@@ -1,11 +1,13 @@
 //! Members and identities that the codec cannot write.
 
 use selkie::{
-    AccumulatingRuntime, Codec, Config, Engine, Error, Header, Member, Message, ProbeNumber, State,
-    Timer,
+    AccumulatingRuntime, Codec, Engine, Error, Header, Member, Message, ProbeNumber, State, Timer,
 };
 
-use crate::codec::{NotPlain, Packet, Peer, PlainCodec, peer};
+use crate::{
+    codec::{NotPlain, Packet, Peer, PlainCodec, peer},
+    solo::swim,
+};
 
 /// Cannot encode anything about 13, and leaves what it wrote by then; a header with 14 in it is
 /// too large for any packet.
@@ -51,7 +53,7 @@ type Halts = Engine<Peer, Halting>;
 
 /// Knows these members, and has nothing to say.
 fn knows(members: impl IntoIterator<Item = u16>) -> (Halts, AccumulatingRuntime<Peer>) {
-    let mut engine = Engine::new(peer(1), Config::lan(), 3, Halting).unwrap();
+    let mut engine = Engine::new(peer(1), swim(), 3, Halting).unwrap();
     let mut out = AccumulatingRuntime::new();
     engine.start(&mut out);
     let members = members.into_iter().map(|addr| Member::alive(peer(addr)));
@@ -126,7 +128,7 @@ fn an_answer_that_cannot_be_sent_is_counted_and_no_error() {
 #[test]
 fn one_member_to_whom_nothing_can_be_sent_does_not_keep_gossip_from_the_others() {
     let others = [10, 11, UNENCODABLE, HUGE];
-    let mut config = Config::lan();
+    let mut config = swim();
     config.num_indirect_probes = others.len();
     let (mut engine, mut out) = knows(others);
     engine.set_config(config, &mut out).unwrap();
@@ -213,7 +215,7 @@ impl Codec<Peer> for Long {
 
 #[test]
 fn an_identity_must_fit_a_packet_three_times() {
-    let mut config = Config::lan();
+    let mut config = swim();
     config.max_packet_size = 300;
     config.digest = None;
     let mut out = AccumulatingRuntime::new();

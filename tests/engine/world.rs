@@ -3,7 +3,9 @@
 use core::time::Duration;
 use std::collections::HashSet;
 
-use selkie::{Config, Engine, Notification, OwnedNotification, Runtime, State, Timer, TimerQueue};
+use selkie::{
+    Config, Engine, Notice, Notification, OwnedNotification, Runtime, State, Timer, TimerQueue,
+};
 
 use crate::{
     codec::{Packet, Peer, PlainCodec, peer},
@@ -270,6 +272,15 @@ impl World {
             .notices
             .iter()
             .find(|(_, notice)| notice == what)
+            .map(|(when, _)| *when)
+    }
+
+    /// When a member heard first that another is suspected.
+    pub fn suspected(&self, at: u16, whom: u16) -> Option<Duration> {
+        let is_it = |notice: &OwnedNotification<Peer>| matches!(notice, Notice::MemberSuspect { id, .. } if id.addr == whom);
+        let mut notices = self.site(at).notices.iter();
+        notices
+            .find(|(_, notice)| is_it(notice))
             .map(|(when, _)| *when)
     }
 }

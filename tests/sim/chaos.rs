@@ -22,7 +22,7 @@ fn random_schedules_of_faults_break_no_rule() {
         not_refuted += u32::from(outcome.wrong_declarations > 0);
     }
     assert_eq!(sizes, (3..=12).collect());
-    assert!(not_refuted <= 5, "{not_refuted} members could not refute");
+    assert_eq!(not_refuted, 0, "members could not refute");
     // No run may be proof of anything if its faults did not happen.
     for (name, count) in faults.iter() {
         let is_rare = matches!(name, "overflowed" | "to_nobody");

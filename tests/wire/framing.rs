@@ -129,7 +129,7 @@ fn what_is_no_header_cannot_be_decoded() {
 #[test]
 fn a_kind_of_message_from_the_future_is_dropped() {
     let mut data = header(PostcardCodec, b(), 0, Message::Gossip);
-    *data.last_mut().unwrap() = 11;
+    *data.last_mut().unwrap() = 100;
     check_data(&data, Refused("Decode"), Dropped);
 }
 
