@@ -6,7 +6,7 @@
 //! counts if so many were heard by then; a confirmation that comes after its deadline counts at
 //! once.
 
-use alloc::vec::Vec;
+use smallvec::SmallVec;
 
 use super::{
     Engine,
@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Suspected<I> {
     pub(super) slot: Slot,
     /// Who accuses it, the first first: as many as count.
-    accusers: Vec<I>,
+    accusers: SmallVec<[I; ACCUSERS_MAX]>,
     /// How many confirmations make the wait the shortest.
     expected: u8,
     /// The deadlines for so many confirmations, and for more, have passed.
@@ -30,11 +30,14 @@ pub(super) struct Suspected<I> {
     is_shared: bool,
 }
 
+/// How many accusers count: the first, and those that confirm it.
+const ACCUSERS_MAX: usize = Suspicion::CONFIRMATIONS as usize + 1;
+
 impl<I: PartialEq> Suspected<I> {
     pub(super) fn new(slot: Slot) -> Self {
         Self {
             slot,
-            accusers: Vec::new(),
+            accusers: SmallVec::new(),
             expected: 0,
             passed: u8::MAX,
             is_shared: false,
@@ -58,8 +61,7 @@ impl<I: PartialEq> Suspected<I> {
 
     /// Records an accuser; `false` if it is one already, or there are enough.
     fn record(&mut self, accuser: I) -> bool {
-        let is_news = self.accusers.len() <= usize::from(Suspicion::CONFIRMATIONS)
-            && !self.accusers.contains(&accuser);
+        let is_news = self.accusers.len() < ACCUSERS_MAX && !self.accusers.contains(&accuser);
         if is_news {
             self.accusers.push(accuser);
         }

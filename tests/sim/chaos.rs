@@ -54,5 +54,5 @@ fn they_break_none_in_bincode() {
 #[cfg(feature = "msgpack")]
 #[test]
 fn they_break_none_in_messagepack() {
-    check_codec(selkie::codecs::MsgpackCodec::default());
+    check_codec(selkie::codecs::MsgpackCodec);
 }
