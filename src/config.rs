@@ -183,17 +183,13 @@ impl Config {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
-        let broken = self.rules().into_iter().find(|(holds, _)| !holds);
+        let mut rules = self.rules().into_iter().chain(self.periodic_rules());
+        let broken = rules.find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, rule)| Err(InvalidConfig { rule }))
     }
 
-    /// Every rule, and whether it holds.
-    fn rules(&self) -> [(bool, &'static str); 19] {
-        let timed = |task: Option<Periodic>| {
-            task.is_none_or(|task| {
-                !task.every.is_zero() && (1..=Self::FAN_OUT_MAX).contains(&task.members)
-            })
-        };
+    /// Every rule but the [periodic ones](Self::periodic_rules), and whether it holds.
+    fn rules(&self) -> [(bool, &'static str); 14] {
         let fan_out = 1..=Self::FAN_OUT_MAX;
         let table = 1..Self::TABLE_MAX;
         let forgets = self.remove_down_after.is_none_or(|after| !after.is_zero());
@@ -209,8 +205,8 @@ impl Config {
                 "nacks need probe_period - probe_rtt to be at least 100 ms",
             ),
             (
-                !self.foca_wire || !(self.nacks || self.accusers),
-                "foca_wire has no words for nacks and accusers",
+                !self.foca_wire || !(self.nacks || self.accusers || self.digest.is_some()),
+                "foca_wire has no words for nacks, accusers and digest",
             ),
             (
                 fan_out.contains(&self.num_indirect_probes),
@@ -235,6 +231,29 @@ impl Config {
             ),
             (forgets, "remove_down_after must not be zero"),
             (
+                self.digest.is_none() || self.max_packet_size >= Self::DIGEST_PACKET_MIN,
+                "digest needs a max_packet_size of 384 bytes or more",
+            ),
+            (
+                table.contains(&self.max_broadcasts),
+                "max_broadcasts must be from 1 to 2^30 - 1",
+            ),
+            (
+                self.broadcast_share <= 90,
+                "broadcast_share must be at most 90 percent",
+            ),
+        ]
+    }
+
+    /// The rules of what is done again and again.
+    fn periodic_rules(&self) -> [(bool, &'static str); 4] {
+        let timed = |task: Option<Periodic>| {
+            task.is_none_or(|task| {
+                !task.every.is_zero() && (1..=Self::FAN_OUT_MAX).contains(&task.members)
+            })
+        };
+        [
+            (
                 timed(self.periodic_announce),
                 "periodic_announce needs a time above zero and 1 to 255 members",
             ),
@@ -249,22 +268,6 @@ impl Config {
             (
                 timed(self.digest),
                 "digest needs a time above zero and 1 to 255 members",
-            ),
-            (
-                self.digest.is_none() || self.max_packet_size >= Self::DIGEST_PACKET_MIN,
-                "digest needs a max_packet_size of 384 bytes or more",
-            ),
-            (
-                self.digest.is_none() || !self.foca_wire,
-                "digest is not for foca_wire",
-            ),
-            (
-                table.contains(&self.max_broadcasts),
-                "max_broadcasts must be from 1 to 2^30 - 1",
-            ),
-            (
-                self.broadcast_share <= 90,
-                "broadcast_share must be at most 90 percent",
             ),
         ]
     }
