@@ -16,8 +16,9 @@ use crate::{Header, Member};
 ///   appended is cut off by the engine.
 /// - `decode_*` takes its bytes from the front of `data` and moves `data` past them: what is left
 ///   belongs to whoever comes next. After an error the position does not matter.
-/// - What was encoded decodes to an equal value, and encoding is deterministic: the engine
-///   encodes an update once and sends the bytes many times.
+/// - What was encoded decodes to an equal value, and encoding is deterministic, on all machines
+///   alike: the engine encodes an update once and sends the bytes many times, and members compare
+///   hashes of the bytes ([`Config::digest`](crate::Config::digest)).
 /// - Decoding never panics and never allocates by a length that it has not compared with what is
 ///   there: the bytes come from the network.
 /// - A message or state with a tag from the future is not an error: it decodes as

@@ -2,6 +2,8 @@
 
 use core::{fmt, time::Duration};
 
+use crate::message::DIGEST_BUCKETS;
+
 /// How the engine behaves. Start from a preset, change what you must:
 ///
 /// ```
@@ -52,6 +54,10 @@ pub struct Config {
     /// Send what waits to be sent between probes, so that news travels faster than the protocol
     /// period. Never sends empty packets.
     pub periodic_gossip: Option<Periodic>,
+    /// Let random members compare what we hold of the membership with what they hold, every now
+    /// and then: they tell us what gossip did not. Not on foca's wire. `max_packet_size` must be
+    /// 384 bytes or more.
+    pub digest: Option<Periodic>,
     /// Ping an unknown sender, and believe it only after its Ack; until then its own Pings get a
     /// bare Ack, so that both sides may ask for this. For transports that do not prove where a
     /// datagram comes from. The ping's number has 8 bits: it keeps out whoever forges an address
@@ -98,6 +104,7 @@ impl Config {
             periodic_announce: None,
             periodic_announce_to_down_members: None,
             periodic_gossip: None,
+            digest: None,
             prove_joiners: false,
             max_broadcasts: 1024,
             broadcast_share: 25,
@@ -119,6 +126,7 @@ impl Config {
             periodic_gossip: Some(Periodic::millis(100, 3)),
             periodic_announce: Some(Periodic::secs(15, 1)),
             periodic_announce_to_down_members: Some(Periodic::secs(15, 2)),
+            digest: Some(Periodic::secs(2, 1)),
             local_health: true,
             buddy_system: true,
             nacks: true,
@@ -137,6 +145,7 @@ impl Config {
             periodic_gossip: Some(Periodic::millis(200, 3)),
             periodic_announce: Some(Periodic::secs(30, 1)),
             periodic_announce_to_down_members: Some(Periodic::secs(65, 2)),
+            digest: Some(Periodic::secs(5, 1)),
             ..Self::local()
         }
     }
@@ -151,6 +160,7 @@ impl Config {
             periodic_gossip: Some(Periodic::millis(500, 4)),
             periodic_announce: Some(Periodic::secs(60, 2)),
             periodic_announce_to_down_members: Some(Periodic::secs(125, 3)),
+            digest: Some(Periodic::secs(20, 1)),
             ..Self::local()
         }
     }
@@ -162,6 +172,7 @@ impl Config {
             nacks: false,
             accusers: false,
             foca_wire: true,
+            digest: None,
             ..self
         }
     }
@@ -172,17 +183,13 @@ impl Config {
     ///
     /// The first rule that is broken.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
-        let broken = self.rules().into_iter().find(|(holds, _)| !holds);
+        let mut rules = self.rules().into_iter().chain(self.periodic_rules());
+        let broken = rules.find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, rule)| Err(InvalidConfig { rule }))
     }
 
-    /// Every rule, and whether it holds.
-    fn rules(&self) -> [(bool, &'static str); 16] {
-        let timed = |task: Option<Periodic>| {
-            task.is_none_or(|task| {
-                !task.every.is_zero() && (1..=Self::FAN_OUT_MAX).contains(&task.members)
-            })
-        };
+    /// Every rule but the [periodic ones](Self::periodic_rules), and whether it holds.
+    fn rules(&self) -> [(bool, &'static str); 14] {
         let fan_out = 1..=Self::FAN_OUT_MAX;
         let table = 1..Self::TABLE_MAX;
         let forgets = self.remove_down_after.is_none_or(|after| !after.is_zero());
@@ -198,8 +205,8 @@ impl Config {
                 "nacks need probe_period - probe_rtt to be at least 100 ms",
             ),
             (
-                !self.foca_wire || !(self.nacks || self.accusers),
-                "foca_wire has no words for nacks and accusers",
+                !self.foca_wire || !(self.nacks || self.accusers || self.digest.is_some()),
+                "foca_wire has no words for nacks, accusers and digest",
             ),
             (
                 fan_out.contains(&self.num_indirect_probes),
@@ -224,16 +231,8 @@ impl Config {
             ),
             (forgets, "remove_down_after must not be zero"),
             (
-                timed(self.periodic_announce),
-                "periodic_announce needs a time above zero and 1 to 255 members",
-            ),
-            (
-                timed(self.periodic_announce_to_down_members),
-                "periodic_announce_to_down_members needs a time above zero and 1 to 255 members",
-            ),
-            (
-                timed(self.periodic_gossip),
-                "periodic_gossip needs a time above zero and 1 to 255 members",
+                self.digest.is_none() || self.max_packet_size >= Self::DIGEST_PACKET_MIN,
+                "digest needs a max_packet_size of 384 bytes or more",
             ),
             (
                 table.contains(&self.max_broadcasts),
@@ -246,9 +245,38 @@ impl Config {
         ]
     }
 
+    /// The rules of what is done again and again.
+    fn periodic_rules(&self) -> [(bool, &'static str); 4] {
+        let timed = |task: Option<Periodic>| {
+            task.is_none_or(|task| {
+                !task.every.is_zero() && (1..=Self::FAN_OUT_MAX).contains(&task.members)
+            })
+        };
+        [
+            (
+                timed(self.periodic_announce),
+                "periodic_announce needs a time above zero and 1 to 255 members",
+            ),
+            (
+                timed(self.periodic_announce_to_down_members),
+                "periodic_announce_to_down_members needs a time above zero and 1 to 255 members",
+            ),
+            (
+                timed(self.periodic_gossip),
+                "periodic_gossip needs a time above zero and 1 to 255 members",
+            ),
+            (
+                timed(self.digest),
+                "digest needs a time above zero and 1 to 255 members",
+            ),
+        ]
+    }
+
     /// A helper's nack is sent when a fifth of this is left: 20 ms for its way back.
     const NACK_ROOM_MIN: Duration = Duration::from_millis(100);
     const FAN_OUT_MAX: usize = 255;
+    /// A digest, and as much beside it as the smallest packet has.
+    const DIGEST_PACKET_MIN: usize = 4 * DIGEST_BUCKETS + 128;
     const TABLE_MAX: usize = 1 << 30;
 }
 

@@ -76,6 +76,12 @@ counters! {
     broadcasts_refused,
     /// Custom broadcasts that gave way to newer ones before they were sent often enough.
     broadcasts_evicted,
+    /// Digests sent.
+    digests_sent,
+    /// Digests received that differed from our own.
+    digests_differed,
+    /// Digests received that were answered with members.
+    digests_answered,
     /// Probes started.
     probes,
     /// Probes that ended without an answer.

@@ -23,6 +23,9 @@ impl fmt::Display for ProbeNumber {
     }
 }
 
+/// How many hashes a [digest](Message::Digest) has.
+pub(crate) const DIGEST_BUCKETS: usize = 64;
+
 /// What every datagram begins with. On the wire in this order: `src`, `src_incarnation`, `dst`,
 /// `message`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,10 @@ pub enum Message<I> {
         /// The asker's probe.
         number: ProbeNumber,
     },
+    /// What I hold of the membership, as hashes: of each of 64 buckets, as a big-endian `u32`.
+    /// Answered by a [`Gossip`](Self::Gossip) with members of the buckets that differ. Carries
+    /// nothing else.
+    Digest,
     /// A kind that this version does not know: dropped and counted, never sent.
     Unknown(u32),
 }
@@ -137,6 +144,7 @@ impl<I> Message<I> {
             Self::Broadcast => 9,
             Self::TurnUndead => 10,
             Self::Nack { .. } => 11,
+            Self::Digest => 12,
             Self::Unknown(tag) => *tag,
         }
     }
@@ -198,7 +206,8 @@ impl<I> Message<I> {
             (9, Fields::None) => Self::Broadcast,
             (10, Fields::None) => Self::TurnUndead,
             (11, Fields::MemberAndNumber(target, number)) => Self::Nack { target, number },
-            (12.., Fields::None) => Self::Unknown(tag),
+            (12, Fields::None) => Self::Digest,
+            (13.., Fields::None) => Self::Unknown(tag),
             _ => return None,
         })
     }
@@ -219,6 +228,7 @@ impl<I> Message<I> {
             Self::Broadcast => "broadcast",
             Self::TurnUndead => "turn-undead",
             Self::Nack { .. } => "nack",
+            Self::Digest => "digest",
             Self::Unknown(_) => "unknown",
         }
     }
@@ -227,12 +237,15 @@ impl<I> Message<I> {
     pub(crate) fn carries_members(&self) -> bool {
         !matches!(
             self,
-            Self::Announce | Self::TurnUndead | Self::Broadcast | Self::Unknown(_)
+            Self::Announce | Self::TurnUndead | Self::Broadcast | Self::Digest | Self::Unknown(_)
         )
     }
 
     /// Whether custom broadcasts may follow.
     pub(crate) fn carries_broadcasts(&self) -> bool {
-        !matches!(self, Self::Announce | Self::TurnUndead | Self::Unknown(_))
+        !matches!(
+            self,
+            Self::Announce | Self::TurnUndead | Self::Digest | Self::Unknown(_)
+        )
     }
 }

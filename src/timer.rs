@@ -91,6 +91,11 @@ pub enum Timer<I> {
         /// Which one.
         token: TimerToken,
     },
+    /// Time to compare what we hold of the membership with others.
+    Digest {
+        /// Which one.
+        token: TimerToken,
+    },
 }
 
 /// Timers in the order in which they are due: what a caller of the engine needs beside a clock.

@@ -283,7 +283,7 @@ mod config {
     #[test]
     fn each_broken_rule_is_named() {
         type Break = fn(&mut Config);
-        let breaks: [(&str, Break); 26] = [
+        let breaks: [(&str, Break); 27] = [
             ("probe_rtt", |c| c.probe_rtt = Duration::ZERO),
             ("probe_rtt", |c| c.probe_rtt = c.probe_period),
             ("probe_period", |c| c.probe_period = Duration::ZERO),
@@ -331,6 +331,7 @@ mod config {
             ("periodic_gossip", |c| {
                 c.periodic_gossip = Some(Periodic::millis(1, 0));
             }),
+            ("digest", |c| c.digest = Some(Periodic::secs(0, 1))),
             ("max_broadcasts", |c| c.max_broadcasts = 0),
             ("max_broadcasts", |c| c.max_broadcasts = 1 << 30),
             ("broadcast_share", |c| c.broadcast_share = 91),
@@ -360,6 +361,7 @@ mod config {
         config.max_broadcasts = 1;
         config.remove_down_after = None;
         config.periodic_gossip = None;
+        config.digest = None;
         for (max_packet_size, broadcast_share) in [(128, 0), (65_507, 90)] {
             config.max_packet_size = max_packet_size;
             config.broadcast_share = broadcast_share;

@@ -126,6 +126,7 @@ pub(crate) fn config(input: &mut Input<'_>) -> Config {
     config.prove_joiners = input.flip();
     config.notify_down_members = input.flip();
     config.max_packet_size = 128 + 4 * usize::from(input.byte());
+    config.digest = config.digest.filter(|_| config.max_packet_size >= 384);
     config.max_members = 1 + input.below(12);
     config.max_down_members = 1 + input.below(12);
     config.max_broadcasts = 1 + input.below(6);
@@ -142,7 +143,7 @@ pub(crate) fn header(input: &mut Input<'_>, dst: Id) -> Header<Id> {
     let src = id(input);
     let src_incarnation = Incarnation(input.number());
     let number = ProbeNumber(input.byte());
-    let message = match input.below(11) {
+    let message = match input.below(12) {
         0 => Message::Ping(number),
         1 => Message::Ack(number),
         2 => Message::PingReq {
@@ -165,6 +166,7 @@ pub(crate) fn header(input: &mut Input<'_>, dst: Id) -> Header<Id> {
         7 => Message::Feed,
         8 => Message::Gossip,
         9 => Message::Broadcast,
+        10 => Message::Digest,
         _ => Message::TurnUndead,
     };
     Header {
@@ -194,6 +196,10 @@ pub(crate) fn datagram(input: &mut Input<'_>, dst: Id) -> Vec<u8> {
     PostcardCodec
         .encode_header(&header, &mut data)
         .expect("such identities can be encoded");
+    if header.message == Message::Digest {
+        data.extend([input.byte(); 256]);
+        return data;
+    }
     let carries_members = !matches!(
         header.message,
         Message::Announce | Message::TurnUndead | Message::Broadcast

@@ -31,6 +31,12 @@ impl Draw {
         }
         draw
     }
+
+    /// Ends sooner.
+    pub(super) fn at_most(mut self, places: usize) -> Self {
+        self.left = self.left.min(places);
+        self
+    }
 }
 
 impl Iterator for Draw {

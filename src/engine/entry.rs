@@ -65,6 +65,8 @@ pub(super) struct Entry<I> {
     pub(super) timers: SuspicionTimers,
     /// Whether it ever was an active member here.
     pub(super) was_active: bool,
+    /// Of the digest; while it is active, and digests are kept.
+    pub(super) bucket: u8,
     /// Of the present stay in the present state.
     pub(super) epoch: Epoch,
     /// What waits to be sent about it.

@@ -109,6 +109,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     /// Removes an entry, and what waits to be sent about it.
     pub(super) fn forget<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) {
+        self.count_out(slot);
         let removed = self.table.remove(slot);
         if let Some(item) = removed.item {
             self.updates.remove(item);

@@ -5,6 +5,7 @@
 mod age_list;
 mod backlog;
 mod buckets;
+mod digest;
 mod draw;
 mod entry;
 mod forget;
@@ -29,13 +30,14 @@ use fastrand::Rng;
 
 use self::{
     backlog::{Backlog, Framing, ItemId},
+    digest::Digest,
     entry::Slot,
     forget::Sweep,
     health::Health,
     join::Challenges,
     lookup::Lookup,
     ourselves::FormerIdentities,
-    packet::Frames,
+    packet::Body,
     probe::Prober,
     recent::Recent,
     table::Table,
@@ -86,6 +88,7 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// | [`Gossip`](Timer::Gossip) | while something waits to be sent | sends Gossip |
 /// | [`Announce`](Timer::Announce) | while Connected | announces to active members |
 /// | [`AnnounceDown`](Timer::AnnounceDown) | unless Undead | announces to down members |
+/// | [`Digest`](Timer::Digest) | while Connected | sends digests of the membership |
 /// | [`UndeadCheck`](Timer::UndeadCheck) | after a TurnUndead | judges what its sender said since |
 ///
 /// # Order of outputs
@@ -143,6 +146,7 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     announced: Recent<I, ANNOUNCED_MAX>,
     challenges: Challenges<I>,
     sweep: Sweep,
+    digest: Digest,
 
     transmissions: Cached<u8>,
     /// The most bytes that one item may have to fit a packet.
@@ -223,6 +227,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let mut engine = Self {
             table: Table::new(&mut rng),
             identity: identity.clone(),
+            digest: Digest::new(config.digest.is_some()),
             incarnation: Incarnation::default(),
             former: FormerIdentities::new(),
             was_superseded: false,
@@ -325,6 +330,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Timer::Gossip { token } => self.on_gossip_timer(token, runtime),
             Timer::Announce { token } => self.on_announce_timer(token, runtime),
             Timer::AnnounceDown { token } => self.on_announce_down_timer(token, runtime),
+            Timer::Digest { token } => self.on_digest_timer(token, runtime),
         }
         self.arm_gossip(runtime);
     }
@@ -351,6 +357,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         self.measure();
         self.trim(runtime);
+        self.reset_digest();
         self.restart_sweep(runtime);
         self.transmissions.for_members = 0;
         self.prober.drop_probe();

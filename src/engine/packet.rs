@@ -5,6 +5,7 @@
 //! count                       u16, big-endian   } not in Announce, TurnUndead, Broadcast;
 //! count members               by the codec      } left out when there is no room
 //! (length, bytes), repeated   u16, big-endian     not in Announce, TurnUndead
+//! 64 hashes                   u32, big-endian     in Digest alone, instead of all these
 //! ```
 
 use smallvec::SmallVec;
@@ -12,11 +13,13 @@ use smallvec::SmallVec;
 use super::{
     Engine, Result, Subject,
     backlog::{Fill, Framing},
-    entry::{Held, Slot},
+    digest::{Buckets, DigestBytes},
+    draw::Draw,
+    entry::{Entry, Held, Slot},
 };
 use crate::{
     BroadcastHandler, Codec, Error, Header, Identity, Incarnation, Member, Message, ProbeNumber,
-    Runtime,
+    Runtime, message::DIGEST_BUCKETS,
 };
 
 /// How many members are drawn at a time for a Feed.
@@ -136,7 +139,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Encodes a header alone; refuses it if not even that fits a packet.
-    fn put_header(&mut self, to: &I, message: Message<I>) -> Result<(), I, C> {
+    pub(super) fn put_header(&mut self, to: &I, message: Message<I>) -> Result<(), I, C> {
         self.put(&Header {
             src: self.identity.clone(),
             src_incarnation: self.incarnation,
@@ -148,32 +151,51 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Whether an identity could be ours: packets of every kind could be sent from it, to it, and
     /// about it.
     pub(super) fn check_sendable(&mut self, identity: &I) -> Result<(), I, C> {
-        // The largest header is one that names three members.
-        self.put(&Header {
+        let between_such = |message| Header {
             src: identity.clone(),
             src_incarnation: Incarnation::MAX,
             dst: identity.clone(),
-            message: Message::PingReq {
-                target: identity.clone(),
-                number: ProbeNumber(u8::MAX),
-            },
-        })
+            message,
+        };
+        // The largest header is one that names three members.
+        self.put(&between_such(Message::PingReq {
+            target: identity.clone(),
+            number: ProbeNumber(u8::MAX),
+        }))?;
+        if self.config.digest.is_some() {
+            self.put(&between_such(Message::Digest))?;
+            self.put_digest(&[0; DIGEST_BUCKETS])?;
+        }
+        Ok(())
+    }
+
+    /// Appends a digest to a header.
+    pub(super) fn put_digest(&mut self, digest: &[u32; DIGEST_BUCKETS]) -> Result<(), I, C> {
+        self.buf
+            .extend(digest.iter().flat_map(|sum| sum.to_be_bytes()));
+        self.check_size()
+    }
+
+    fn check_size(&mut self) -> Result<(), I, C> {
+        let (len, room) = (self.buf.len(), self.config.max_packet_size);
+        if len <= room {
+            return Ok(());
+        }
+        self.buf.clear();
+        self.counters.unsendable += 1;
+        Err(Error::TooBigToSend { len, room })
     }
 
     fn put(&mut self, header: &Header<I>) -> Result<(), I, C> {
         self.buf.clear();
-        let room = self.config.max_packet_size;
-        let encoded = match self.codec.encode_header(header, &mut self.buf) {
-            Ok(()) if self.buf.len() <= room => return Ok(()),
-            Ok(()) => Error::TooBigToSend {
-                len: self.buf.len(),
-                room,
-            },
-            Err(error) => Error::Encode(error),
-        };
-        self.buf.clear();
-        self.counters.unsendable += 1;
-        Err(encoded)
+        match self.codec.encode_header(header, &mut self.buf) {
+            Ok(()) => self.check_size(),
+            Err(error) => {
+                self.buf.clear();
+                self.counters.unsendable += 1;
+                Err(Error::Encode(error))
+            }
+        }
     }
 
     fn put_items(&mut self, to: &I, message: &Message<I>, limits: Limits) -> usize {
@@ -191,7 +213,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             };
             items = lead;
             items += if *message == Message::Feed {
-                self.put_sample(to, limits.size - share)
+                let draw = self.table.drawing(&mut self.rng);
+                self.put_drawn(to, limits.size - share, draw, Buckets::ALL)
             } else {
                 let next = if shared {
                     self.broadcasts.next_size(room)
@@ -218,7 +241,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     /// What the receiver must hear before all else: that it is suspected (Lifeguard's buddy system,
     /// section IV-C), or that whom it asks about is down to us. Returns how many updates that is.
-    fn put_lead(&mut self, to: &I, message: &Message<I>, size_max: usize) -> usize {
+    pub(super) fn put_lead(&mut self, to: &I, message: &Message<I>, size_max: usize) -> usize {
         let (about, held) = match message {
             Message::Nack { target, .. } => (target, Held::Down),
             _ if self.config.buddy_system && self.table.num_suspects() > 0 => (to, Held::Suspect),
@@ -286,17 +309,24 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
-    /// Appends a fresh random sample of the active members, but for the receiver.
-    fn put_sample(&mut self, to: &I, size_max: usize) -> usize {
+    /// Appends those active members that are drawn and in these buckets, but for the receiver.
+    pub(super) fn put_drawn(
+        &mut self,
+        to: &I,
+        size_max: usize,
+        mut draw: Draw,
+        buckets: Buckets,
+    ) -> usize {
         let to = to.addr();
-        let mut draw = self.table.drawing(&mut self.rng);
+        let of_interest =
+            |entry: &Entry<I>| buckets.contains(entry.bucket) && entry.id.addr() != to;
         let mut count = 0;
         // Drawn some at a time, and each looked at: waiting for their entries overlaps.
         let mut drawn = SmallVec::<[Slot; DRAWN_AT_ONCE]>::new();
         loop {
             let more = core::iter::from_fn(|| self.table.draw(&mut draw));
-            let others = more.filter(|&slot| self.table.get(slot).id.addr() != to);
-            drawn.extend(others.take(DRAWN_AT_ONCE));
+            let some = more.filter(|&slot| of_interest(self.table.get(slot)));
+            drawn.extend(some.take(DRAWN_AT_ONCE));
             if drawn.is_empty() {
                 return count;
             }
@@ -384,14 +414,21 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.forget_beyond_bound(runtime);
     }
 
-    /// Reads what follows a header: members into `incoming`, and returns the broadcasts' part.
+    /// Reads what follows a header: members into `incoming`, and returns the rest.
     /// All of it, so that nothing is believed of a datagram that does not add up.
     pub(super) fn decode_body<'d>(
         &mut self,
         message: &Message<I>,
         body: &'d [u8],
-    ) -> Result<Frames<'d>, I, C> {
+    ) -> Result<Body<'d>, I, C> {
         self.incoming.clear();
+        if *message == Message::Digest {
+            let digest = body.try_into().map_err(|_| Error::MalformedPacket)?;
+            return Ok(Body {
+                broadcasts: Frames(&[]),
+                digest: Some(digest),
+            });
+        }
         let mut rest = body;
         if message.carries_members() && !rest.is_empty() {
             let (count, members) = rest.split_first_chunk().ok_or(Error::MalformedPacket)?;
@@ -405,7 +442,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 }
             }
         }
-        Frames::check(rest).ok_or(Error::MalformedPacket)
+        Ok(Body {
+            broadcasts: Frames::check(rest).ok_or(Error::MalformedPacket)?,
+            digest: None,
+        })
     }
 
     /// Encodes an update into the scratch buffer. Counts it when that fails.
@@ -418,6 +458,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         encoded
     }
+}
+
+/// What a datagram brings beside its header and members.
+#[derive(Clone, Copy)]
+pub(super) struct Body<'d> {
+    pub(super) broadcasts: Frames<'d>,
+    pub(super) digest: Option<&'d DigestBytes>,
 }
 
 /// Custom broadcasts in a datagram, each with its length before it.

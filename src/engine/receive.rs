@@ -1,6 +1,6 @@
 //! One datagram's way: decoded whole, then believed, then answered.
 
-use super::{Aftermath, Connection, Engine, Frames, Result, Standing, Teller};
+use super::{Aftermath, Body, Connection, Engine, Result, Standing, Teller};
 use crate::{BroadcastHandler, Codec, Error, Header, Identity, Message, Runtime};
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -22,7 +22,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.counters.dropped_unknown_kind += 1;
             return Ok(());
         }
-        if !header.message.carries_broadcasts() && !body.is_empty() {
+        let stands_alone = matches!(header.message, Message::Announce | Message::TurnUndead);
+        if stands_alone && !body.is_empty() {
             return Err(Error::MalformedPacket);
         }
         if !self.is_for_us(&header) {
@@ -33,12 +34,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.counters.dropped_by_check += 1;
             return Ok(());
         }
-        let broadcasts = self.decode_body(&header.message, body)?;
+        let body = self.decode_body(&header.message, body)?;
         if let Connection::Undead(state) = self.connection {
             self.hear_while_undead(state, &header, runtime);
             return Ok(());
         }
-        self.believe(header, broadcasts, runtime)
+        self.believe(header, body, runtime)
     }
 
     /// Whether a datagram is for us, or for a former life of ours: its sender does not know yet
@@ -60,7 +61,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     fn believe<R: Runtime<I>>(
         &mut self,
         header: Header<I>,
-        broadcasts: Frames<'_>,
+        body: Body<'_>,
         runtime: &mut R,
     ) -> Result<(), I, C> {
         if header.message == Message::TurnUndead && header.dst != self.identity {
@@ -92,10 +93,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             },
             runtime,
         );
-        let broadcasts_accepted = self.receive_broadcasts(broadcasts, &sender);
+        let broadcasts_accepted = self.receive_broadcasts(body.broadcasts, &sender);
         if !self.is_undead() {
             self.settle(&header, aftermath, runtime);
             self.react(header, is_known, runtime);
+            if let Some(theirs) = body.digest
+                && standing == Standing::KnownMember
+            {
+                self.on_digest(&sender, theirs, runtime);
+            }
         }
         broadcasts_accepted.map_err(Error::CustomBroadcast)
     }
@@ -175,7 +181,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Message::Feed => {
                 self.announced.retain(|dst| !sender.accepts_announce(dst));
             }
-            Message::Gossip | Message::Broadcast | Message::Unknown(_) => {}
+            Message::Gossip | Message::Broadcast | Message::Digest | Message::Unknown(_) => {}
         }
     }
 }

@@ -166,6 +166,11 @@ impl<I: Identity> Table<I> {
         self.active.iter().map(|&slot| &self.entries[slot as usize])
     }
 
+    /// The active member at a place below [`num_active`](Self::num_active).
+    pub(super) fn active_at(&self, place: usize) -> Slot {
+        Slot(self.active[place])
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<I>> {
         self.entries.iter()
     }
@@ -208,6 +213,7 @@ impl<I: Identity> Table<I> {
             accused_by_us: false,
             timers: SuspicionTimers::default(),
             was_active: held.is_active(),
+            bucket: 0,
             epoch,
             item: None,
             place: Place::NOWHERE,

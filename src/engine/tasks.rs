@@ -43,6 +43,7 @@ pub(super) struct Tasks {
     pub(super) gossip: Alarm,
     announce: Alarm,
     announce_down: Alarm,
+    pub(super) digest: Alarm,
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -66,8 +67,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             gossip,
             announce,
             announce_down,
+            digest,
         } = &mut self.tasks;
-        for alarm in [gossip, announce, announce_down] {
+        for alarm in [gossip, announce, announce_down, digest] {
             alarm.cancel();
         }
         self.prober.cancel();
@@ -78,6 +80,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         match self.connection {
             Connection::Connected => {
                 self.start_probing(runtime);
+                self.start_digests(runtime);
                 self.submit_announce(runtime);
                 self.submit_announce_down(runtime);
             }

@@ -275,6 +275,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let epoch = self.next_epoch();
         let accuser = self.credible_accuser(&update);
         let slot = self.table.insert(hashed, update, held, epoch);
+        self.count_in(slot);
         self.announce_state(slot, None, accuser, runtime);
         Some(Changed {
             slot,
@@ -306,7 +307,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if (entry.held(), held) == (Held::Alive, Held::Alive) {
             // The commonest news there is, and nothing follows from it.
             runtime.notify(Notice::IncarnationRaised(&entry.id));
+            self.count_out(slot);
             self.table.get_mut(slot).incarnation = update.incarnation;
+            self.count_in(slot);
             return Some(Changed::news(slot));
         }
         let incarnation = update.incarnation.max(entry.incarnation);
@@ -341,6 +344,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let addr = update.id.addr();
         let accuser = self.credible_accuser(&update);
+        self.count_out(slot);
         let before = self.table.rename(slot, update.id);
         if was_active {
             runtime.notify(Notice::Rename {
@@ -350,6 +354,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let epoch = self.next_epoch();
         self.table.set(slot, update.incarnation, held, epoch);
+        self.count_in(slot);
         self.announce_state(slot, Some(was), accuser, runtime);
         self.table.find(&addr).map(Changed::news)
     }
@@ -364,9 +369,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         accuser: Option<I>,
         runtime: &mut R,
     ) {
-        let was = self.table.get(slot).held();
+        let entry = self.table.get(slot);
+        let was = entry.held();
+        // A suspicion changes nothing of what is compared.
+        let counts_anew = entry.incarnation != incarnation || was.is_active() != held.is_active();
+        if counts_anew {
+            self.count_out(slot);
+        }
         let epoch = self.next_epoch();
         self.table.set(slot, incarnation, held, epoch);
+        if counts_anew {
+            self.count_in(slot);
+        }
         self.announce_state(slot, Some(was), accuser, runtime);
     }
 

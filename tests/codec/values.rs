@@ -77,7 +77,7 @@ pub(crate) fn headers<I: Clone>(ids: &[I; 3]) -> Vec<Header<I>> {
     };
     messages(third)
         .into_iter()
-        .chain([nack])
+        .chain([nack, Message::Digest])
         .chain([13, 300, u32::MAX].map(Message::Unknown))
         .zip(incarnations.into_iter().cycle())
         .map(|(message, at)| header(src.clone(), at, dst.clone(), message))

@@ -173,6 +173,8 @@ pub struct Packet {
     pub header: Header<Peer>,
     pub members: Vec<Member<Peer>>,
     pub broadcasts: Vec<Vec<u8>>,
+    /// What follows the header of a Digest.
+    pub digest: Vec<u8>,
 }
 
 impl Packet {
@@ -187,6 +189,7 @@ impl Packet {
             header,
             members: Vec::new(),
             broadcasts: Vec::new(),
+            digest: Vec::new(),
         }
     }
 
@@ -221,6 +224,7 @@ impl Packet {
                 PlainCodec.encode_member(member, &mut buf).unwrap();
             }
         }
+        buf.extend(&self.digest);
         for data in &self.broadcasts {
             buf.extend((data.len() as u16).to_be_bytes());
             buf.extend(data);
@@ -236,7 +240,12 @@ impl Packet {
             header,
             members: Vec::new(),
             broadcasts: Vec::new(),
+            digest: Vec::new(),
         };
+        if header.message == Message::Digest {
+            packet.digest = rest.to_vec();
+            return packet;
+        }
         if carries_members(&header.message) && !rest.is_empty() {
             let count = u16::from_be_bytes(take(&mut rest).unwrap());
             for _ in 0..count {
@@ -258,6 +267,6 @@ impl Packet {
 fn carries_members(message: &Message<Peer>) -> bool {
     !matches!(
         message,
-        Message::Announce | Message::TurnUndead | Message::Broadcast
+        Message::Announce | Message::TurnUndead | Message::Broadcast | Message::Digest
     )
 }

@@ -69,6 +69,7 @@ fn a_fixed_number_of_transmissions_is_kept_to() {
 fn what_was_sent_least_goes_first() {
     let mut config = swim();
     config.max_packet_size = 128;
+    config.digest = None;
     let mut solo = speaker(config);
     // An Ack holds (128 - 12) / 6 = 19 of them.
     learns(&mut solo, 10..30);
@@ -98,6 +99,7 @@ fn a_newer_update_replaces_the_waiting_one_and_starts_afresh() {
 fn among_equals_larger_broadcasts_go_first_and_what_does_not_fit_is_skipped() {
     let mut config = swim();
     config.max_packet_size = 128;
+    config.digest = None;
     let mut solo = speaker(config);
     for (key, len) in [(1, 20), (2, 90), (3, 40), (4, 4)] {
         let mut data = vec![key; len];
@@ -186,6 +188,7 @@ fn what_does_not_fit_a_smaller_packet_size_any_more_is_given_up() {
             .unwrap();
         let mut smaller = config;
         smaller.max_packet_size = 200;
+        smaller.digest = None;
         solo.engine.set_config(smaller, &mut solo.runtime).unwrap();
         solo.passes(60 * SECOND);
         assert_eq!(solo.engine.broadcasts_backlog(), 0);
@@ -241,6 +244,7 @@ fn a_large_broadcast_leaves_a_feed_its_members() {
 fn our_own_news_goes_first() {
     let mut config = swim();
     config.max_packet_size = 128;
+    config.digest = None;
     let mut solo = speaker(config);
     learns(&mut solo, 10..60);
     solo.hears_of(2, peer(1), 0, State::Suspect);

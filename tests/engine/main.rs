@@ -8,6 +8,7 @@ mod codec;
 mod config;
 mod conflict;
 mod detection;
+mod digest;
 mod dissemination;
 mod join;
 mod leaving;

@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::{collection::vec, prelude::*};
 use selkie::{
-    Codec, Config, Engine, Incarnation, Member, Message, Notice, ProbeNumber, State, Timer,
+    Codec, Config, Engine, Incarnation, Member, Message, Notice, Periodic, ProbeNumber, State,
+    Timer,
 };
 
 use crate::{
     codec::{MORTAL, Packet, Peer, PlainCodec, peer},
+    digest::digest_of,
     precedence::expected,
     solo::{Lines, Solo, Versions},
     world::SECOND,
@@ -61,6 +63,10 @@ impl Settings {
         config.notify_down_members = has(2);
         if has(3) {
             config = config.foca_wire();
+        } else {
+            config.foca_wire = false;
+            let is_on = has(6) && self.packet >= 384;
+            config.digest = is_on.then(|| Periodic::secs(2, 2));
         }
         config.remove_down_after = has(4).then_some(SECOND);
         config
@@ -111,7 +117,7 @@ fn member() -> impl Strategy<Value = Member<Peer>> {
 }
 
 fn message() -> impl Strategy<Value = Message<Peer>> {
-    (0..12u8, any_peer(), 0..12u8).prop_map(|(kind, member, number)| {
+    (0..13u8, any_peer(), 0..12u8).prop_map(|(kind, member, number)| {
         let number = ProbeNumber(number);
         match kind {
             0 => Message::Ping(number),
@@ -136,6 +142,7 @@ fn message() -> impl Strategy<Value = Message<Peer>> {
             7 => Message::Feed,
             8 => Message::Broadcast,
             9 => Message::TurnUndead,
+            10 => Message::Digest,
             _ => Message::Gossip,
         }
     })
@@ -149,9 +156,14 @@ fn packet() -> impl Strategy<Value = Packet> {
         message(),
         vec(member(), 0..5),
         broadcasts,
+        any::<[u8; 8]>(),
     )
-        .prop_map(|(src, incarnation, message, members, broadcasts)| {
+        .prop_map(|(src, incarnation, message, members, broadcasts, digest)| {
             let mut packet = Packet::new(src, peer(1), message).incarnation(incarnation);
+            if message == Message::Digest {
+                packet.digest = digest.repeat(32);
+                return packet;
+            }
             let bare = matches!(message, Message::Announce | Message::TurnUndead);
             if !bare && message != Message::Broadcast {
                 packet.members = members;
@@ -192,6 +204,8 @@ struct Bench {
     fired: Vec<Timer<Peer>>,
     heard: Vec<Vec<u8>>,
     up: HashMap<u16, Peer>,
+    /// Whether the digest is compared after each input, and not only when one is sent.
+    compares: bool,
 }
 
 impl Bench {
@@ -202,6 +216,7 @@ impl Bench {
             fired: Vec::new(),
             heard: Vec::new(),
             up: HashMap::new(),
+            compares: settings.flags & 1 << 7 != 0,
         }
     }
 
@@ -266,6 +281,7 @@ impl Bench {
     fn check(&mut self) {
         self.check_sent();
         self.check_notices();
+        self.check_digest();
         let engine = &self.solo.engine;
         let (us, config) = (*engine.identity(), engine.config());
         let active: Vec<_> = engine.members().map(|m| (*m.id, m.state)).collect();
@@ -302,10 +318,29 @@ impl Bench {
             assert_eq!(to, packet.header.dst);
             assert!(to != us, "sent to ourselves: {packet:?}");
             assert!(packet.members.iter().all(|member| member.id.addr != 0));
+            if packet.header.message == Message::Digest {
+                assert_eq!(packet.digest, digest_of(&self.solo.engine));
+                assert!(self.solo.engine.config().digest.is_some());
+            }
         }
         self.timers.extend(core::iter::from_fn(|| {
             self.solo.timers.pop_due(SECOND * 1_000_000)
         }));
+    }
+
+    /// Whoever holds the same has no difference with us.
+    fn check_digest(&mut self) {
+        let engine = &self.solo.engine;
+        let somebody = engine.members().next().map(|member| *member.id);
+        let Some(somebody) = somebody.filter(|_| self.compares) else {
+            return;
+        };
+        let mut packet = Packet::new(somebody, *engine.identity(), Message::Digest);
+        packet.digest = digest_of(engine);
+        let differed = engine.counters().digests_differed;
+        let _ = self.solo.tries(&packet.encode());
+        assert_eq!(self.solo.engine.counters().digests_differed, differed);
+        assert_eq!(self.solo.sent(), []);
     }
 
     fn check_notices(&mut self) {
