@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use fastrand::Rng;
 use selkie::{
     Config,
     sim::{Cut, Link, Simulation},
@@ -42,7 +43,8 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
         let found = wish.crew.map(name, &seeds, |&seed| {
             let mut sim = settled(size, config.clone(), Link::lan(), seed);
             let cut = cut(&mut sim);
-            sim.run_for(HOUR);
+            // Not in step with what members do every so often.
+            sim.run_for(HOUR + turn.mul_f64(Rng::with_seed(seed).f64()));
             sim.heal(cut);
             let took = sim.run_until(turn * 10, Simulation::all_see_all);
             took.map(|took| took.as_secs_f64())
