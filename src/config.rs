@@ -75,6 +75,9 @@ pub struct Config {
     pub nacks: bool,
     /// Suspicions say who accuses, so that others can tell how many do. Not on foca's wire.
     pub accusers: bool,
+    /// Our departure says that we leave rather than that we are down, so that others can tell it
+    /// from a failure. Not on foca's wire.
+    pub departures: bool,
     /// Speak exactly foca's wire and follow the one rule that it forces: a Down is final at
     /// whatever incarnation, since foca announces departures with 0.
     pub foca_wire: bool,
@@ -105,6 +108,7 @@ impl Config {
             buddy_system: false,
             nacks: false,
             accusers: false,
+            departures: false,
             foca_wire: true,
         }
     }
@@ -123,6 +127,7 @@ impl Config {
             buddy_system: true,
             nacks: true,
             accusers: true,
+            departures: true,
             foca_wire: false,
             ..Self::simple()
         }
@@ -161,6 +166,7 @@ impl Config {
         Self {
             nacks: false,
             accusers: false,
+            departures: false,
             foca_wire: true,
             ..self
         }
@@ -198,8 +204,8 @@ impl Config {
                 "nacks need probe_period - probe_rtt to be at least 100 ms",
             ),
             (
-                !self.foca_wire || !(self.nacks || self.accusers),
-                "foca_wire has no words for nacks and accusers",
+                !(self.foca_wire && (self.nacks || self.accusers || self.departures)),
+                "foca_wire has no words for nacks, accusers and departures",
             ),
             (
                 fan_out.contains(&self.num_indirect_probes),
