@@ -168,7 +168,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         while let Some(event) = seen_by_second.next().await {
-            if let Event::Failed(member) = event {
+            if let Event::Left(member) = event {
                 println!("{member} left {}", second.identity());
                 second.leave().await?;
             }

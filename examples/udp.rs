@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         while let Some(event) = seen_by_second.next().await {
-            if let Event::Failed(node) = event {
+            if let Event::Left(node) = event {
                 println!("{node} left {}", second.identity());
                 second.leave().await?;
             }

@@ -81,6 +81,9 @@ pub struct Config {
     pub nacks: bool,
     /// Suspicions say who accuses, so that others can tell how many do. Not on foca's wire.
     pub accusers: bool,
+    /// Our departure says that we leave rather than that we are down, so that others can tell it
+    /// from a failure. Not on foca's wire.
+    pub departures: bool,
     /// Speak exactly foca's wire and follow the one rule that it forces: a Down is final at
     /// whatever incarnation, since foca announces departures with 0.
     pub foca_wire: bool,
@@ -112,6 +115,7 @@ impl Config {
             buddy_system: false,
             nacks: false,
             accusers: false,
+            departures: false,
             foca_wire: true,
         }
     }
@@ -131,6 +135,7 @@ impl Config {
             buddy_system: true,
             nacks: true,
             accusers: true,
+            departures: true,
             foca_wire: false,
             ..Self::simple()
         }
@@ -171,6 +176,7 @@ impl Config {
         Self {
             nacks: false,
             accusers: false,
+            departures: false,
             foca_wire: true,
             digest: None,
             ..self
@@ -205,8 +211,8 @@ impl Config {
                 "nacks need probe_period - probe_rtt to be at least 100 ms",
             ),
             (
-                !self.foca_wire || !(self.nacks || self.accusers || self.digest.is_some()),
-                "foca_wire has no words for nacks, accusers and digest",
+                !self.foca_wire || !self.exceeds_foca_wire(),
+                "foca_wire has no words for nacks, accusers, departures and digest",
             ),
             (
                 fan_out.contains(&self.num_indirect_probes),
@@ -243,6 +249,10 @@ impl Config {
                 "broadcast_share must be at most 90 percent",
             ),
         ]
+    }
+
+    fn exceeds_foca_wire(&self) -> bool {
+        self.nacks || self.accusers || self.departures || self.digest.is_some()
     }
 
     /// The rules of what is done again and again.

@@ -41,6 +41,8 @@ pub enum State {
     Suspect,
     /// It was declared failed, or it left. No update but a new identity changes that.
     Down,
+    /// It said itself that it leaves. Down in all other respects.
+    Left,
     /// A state that this version does not know. Never held in the table, never sent.
     Unknown(u32),
 }
@@ -59,6 +61,7 @@ impl fmt::Display for State {
             Self::Alive => f.write_str("alive"),
             Self::Suspect => f.write_str("suspect"),
             Self::Down => f.write_str("down"),
+            Self::Left => f.write_str("left"),
             Self::Unknown(tag) => write!(f, "unknown({tag})"),
         }
     }
@@ -147,6 +150,7 @@ impl<I> Member<I> {
             State::Suspect if self.accuser.is_none() => 1,
             State::Down => 2,
             State::Suspect => 3,
+            State::Left => 4,
             State::Unknown(tag) => tag,
         }
     }
@@ -157,6 +161,7 @@ impl<I> Member<I> {
             0 => State::Alive,
             1 | 3 => State::Suspect,
             2 => State::Down,
+            4 => State::Left,
             tag => State::Unknown(tag),
         };
         Self {
@@ -185,8 +190,10 @@ pub(crate) fn supersedes(
     down_rule: DownRule,
 ) -> bool {
     match (known.0, heard.0) {
-        (State::Down | State::Unknown(_), _) | (_, State::Unknown(_)) => false,
-        (State::Alive | State::Suspect, State::Down) => {
+        (State::Left | State::Unknown(_), _) | (_, State::Unknown(_)) => false,
+        // The better word for it.
+        (State::Down, heard_state) => heard_state == State::Left && heard.1 >= known.1,
+        (State::Alive | State::Suspect, State::Down | State::Left) => {
             heard.1 >= known.1 || down_rule == DownRule::Always
         }
         (State::Alive, State::Suspect) => heard.1 >= known.1,

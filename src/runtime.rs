@@ -60,6 +60,9 @@ pub enum Notice<T> {
         /// Who it is.
         after: T,
     },
+    /// A member left, by its own word, which comes instead of `MemberDown`, or after it if the
+    /// member was believed to have failed before that word arrived.
+    MemberLeft(T),
     /// A member did not answer somebody; it may still refute that.
     MemberSuspect {
         /// The member.
@@ -111,6 +114,7 @@ impl<'a, I: Clone> Notice<&'a I> {
         match *self {
             Self::MemberUp(id) => Notice::MemberUp(own(id)),
             Self::MemberDown(id) => Notice::MemberDown(own(id)),
+            Self::MemberLeft(id) => Notice::MemberLeft(own(id)),
             Self::Rename { before, after } => Notice::Rename {
                 before: own(before),
                 after: own(after),

@@ -40,8 +40,10 @@ pub enum Event<I> {
     Suspected(I),
     /// A suspected member showed that it is alive.
     Refuted(I),
-    /// A member was declared down: it failed, or it left.
+    /// A member was declared down: it failed.
     Failed(I),
+    /// A member left, by its own word. If that comes late, it was declared down before.
+    Left(I),
     /// A member has a new identity (same address): it moved, or restarted.
     Renamed {
         /// Who it was.
@@ -100,6 +102,7 @@ impl<I> Event<I> {
         Some(match notice {
             OwnedNotification::MemberUp(id) => Self::Joined(id),
             OwnedNotification::MemberDown(id) => Self::Failed(id),
+            OwnedNotification::MemberLeft(id) => Self::Left(id),
             OwnedNotification::Rename { before, after } => Self::Renamed { before, after },
             OwnedNotification::MemberSuspect { id, .. } => Self::Suspected(id),
             OwnedNotification::MemberRefuted(id) => Self::Refuted(id),
@@ -122,6 +125,7 @@ impl<I> Event<I> {
             | Self::Suspected(id)
             | Self::Refuted(id)
             | Self::Failed(id)
+            | Self::Left(id)
             | Self::Renamed { after: id, .. } => Some(id),
             _ => None,
         }
@@ -374,6 +378,9 @@ fn lead<I: Identity>(was: Option<&MemberInfo<I>>, is: &MemberInfo<I>, events: &m
         (State::Alive | State::Suspect, State::Down) => events.push(Event::Failed(id())),
         // Never known to be up, but known of: it is told, since it is a final state.
         (_, State::Down) if was.is_none() => events.push(Event::Failed(id())),
+        (State::Alive | State::Suspect | State::Down, State::Left) => {
+            events.push(Event::Left(id()));
+        }
         _ => {}
     }
 }

@@ -84,10 +84,10 @@ impl Chronicle {
             Event::Suspected(node) => Happening::about("suspect", node),
             Event::Refuted(node) => Happening::about("refuted", node),
             Event::Failed(node) if was_suspect => Happening::about("down", node),
-            // News of a suspicion is seconds ahead of that of the failure.
             Event::Failed(node) => {
-                Happening::about("down", node).detail("it was not suspected here: it probably left")
+                Happening::about("down", node).detail("it was not suspected here before")
             }
+            Event::Left(node) => Happening::about("left", node),
             Event::Renamed { before, after } => Happening::about("renamed", after).before(before),
             event => about_us(event),
         }

@@ -25,6 +25,8 @@ pub(super) enum Held {
     Alive,
     Suspect,
     Down,
+    /// Down, by its own word.
+    Left,
 }
 
 impl Held {
@@ -34,12 +36,13 @@ impl Held {
             State::Alive => Some(Self::Alive),
             State::Suspect => Some(Self::Suspect),
             State::Down => Some(Self::Down),
+            State::Left => Some(Self::Left),
             State::Unknown(_) => None,
         }
     }
 
     pub(super) fn is_active(self) -> bool {
-        self != Self::Down
+        matches!(self, Self::Alive | Self::Suspect)
     }
 }
 
@@ -49,6 +52,7 @@ impl From<Held> for State {
             Held::Alive => Self::Alive,
             Held::Suspect => Self::Suspect,
             Held::Down => Self::Down,
+            Held::Left => Self::Left,
         }
     }
 }

@@ -109,16 +109,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     ) {
         let is_stale = update.incarnation < self.incarnation;
         match (update.state, update.incarnation.next()) {
-            (State::Suspect | State::Down, _) if aftermath.is_renewed => {
+            (State::Suspect | State::Down | State::Left, _) if aftermath.is_renewed => {
                 self.counters.claims_ignored += 1;
             }
-            (State::Suspect | State::Down, _) if is_stale => aftermath.heard_stale_claim = true,
+            (State::Suspect | State::Down | State::Left, _) if is_stale => {
+                aftermath.heard_stale_claim = true;
+            }
             (State::Suspect, Some(next)) => {
                 aftermath.news_about_ourselves = true;
                 self.refute(next);
             }
             // With no incarnation left to refute with, a Suspect is as final as a Down.
-            (State::Suspect | State::Down, _) if !teller.has_say => {
+            (State::Suspect | State::Down | State::Left, _) if !teller.has_say => {
                 self.counters.claims_ignored += 1;
             }
             (State::Suspect, None) => {
@@ -126,7 +128,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 aftermath.is_renewed = true;
                 self.renew_or_give_up(None, runtime);
             }
-            (State::Down, _) => {
+            (State::Down | State::Left, _) => {
                 aftermath.news_about_ourselves = true;
                 aftermath.is_renewed = true;
                 self.declared_down(teller.id, runtime);

@@ -242,16 +242,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// What the receiver must hear before all else: that it is suspected (Lifeguard's buddy system,
     /// section IV-C), or that whom it asks about is down to us. Returns how many updates that is.
     pub(super) fn put_lead(&mut self, to: &I, message: &Message<I>, size_max: usize) -> usize {
-        let (about, held) = match message {
-            Message::Nack { target, .. } => (target, Held::Down),
-            _ if self.config.buddy_system && self.table.num_suspects() > 0 => (to, Held::Suspect),
+        let (about, is_due): (_, fn(Held) -> bool) = match message {
+            Message::Nack { target, .. } => (target, |held| !held.is_active()),
+            _ if self.config.buddy_system && self.table.num_suspects() > 0 => {
+                (to, |held| held == Held::Suspect)
+            }
             _ => return 0,
         };
         let Some(slot) = self.table.find(&about.addr()) else {
             return 0;
         };
         let entry = self.table.get(slot);
-        if entry.id != *about || entry.held() != held {
+        if entry.id != *about || !is_due(entry.held()) {
             return 0;
         }
         let update = self.update_about(slot);

@@ -114,7 +114,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let is_new = match entry.held() {
             Held::Alive if incarnation >= entry.incarnation => true,
             Held::Suspect if incarnation == entry.incarnation => false,
-            Held::Alive | Held::Suspect | Held::Down => return,
+            _ => return,
         };
         let ourselves = self.identity.clone();
         if is_new {

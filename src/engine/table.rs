@@ -330,7 +330,7 @@ impl<I: Identity> Table<I> {
 
     fn take_place(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot.at()];
-        if entry.held == Held::Down {
+        if !entry.held.is_active() {
             let list = if entry.was_active {
                 &mut self.fallen
             } else {
@@ -369,7 +369,7 @@ impl<I: Identity> Table<I> {
             ..
         } = self.entries[slot.at()];
         match held {
-            Held::Down => {
+            Held::Down | Held::Left => {
                 if let Some(turn) = self.turns.iter_mut().find(|turn| **turn == Some(slot)) {
                     *turn = Slot::from_link(place.second);
                 }
@@ -416,7 +416,7 @@ impl<I: Identity> Table<I> {
             place,
             ..
         } = self.entries[from.at()];
-        if held == Held::Down {
+        if !held.is_active() {
             let list = if was_active {
                 &mut self.fallen
             } else {

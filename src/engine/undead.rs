@@ -79,7 +79,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.prober.drop_probe();
         self.undead_check.clear();
         self.connection = Connection::Undead(Undead::Left);
-        self.spread_ourselves(State::Down);
+        self.spread_ourselves(match self.config.departures {
+            true => State::Left,
+            false => State::Down,
+        });
         self.hand_over(self.config.num_indirect_probes, runtime);
         self.arm_gossip(runtime);
         Ok(())

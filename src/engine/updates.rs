@@ -112,7 +112,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .find(&sender.addr())
             .map(|slot| self.table.get(slot));
         let is_known = match known {
-            Some(entry) if entry.id == *sender && entry.held() == Held::Down => {
+            Some(entry) if entry.id == *sender && !entry.held().is_active() => {
                 return Standing::Down;
             }
             Some(entry) if entry.id == *sender => true,
@@ -265,7 +265,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         teller: Option<&I>,
         runtime: &mut R,
     ) -> Option<Changed> {
-        if held == Held::Down {
+        if !held.is_active() {
             // Remembered, so that late news of it is recognised; not spread: whoever told us does
             // that already, and we have nothing to add.
             self.make_room_for_stranger(runtime)?;
@@ -279,7 +279,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.announce_state(slot, None, accuser, runtime);
         Some(Changed {
             slot,
-            is_hearsay: held == Held::Down,
+            is_hearsay: !held.is_active(),
         })
     }
 
@@ -318,7 +318,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         match held {
             Held::Alive | Held::Suspect => Some(Changed::news(slot)),
             // Its place changed if others had to be forgotten for it.
-            Held::Down => self.table.find(&update.id.addr()).map(Changed::news),
+            Held::Down | Held::Left => self.table.find(&update.id.addr()).map(Changed::news),
         }
     }
 
@@ -397,9 +397,12 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if was_active != entry.held().is_active() {
             if entry.held().is_active() {
                 runtime.notify(Notice::MemberUp(&entry.id));
-            } else if was_active {
+            } else if was_active && entry.held() == Held::Down {
                 runtime.notify(Notice::MemberDown(&entry.id));
             }
+        }
+        if was.is_some() && entry.held() == Held::Left && entry.was_active {
+            runtime.notify(Notice::MemberLeft(&entry.id));
         }
         match (was, entry.held()) {
             (Some(Held::Suspect), Held::Alive) => {
@@ -416,7 +419,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 });
                 self.begin_suspicion(slot, accuser, runtime);
             }
-            (_, Held::Down) => self.remember_down(runtime),
+            (_, Held::Down | Held::Left) => self.remember_down(runtime),
             (Some(Held::Alive), Held::Alive) => {
                 runtime.notify(Notice::IncarnationRaised(&entry.id));
             }

@@ -177,6 +177,7 @@ pub(super) fn news<'n, I>(notice: &Notice<&'n I>) -> (News, Option<&'n I>) {
     match *notice {
         Notice::MemberUp(id) => (News::Up, Some(id)),
         Notice::MemberDown(id) => (News::Down, Some(id)),
+        Notice::MemberLeft(id) => (News::Left, Some(id)),
         Notice::MemberSuspect { id, .. } => (News::Suspected, Some(id)),
         Notice::MemberRefuted(id) => (News::Refuted, Some(id)),
         Notice::Rename { after, .. } => (News::Renamed, Some(after)),

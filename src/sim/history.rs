@@ -24,8 +24,10 @@ use core::{fmt, time::Duration};
 pub enum News {
     /// A member is part of the cluster that was not before.
     Up,
-    /// A member was declared failed, or left.
+    /// A member was declared failed, or left without saying so.
     Down,
+    /// A member left, by its own word.
+    Left,
     /// A member did not answer somebody.
     Suspected,
     /// A suspected member showed that it is alive.

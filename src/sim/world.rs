@@ -66,7 +66,7 @@ impl<I: Identity, T> World<I, T> {
             network: Network::new(),
             counts: FaultCounts::default(),
             history: History::default(),
-            recorded: [News::Suspected, News::Refuted, News::Down].into(),
+            recorded: [News::Suspected, News::Refuted, News::Down, News::Left].into(),
             wrong: WrongNews::default(),
             watcher: None,
             kinds: Box::new(|_| "packet"),

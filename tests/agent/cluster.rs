@@ -86,8 +86,9 @@ pub(crate) async fn a_leave_is_acknowledged_and_seen(net: impl Net) {
     let departure = c.cluster.leave().await.unwrap();
     assert!(departure.acked >= 1, "{departure:?}");
     for events in &mut events {
-        event(events, &Event::Failed(gone)).await;
+        event(events, &Event::Left(gone)).await;
     }
+    b.holds("c", State::Left).await;
     assert_eq!(c.cluster.leave().await.unwrap(), departure);
     c.ended().await;
 }

@@ -155,7 +155,7 @@ fn args(name: &str, more: &[&str]) -> Vec<String> {
 /// The news of a departure is not preceded by a suspicion.
 #[track_caller]
 fn check_saw_it_leave(agent: &mut Agent, name: &str) {
-    agent.until_event("down", name);
+    agent.until_event("left", name);
     let suspected = |event: &Value| event["event"] == "suspect" && event["name"] == name;
     assert!(!agent.seen.iter().any(suspected), "{:?}", agent.seen);
 }

@@ -46,7 +46,7 @@ fn members_over_quic_find_each_other_fail_return_and_leave() {
     let asked = Instant::now();
     b.signal("TERM");
     for agent in [&mut a, &mut c] {
-        agent.until_event("down", "b");
+        agent.until_event("left", "b");
     }
     assert!(
         asked.elapsed() < Duration::from_secs(10),

@@ -120,6 +120,7 @@ pub(crate) fn members<I: Clone>(ids: &[I; 3]) -> Vec<Member<I>> {
         State::Alive,
         State::Suspect,
         State::Down,
+        State::Left,
         State::Unknown(9),
         State::Unknown(300),
         State::Unknown(u32::MAX),

@@ -18,7 +18,7 @@ fn members_that_announce_to_one_seed_all_see_each_other() {
 }
 
 #[test]
-fn a_member_that_leaves_is_down_to_all_at_once_and_stays_so() {
+fn a_member_that_leaves_is_gone_to_all_at_once_and_stays_so() {
     let mut world = World::joined(10, Config::lan(), 2);
     world
         .input(4, |engine, out| engine.leave_cluster(out))
@@ -26,7 +26,7 @@ fn a_member_that_leaves_is_down_to_all_at_once_and_stays_so() {
     world.run_for(5 * SECOND);
     let unaware = (1..=10)
         .filter(|&at| at != 4)
-        .filter(|&at| world.belief(at, 4) != Some(State::Down))
+        .filter(|&at| world.belief(at, 4) != Some(State::Left))
         .count();
     // Gossip alone misses one member now and then: that one finds out by probing.
     assert!(unaware <= 1, "{unaware} did not hear of it");
@@ -47,7 +47,7 @@ fn a_member_that_leaves_is_down_to_all_at_once_and_stays_so() {
     assert!(
         (1..=10)
             .filter(|&at| at != 4)
-            .all(|at| world.belief(at, 4) == Some(State::Down))
+            .all(|at| world.belief(at, 4) == Some(State::Left))
     );
 }
 

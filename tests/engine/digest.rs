@@ -376,6 +376,21 @@ fn a_stranger_that_must_prove_itself_is_pinged_and_nothing_else() {
 }
 
 #[test]
+fn a_suspect_that_asks_is_told_first_that_it_is_one() {
+    let mut solo = speaker(terse());
+    solo.knows(peer(3), 0, State::Alive);
+    solo.hears_of(3, peer(2), 0, State::Suspect);
+    let answer = answers(&mut solo, vec![0; 256]);
+    let told: Vec<_> = answer[0]
+        .1
+        .members
+        .iter()
+        .map(|member| (member.id, member.state))
+        .collect();
+    assert_eq!(told, [(peer(2), State::Suspect), (peer(3), State::Alive)]);
+}
+
+#[test]
 fn an_answer_is_never_answered() {
     let mut world = World::new(2, terse(), 1);
     for (at, knows) in [(1, [2, 3]), (2, [1, 4])] {

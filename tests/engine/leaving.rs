@@ -1,9 +1,9 @@
 //! Leaving, and staying away.
 
-use selkie::{Config, Message, Notice, State};
+use selkie::{Config, Incarnation, Member, Message, Notice, State};
 
 use crate::{
-    codec::{ANYBODY, Packet, peer},
+    codec::{ANYBODY, Packet, Peer, peer},
     ourselves::{at_incarnation, known_to_four, life, own},
     solo::{Solo, count, kinds, swim},
     turn_undead::turn_undead,
@@ -122,4 +122,72 @@ fn leaving_alone_is_quiet() {
     let mut solo = Solo::new(swim());
     solo.engine.leave_cluster(&mut solo.runtime).unwrap();
     assert_eq!(solo.passes(600 * SECOND), []);
+}
+
+#[test]
+fn a_departure_says_so_where_that_is_on() {
+    for (config, state) in [(Config::lan(), State::Left), (swim(), State::Down)] {
+        let mut solo = Solo::new(config);
+        solo.knows(peer(2), 0, State::Alive);
+        solo.engine.leave_cluster(&mut solo.runtime).unwrap();
+        let sent = solo.sent();
+        assert_eq!(
+            sent[0].1.members[0],
+            Member::new(peer(1), Incarnation(0), state)
+        );
+    }
+}
+
+#[test]
+fn who_left_is_told_apart_from_who_failed() {
+    let mut solo = known_to_four();
+    solo.hears_of(2, peer(2), 0, State::Left);
+    solo.hears_of(3, peer(4), 0, State::Down);
+    assert_eq!(
+        solo.notices(),
+        [Notice::MemberLeft(peer(2)), Notice::MemberDown(peer(4))]
+    );
+    assert_eq!(solo.belief(2), Some((State::Left, 0)));
+    assert_eq!(solo.belief(4), Some((State::Down, 0)));
+    assert_eq!(
+        (solo.engine.num_members(), solo.engine.num_down_members()),
+        (2, 2)
+    );
+}
+
+#[test]
+fn left_is_the_better_word_for_down_and_is_spread_once_more() {
+    let mut solo = known_to_four();
+    solo.hears_of(3, peer(2), 4, State::Down);
+    for _ in 0..50 {
+        solo.engine.gossip(&mut solo.runtime).unwrap();
+    }
+    solo.notices();
+    assert_eq!(solo.engine.updates_backlog(), 0);
+    solo.hears_of(3, peer(2), 3, State::Left);
+    assert_eq!(solo.belief(2), Some((State::Down, 4)), "stale");
+    solo.hears_of(3, peer(2), 4, State::Left);
+    assert_eq!(solo.belief(2), Some((State::Left, 4)));
+    assert_eq!(solo.notices(), [Notice::MemberLeft(peer(2))]);
+    assert_eq!(solo.engine.updates_backlog(), 1);
+    solo.hears_of(3, peer(2), 9, State::Down);
+    solo.hears_of(3, peer(2), 9, State::Alive);
+    assert_eq!(solo.belief(2), Some((State::Left, 4)), "the last word");
+    assert_eq!(solo.notices(), []);
+}
+
+#[test]
+fn who_left_comes_back_under_an_identity_that_wins() {
+    let mut solo = known_to_four();
+    solo.hears_of(2, peer(2), 0, State::Left);
+    let next = Peer { addr: 2, life: 1 };
+    solo.hears(Packet::new(next, peer(1), Message::Gossip));
+    assert_eq!(solo.belief(2), Some((State::Alive, 0)));
+}
+
+#[test]
+fn a_rumour_that_we_left_is_taken_as_one_that_we_are_down() {
+    let mut solo = known_to_four();
+    solo.hears_of(2, peer(1), 0, State::Left);
+    assert_eq!(*solo.engine.identity(), life(1));
 }

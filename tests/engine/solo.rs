@@ -19,6 +19,7 @@ pub fn swim() -> Config {
     config.buddy_system = false;
     config.nacks = false;
     config.accusers = false;
+    config.departures = false;
     config
 }
 

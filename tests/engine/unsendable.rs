@@ -1,7 +1,8 @@
 //! Members and identities that the codec cannot write.
 
 use selkie::{
-    AccumulatingRuntime, Codec, Engine, Error, Header, Member, Message, ProbeNumber, State, Timer,
+    AccumulatingRuntime, Codec, Config, Engine, Error, Header, Member, Message, ProbeNumber, State,
+    Timer,
 };
 
 use crate::{
@@ -211,6 +212,23 @@ impl Codec<Peer> for Long {
     fn decode_member(&mut self, data: &mut &[u8]) -> Result<Member<Peer>, NotPlain> {
         PlainCodec.decode_member(data)
     }
+}
+
+#[test]
+fn an_identity_must_fit_a_packet_twice_beside_a_digest() {
+    let mut config = Config::lan();
+    config.max_packet_size = 457;
+    let too_long = Engine::new(peer(101), config.clone(), 1, Long);
+    assert!(matches!(
+        too_long,
+        Err(Error::TooBigToSend {
+            len: 458,
+            room: 457
+        })
+    ));
+    assert!(Engine::new(peer(100), config.clone(), 1, Long).is_ok());
+    config.digest = None;
+    assert!(Engine::new(peer(101), config, 1, Long).is_ok());
 }
 
 #[test]

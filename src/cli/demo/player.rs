@@ -35,8 +35,6 @@ pub(super) struct Company {
     players: Vec<Player>,
     carrier: Carrier,
     cast: Cast,
-    /// The leaver was told to leave: when it is gone, that is why.
-    is_leaving: bool,
 }
 
 /// One member, or what is left of it.
@@ -82,7 +80,6 @@ impl Company {
             players,
             carrier,
             cast,
-            is_leaving: false,
         };
         Ok((company, events))
     }
@@ -137,7 +134,6 @@ impl Company {
 
     /// It says goodbye, in its own time.
     pub(super) fn leave(&mut self, name: Name) {
-        self.is_leaving |= name == self.cast.leaver;
         if let Some(life) = self.player(name).and_then(|player| player.life.take()) {
             smol::spawn(async move {
                 // The story sees whether it worked.
@@ -153,7 +149,7 @@ impl Company {
         let standing = match member.state {
             State::Alive => Standing::Alive,
             State::Suspect => Standing::Suspect,
-            _ if self.is_leaving && name == self.cast.leaver => Standing::Left,
+            State::Left => Standing::Left,
             _ => Standing::Down,
         };
         Row {
