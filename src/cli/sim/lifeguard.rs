@@ -153,8 +153,11 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
     report
 }
 
+/// What came of a variant, under the settings to keep.
+type SumOf<'s> = dyn Fn(usize, &dyn Fn(&Setting) -> bool) -> Outcome + 's;
+
 /// The paper's table, over all settings.
-fn summarise(report: &mut Report, sum_of: &dyn Fn(usize, &dyn Fn(&Setting) -> bool) -> Outcome) {
+fn summarise(report: &mut Report, sum_of: &SumOf<'_>) {
     let swim = sum_of(0, &|_| true);
     let mut table = Table::new(
         "variants",
@@ -221,11 +224,7 @@ fn shares(sum: &Outcome, swim: &Outcome) -> [f64; 4] {
 }
 
 /// The paper's figure 2, and the same by D and I: where SWIM's and Lifeguard's are.
-fn by_blocked(
-    report: &mut Report,
-    grid: &[Setting],
-    sum_of: &dyn Fn(usize, &dyn Fn(&Setting) -> bool) -> Outcome,
-) {
+fn by_blocked(report: &mut Report, grid: &[Setting], sum_of: &SumOf<'_>) {
     let mut table = Table::new(
         "settings",
         &["setting", "SWIM FP", "FP-", "Lifeguard FP", "FP-"],

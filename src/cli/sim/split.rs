@@ -17,6 +17,9 @@ use super::{
 
 const HOUR: Duration = secs(60 * 60);
 
+/// A way to cut a cluster apart.
+type Way = fn(&mut Peers) -> Cut;
+
 /// `selkie sim split`.
 pub(super) fn run(wish: &Wish<'_>) -> Report {
     let size = wish.nodes(40);
@@ -27,7 +30,7 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
         "Split: {size} members of the LAN preset, with identities that renew, are cut apart for \
          an hour. Then the network is whole again, and nobody else does anything."
     ));
-    let ways: [(&str, fn(&mut Peers) -> Cut); 2] = [
+    let ways: [(&str, Way); 2] = [
         ("two halves", |sim| {
             let half = sim.len() / 2;
             sim.partition(0..half, half..sim.len())

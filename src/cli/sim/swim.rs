@@ -256,6 +256,9 @@ impl Identity for Mortal {
     }
 }
 
+/// The settings at a size.
+type Settings = fn(usize) -> Config;
+
 /// `selkie sim lossy-join`.
 pub(super) fn lossy_join(wish: &Wish<'_>) -> Report {
     let size = wish.nodes(17);
@@ -265,7 +268,7 @@ pub(super) fn lossy_join(wish: &Wish<'_>) -> Report {
          not told so and that half of the others see; and how many the median process sees, \
          those that were told included."
     ));
-    let variants: [(&str, fn(usize) -> Config, f64); 2] = [
+    let variants: [(&str, Settings, f64); 2] = [
         ("SWIM+Inf.", without_suspicion, 4.0),
         ("SWIM+Inf.+Susp.", paper, 12.0),
     ];
