@@ -74,7 +74,9 @@ impl foca::Runtime<Id> for Exit<'_, '_> {
     fn send_to(&mut self, to: Id, mut data: &[u8]) {
         let sent = data;
         // The same wire.
-        let header: Header<Id> = PostcardCodec.decode_header(&mut data).unwrap();
+        let header: Header<Id> = PostcardCodec
+            .decode_header(&mut data)
+            .expect("what foca wrote");
         self.0.send(&to, header.message.kind(), sent);
     }
 
