@@ -73,7 +73,9 @@ impl Plot {
                 .draw_series(LineSeries::new(points(), color.stroke_width(2)))?
                 .label(&line.name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], color));
-            chart.draw_series(points().map(|point| Circle::new(point, 3, color.filled())))?;
+            if line.points.len() <= DOTS_MAX {
+                chart.draw_series(points().map(|point| Circle::new(point, 3, color.filled())))?;
+            }
         }
         chart
             .configure_series_labels()
@@ -98,3 +100,6 @@ impl Plot {
         }
     }
 }
+
+/// A line of more points than this shows them by itself.
+const DOTS_MAX: usize = 50;
