@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
-use selkie::{Config, Message, Notice, ProbeNumber, State, Timer};
+use selkie::{Message, Notice, ProbeNumber, State, Timer};
 
 use crate::{
     codec::{Packet, Peer, peer},
@@ -581,29 +581,4 @@ fn probing_stops_while_nobody_is_active_and_starts_again() {
     assert_eq!(solo.passes(20 * SECOND), []);
     solo.knows(peer(3), 0, State::Alive);
     assert!(count(&solo.passes(5 * SECOND), "ping") >= 4);
-}
-
-/// What was asked by somebody whom we have become since.
-#[test]
-fn nothing_is_sent_to_ourselves_whoever_we_become() {
-    let mut config = Config::lan();
-    config.periodic_gossip = None;
-    let mut solo = Solo::new(config);
-    solo.knows(peer(3), 0, State::Alive);
-    let request = Message::PingReq {
-        target: peer(3),
-        number: ProbeNumber(9),
-    };
-    solo.hears_from(2, request);
-    solo.engine
-        .change_identity(peer(2), &mut solo.runtime)
-        .unwrap();
-    solo.sent();
-    let is_nack = |timer: &Timer<Peer>| matches!(timer, Timer::Nack { .. });
-    assert_eq!(solo.fires(SECOND, is_nack), []);
-    let answer = Message::IndirectAck {
-        target: peer(2),
-        number: ProbeNumber(9),
-    };
-    assert_eq!(solo.hears_from(3, answer), []);
 }
