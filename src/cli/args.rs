@@ -27,6 +27,10 @@ pub(crate) enum Command {
     /// so that clusters that formed apart find each other. SIGINT (Ctrl-C) and
     /// SIGTERM tell the others that we leave; a second one exits at once.
     Agent(AgentArgs),
+    /// Simulate a cluster under faults, and compare with what papers measured
+    ///
+    /// Virtual time: hours pass in seconds. The same seed gives the same figures.
+    Sim(SimArgs),
     /// Make certificates for development: an authority, and what it issues
     ///
     /// Every member of a cluster over QUIC is given ca.pem and a certificate with its key; who has
@@ -90,6 +94,85 @@ pub(crate) struct AgentArgs {
     /// Print one JSON object per event
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SIM_EXAMPLES)]
+pub(crate) struct SimArgs {
+    /// What to simulate
+    #[arg(value_enum)]
+    pub(crate) scenario: Scenario,
+    /// How many members, from 3 to 100000 [default: those of the experiment]
+    #[arg(long, value_name = "N", value_parser = nodes)]
+    pub(crate) nodes: Option<usize>,
+    /// The first seed; each further run takes the next one
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many runs, each of all settings of the experiment [default: as many as its figures need]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) runs: Option<u64>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw the plots into this directory, as SVG
+    #[arg(long, value_name = "DIR")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// How many members a simulation can have.
+fn nodes(text: &str) -> Result<usize, String> {
+    let nodes = text.parse().map_err(|_| "not a number".to_owned())?;
+    match (3..=100_000).contains(&nodes) {
+        true => Ok(nodes),
+        false => Err(format!("{nodes} is not in 3..=100000")),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// SWIM: packets per member and period, against the size
+    Load,
+    /// SWIM: from a crash to the first suspicion, and on to the declaration
+    Detection,
+    /// SWIM: from the first declaration until all know
+    Dissemination,
+    /// SWIM: members join one by one while a tenth of all packets is lost
+    LossyJoin,
+    /// Lifeguard: wrong declarations by members that are blocked, part by part
+    Lifeguard,
+    /// Rapid: all members start at once, from one seed
+    Bootstrap,
+    /// Rapid: many members crash at once
+    Crashes,
+    /// Rapid: some members hear nothing for 20 s, then all for 20 s, and so on
+    FlipFlop,
+    /// Rapid: a few members lose 80 % of what they hear, or say
+    LossyFew,
+    /// Nobody fails, and the network loses packets
+    HealthyLoss,
+    /// Two halves, or all members, are cut off from each other for an hour
+    Split,
+    /// Random schedules of faults, and the rules that must hold
+    Chaos,
+}
+
+impl Scenario {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Detection => "detection",
+            Self::Dissemination => "dissemination",
+            Self::LossyJoin => "lossy-join",
+            Self::Lifeguard => "lifeguard",
+            Self::Bootstrap => "bootstrap",
+            Self::Crashes => "crashes",
+            Self::FlipFlop => "flip-flop",
+            Self::LossyFew => "lossy-few",
+            Self::HealthyLoss => "healthy-loss",
+            Self::Split => "split",
+            Self::Chaos => "chaos",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -184,7 +267,8 @@ const EXAMPLES: &str = "\
 Examples:
   selkie demo                     a live QUIC cluster, nothing to set up
   selkie certs init               the certificates that real members need
-  selkie agent --help             how to run a real member";
+  selkie agent --help             how to run a real member
+  selkie sim detection            how fast failures are found, in a simulator";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -216,6 +300,15 @@ Exit codes:
   2    wrong usage
   130  SIGINT while leaving: ended at once
   143  SIGTERM while leaving: ended at once";
+
+const SIM_EXAMPLES: &str = "\
+Examples:
+  selkie sim load
+  selkie sim crashes --nodes 500 --runs 3 --svg plots
+  selkie sim chaos --seed 1000 --runs 10000 --json
+
+Exit codes: 0 all bars are met, 1 one is missed, 2 wrong usage. Fewer members or runs than by default
+may be too few for a bar.";
 
 const CERTS_EXAMPLES: &str = "\
 Examples:

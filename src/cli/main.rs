@@ -1,4 +1,4 @@
-//! The command `selkie`: a demo, a real member, and certificates for both.
+//! The command `selkie`: a demo, a real member, certificates for both, and a simulator.
 
 #![allow(
     clippy::std_instead_of_alloc,
@@ -14,6 +14,7 @@ mod demo;
 mod failure;
 mod happening;
 mod print;
+mod sim;
 mod text;
 mod view;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Agent(args) => agent::run(args),
+        Command::Sim(args) => sim::run(&args),
         Command::Certs(CertsCommand::Init(args)) => certs::init(&args),
         Command::Certs(CertsCommand::Issue(args)) => certs::issue(&args),
     };

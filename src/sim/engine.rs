@@ -184,6 +184,7 @@ pub(super) fn news<'n, I>(notice: &Notice<&'n I>) -> (News, Option<&'n I>) {
         Notice::MemberForgotten(id) => (News::Forgotten, Some(id)),
         Notice::Rejoin(id) => (News::Rejoined, Some(id)),
         Notice::Defunct => (News::Defunct, None),
+        Notice::SuspicionConfirmed { id, .. } => (News::Other, Some(id)),
         _ => (News::Other, None),
     }
 }

@@ -7,3 +7,4 @@ mod fixture;
 mod leaving;
 mod members;
 mod mistakes;
+mod sim;

@@ -1,0 +1,276 @@
+//! What a scenario found: tables, bars that are met or missed, and plots.
+
+use core::fmt;
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+
+use super::plot::Plot;
+use crate::{args::SimArgs, failure::Failure};
+
+/// All that a scenario has to say.
+pub(super) struct Report {
+    setup: String,
+    tables: Vec<Table>,
+    bars: Vec<Bar>,
+    plots: Vec<Plot>,
+    notes: Vec<String>,
+    started: Instant,
+}
+
+/// Figures in rows. A column's name is its heading, and, with `_` for what is neither letter nor
+/// digit, its key in JSON.
+pub(super) struct Table {
+    name: &'static str,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// What is in a table.
+pub(super) enum Cell {
+    /// A figure, and how many decimals of it are worth printing.
+    Number(f64, usize),
+    /// A word.
+    Text(String),
+    /// Nobody knows.
+    Blank,
+}
+
+/// What must hold.
+struct Bar {
+    what: String,
+    found: String,
+    holds: bool,
+}
+
+impl Report {
+    /// Of an experiment that is set up like this. The clock starts.
+    pub(super) fn new(setup: impl Into<String>) -> Self {
+        Self {
+            setup: setup.into(),
+            tables: Vec::new(),
+            bars: Vec::new(),
+            plots: Vec::new(),
+            notes: Vec::new(),
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) fn table(&mut self, table: Table) {
+        self.tables.push(table);
+    }
+
+    /// Something that must hold, and what was found.
+    pub(super) fn bar(&mut self, what: impl Into<String>, found: impl Into<String>, holds: bool) {
+        self.bars.push(Bar {
+            what: what.into(),
+            found: found.into(),
+            holds,
+        });
+    }
+
+    /// A figure that must not be above a bound.
+    pub(super) fn at_most(&mut self, what: &str, found: f64, most: f64, unit: &str) {
+        let what = format!("{what}: at most {most}{unit}");
+        // NaN is no success.
+        self.bar(what, format!("{}{unit}", plain(found, 2)), found <= most);
+    }
+
+    /// A figure that must be near another one.
+    pub(super) fn near(&mut self, what: &str, found: f64, target: f64, percent: f64) {
+        let holds = (found - target).abs() <= target * percent / 100.0;
+        let what = format!("{what}: within {percent} % of {target}");
+        self.bar(what, plain(found, 3), holds);
+    }
+
+    pub(super) fn plot(&mut self, plot: Plot) {
+        self.plots.push(plot);
+    }
+
+    /// A line below the tables.
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    pub(super) fn plots(&self) -> &[Plot] {
+        &self.plots
+    }
+
+    /// Since the report was begun.
+    pub(super) fn wall_seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Whether all bars are met.
+    pub(super) fn passes(&self) -> bool {
+        self.bars.iter().all(|bar| bar.holds)
+    }
+
+    /// A failure when a bar is missed.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        let mut missed = self.bars.iter().filter(|bar| !bar.holds);
+        let Some(bar) = missed.next() else {
+            return Ok(());
+        };
+        let why = format!("{}, and it is {}", bar.what, bar.found);
+        let more = match missed.count() {
+            0 => String::new(),
+            count => format!("; {count} more"),
+        };
+        Err(Failure::new("a bar is missed", format!("{why}{more}")))
+    }
+
+    /// All of it, for machines.
+    pub(super) fn json(&self, args: &SimArgs) -> Value {
+        let tables: Map<String, Value> = self
+            .tables
+            .iter()
+            .map(|table| (table.name.to_owned(), table.json()))
+            .collect();
+        let bar = |bar: &Bar| json!({"what": bar.what, "found": bar.found, "holds": bar.holds});
+        let bars: Vec<Value> = self.bars.iter().map(bar).collect();
+        json!({
+            "scenario": args.scenario.name(),
+            "seed": args.seed,
+            "setup": self.setup,
+            "figures": tables,
+            "notes": self.notes,
+            "bars": bars,
+            "wall_seconds": (self.wall_seconds() * 1000.0).round() / 1000.0,
+            "pass": self.passes(),
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.setup)?;
+        for table in &self.tables {
+            write!(f, "\n{table}")?;
+        }
+        for note in &self.notes {
+            write!(f, "\n{note}\n")?;
+        }
+        writeln!(f)?;
+        for Bar { what, found, holds } in &self.bars {
+            let verdict = if *holds { "met   " } else { "MISSED" };
+            writeln!(f, "{verdict}  {what}: {found}")?;
+        }
+        write!(f, "{:.1} s", self.wall_seconds())
+    }
+}
+
+impl Table {
+    pub(super) fn new(name: &'static str, columns: &[&'static str]) -> Self {
+        Self {
+            name,
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// A row, with a cell for each column.
+    pub(super) fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        debug_assert_eq!(N, self.columns.len(), "a cell for each column");
+        self.rows.push(cells.into());
+    }
+
+    fn json(&self) -> Value {
+        let key = |column: &str| {
+            let is_word = |c: char| c.is_ascii_alphanumeric();
+            let keep = |c: char| {
+                if is_word(c) {
+                    c.to_ascii_lowercase()
+                } else {
+                    '_'
+                }
+            };
+            column.chars().map(keep).collect::<String>()
+        };
+        let row = |row: &Vec<Cell>| -> Value {
+            let cells = self.columns.iter().zip(row);
+            let object: Map<String, Value> = cells
+                .map(|(column, cell)| (key(column), cell.json()))
+                .collect();
+            object.into()
+        };
+        self.rows.iter().map(row).collect()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(Cell::to_string).collect())
+            .collect();
+        let widths: Vec<usize> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, column)| {
+                let cells = texts.iter().map(|row| row[place].chars().count());
+                cells.chain([column.chars().count()]).max().unwrap_or(0)
+            })
+            .collect();
+        for (column, width) in self.columns.iter().zip(&widths) {
+            write!(f, "  {column:>width$}")?;
+        }
+        writeln!(f)?;
+        for row in &texts {
+            for (text, width) in row.iter().zip(&widths) {
+                write!(f, "  {text:>width$}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Cell {
+    fn json(&self) -> Value {
+        match self {
+            // What is not a number is null.
+            Self::Number(number, _) => json!(number),
+            Self::Text(text) => json!(text),
+            Self::Blank => Value::Null,
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number, decimals) => f.write_str(&plain(*number, *decimals)),
+            Self::Text(text) => f.write_str(text),
+            Self::Blank => f.write_str("-"),
+        }
+    }
+}
+
+fn plain(number: f64, decimals: usize) -> String {
+    match number.is_nan() {
+        true => "none".to_owned(),
+        false => format!("{number:.decimals$}"),
+    }
+}
+
+/// A count, or any whole number.
+pub(super) fn count(number: impl TryInto<u64>) -> Cell {
+    Cell::Number(number.try_into().unwrap_or(u64::MAX) as f64, 0)
+}
+
+/// A figure with this many decimals.
+pub(super) fn number(number: f64, decimals: usize) -> Cell {
+    Cell::Number(number, decimals)
+}
+
+/// A figure that a paper may have.
+pub(super) fn maybe(figure: Option<f64>, decimals: usize) -> Cell {
+    figure.map_or(Cell::Blank, |figure| number(figure, decimals))
+}
+
+pub(super) fn text(text: impl Into<String>) -> Cell {
+    Cell::Text(text.into())
+}
