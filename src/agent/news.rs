@@ -71,6 +71,8 @@ where
                 (addr, member)
             })
             .collect();
+        // The figures first: whoever sees a change finds it counted.
+        self.measure();
         let shared = &self.lifeline.0;
         if !members.is_empty() || !self.news.events.is_empty() {
             shared.publish(
@@ -81,11 +83,15 @@ where
             );
             self.news.events.clear();
         }
+    }
+
+    fn measure(&mut self) {
         self.stats.engine = *self.engine.counters();
         self.stats.members_active = self.engine.num_members() as u64;
         self.stats.updates_waiting = self.engine.updates_backlog() as u64;
         self.stats.broadcasts_waiting = self.engine.broadcasts_backlog() as u64;
         self.stats.timers_waiting = self.outputs.timers.len() as u64;
+        self.lifeline.0.set_stats(&self.stats);
     }
 
     fn note(&mut self, event: Event<I>) {

@@ -115,8 +115,9 @@ pub type Result<T, I, C> = core::result::Result<T, Error<<C as Codec<I>>::Error>
 /// # Cost
 ///
 /// No input takes longer in a larger cluster, but for those that walk through what they are given
-/// ([`apply_many`](Self::apply_many)) and a change of our own identity, which walks through the
-/// suspects.
+/// ([`apply_many`](Self::apply_many)), a change of our own identity, which walks through the
+/// suspects, and the first need of [digests](Config::digest), which walks through all members: when
+/// that setting is turned on, or a digest comes while it is off.
 pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     identity: I,
     incarnation: Incarnation,

@@ -133,6 +133,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     pub(super) fn transmit<R: Runtime<I>>(&mut self, to: &I, runtime: &mut R) {
+        if *to == self.identity {
+            // Whoever asked something of us may be whom we became since.
+            return;
+        }
         self.counters.datagrams_out += 1;
         self.counters.bytes_out += self.buf.len() as u64;
         runtime.send_to(to, &self.buf);

@@ -1,6 +1,6 @@
 //! What is said about ourselves, and what we become of it.
 
-use selkie::{Error, Identity, Message, Notice, ProbeNumber, State};
+use selkie::{Config, Error, Identity, Message, Notice, ProbeNumber, State, Timer};
 
 use crate::{
     codec::{ANYBODY, MORTAL, Packet, Peer, peer},
@@ -449,4 +449,29 @@ fn changing_identity_over_and_over_leaves_a_bounded_backlog() {
 fn the_renewals_of_the_test_identity_win() {
     assert!(peer(1).renew().unwrap().win_addr_conflict(&peer(1)));
     assert_eq!(peer(MORTAL).renew(), None);
+}
+
+/// What was asked by somebody whom we have become since.
+#[test]
+fn nothing_is_sent_to_ourselves_whoever_we_become() {
+    let mut config = Config::lan();
+    config.periodic_gossip = None;
+    let mut solo = Solo::new(config);
+    solo.knows(peer(3), 0, State::Alive);
+    let request = Message::PingReq {
+        target: peer(3),
+        number: ProbeNumber(9),
+    };
+    solo.hears_from(2, request);
+    solo.engine
+        .change_identity(peer(2), &mut solo.runtime)
+        .unwrap();
+    solo.sent();
+    let is_nack = |timer: &Timer<Peer>| matches!(timer, Timer::Nack { .. });
+    assert_eq!(solo.fires(SECOND, is_nack), []);
+    let answer = Message::IndirectAck {
+        target: peer(2),
+        number: ProbeNumber(9),
+    };
+    assert_eq!(solo.hears_from(3, answer), []);
 }
