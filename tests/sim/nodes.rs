@@ -144,9 +144,9 @@ fn a_node_that_left_is_not_live_and_others_know() {
     assert!(!sim.is_live(3) && sim.machine(3).is_some());
     // Gossip alone reaches nearly all; who missed it finds out by probing.
     sim.run_for(secs(3));
-    assert!(sim.history().heard_by(News::Down, 3, start).len() >= 5);
+    assert!(sim.history().heard_by(News::Left, 3, start).len() >= 5);
     sim.expect_all_seen(secs(60)).unwrap();
-    assert_eq!(sim.history().heard_by(News::Down, 3, start).len(), 7);
+    assert_eq!(sim.history().heard_by(News::Left, 3, start).len(), 7);
     let seen = sim.history().since(start);
     assert!(seen.iter().all(|seen| !seen.subject_was_live()));
     assert_eq!((sim.faults().leaves, sim.live().count()), (1, 7));
