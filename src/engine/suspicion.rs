@@ -262,7 +262,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 self.spread(slot);
             }
         } else if accused_by_us {
-            // Nobody confirmed it in time: perhaps it never heard of it.
+            // Nobody confirmed it in time: perhaps nobody ever heard of it, and it can refute only
+            // what it hears. Who loses most of what it says must not be heard with its verdict alone.
+            self.spread(slot);
             self.send_verdict(id, &Member::suspect(id.clone(), incarnation), runtime);
         }
     }

@@ -393,14 +393,19 @@ mod accusers {
     }
 
     #[test]
-    fn who_is_not_confirmed_in_time_is_told_by_its_accuser() {
+    fn who_is_not_confirmed_in_time_is_told_by_its_accuser_and_so_are_others_again() {
         let mut solo = judge(128);
         let (suspect, _) = pinged(&solo.fires(SECOND, is_probe));
         solo.fires(SECOND, is_indirect);
         solo.fires(SECOND, is_probe);
         assert_eq!(solo.belief(suspect.addr), Some((State::Suspect, 0)));
+        while solo.engine.updates_backlog() > 0 {
+            solo.engine.gossip(&mut solo.runtime).unwrap();
+        }
+        solo.sent();
         let told = solo.fires(SECOND * 106 / 10, is_suspicion);
         assert_eq!(kinds(&told), [(suspect.addr, "gossip")]);
+        assert_eq!(solo.engine.updates_backlog(), 1);
         assert_eq!(told[0].1.members[0].id, suspect);
         assert_eq!(told[0].1.members[0].state, State::Suspect);
     }
