@@ -59,7 +59,8 @@ impl<I: Identity> FormerIdentities<I> {
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
-    /// Takes another identity, and gossips that. Others hear that the former one is down, and of the new one.
+    /// Takes another identity, and gossips that. Others hear that the former one is down, and of
+    /// the new one.
     ///
     /// Also brings back an engine that left or was declared down. If the address is the same, the
     /// new identity must win the conflict, or nobody will believe it.

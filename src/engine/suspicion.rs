@@ -22,8 +22,6 @@ pub(super) struct Suspected<I> {
     pub(super) slot: Slot,
     /// Who accuses it, the first first: as many as count.
     accusers: SmallVec<[I; ACCUSERS_MAX]>,
-    /// How many confirmations make the wait the shortest.
-    expected: u8,
     /// The deadlines for so many confirmations, and for more, have passed.
     passed: u8,
     /// Whether it is not our accusation alone.
@@ -38,7 +36,6 @@ impl<I: PartialEq> Suspected<I> {
         Self {
             slot,
             accusers: SmallVec::new(),
-            expected: 0,
             passed: u8::MAX,
             is_shared: false,
         }
@@ -202,7 +199,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             _ => 0,
         };
         if let Some(suspected) = self.table.suspected_mut(slot) {
-            suspected.expected = expected;
             suspected.passed = u8::MAX;
         }
         if !self.table.get_mut(slot).timers.begin(expected + 1) {
@@ -263,23 +259,21 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             }
         } else if accused_by_us {
             // Nobody confirmed it in time: perhaps nobody ever heard of it, and it can refute only
-            // what it hears. Who loses most of what it says must not be heard with its verdict alone.
+            // what it hears. Who loses most of what it says must not be heard with its verdict
+            // alone.
             self.spread(slot);
             self.send_verdict(id, &Member::suspect(id.clone(), incarnation), runtime);
         }
     }
 
-    /// A suspect had its time. Only who accused it itself tells it. Returns where its entry is.
+    /// A suspect had its time. Only who accused it itself tells it. Returns where its entry is, to
+    /// be spread.
     fn expire<R: Runtime<I>>(&mut self, slot: Slot, runtime: &mut R) -> Option<Slot> {
         let entry = self.table.get(slot);
         let (id, incarnation) = (entry.id.clone(), entry.incarnation);
         let accused_by_us = entry.accused_by_us;
         self.counters.suspicions_expired += 1;
-        self.counters.updates_applied += 1;
         self.transition(slot, incarnation, Held::Down, None, runtime);
-        if let Some(slot) = self.table.find(&id.addr()) {
-            self.spread(slot);
-        }
         if accused_by_us && self.config.notify_down_members && !self.is_undead() {
             self.send(&id, Message::TurnUndead, runtime);
         }

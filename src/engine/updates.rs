@@ -135,7 +135,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
-    /// Somebody speaks whom we hold down: only its own TurnUndead is heard, and whether it means it.
+    /// Somebody speaks whom we hold down: only its own TurnUndead is heard, and whether it means
+    /// it.
     pub(super) fn hear_down_sender<R: Runtime<I>>(&mut self, header: &Header<I>, runtime: &mut R) {
         self.counters.dropped_from_down += 1;
         if let Message::Ack(number) = header.message {
