@@ -8,6 +8,7 @@ use super::{
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     inputs::{COMMANDS_MAX, Inputs},
+    inside::Inside,
     leave::Phase,
     news::News,
     outputs::Outputs,
@@ -165,8 +166,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// Builds the agent and starts it on smol's global executor, at once: what happens before
-    /// [`Cluster::events`] is called shows in [`Cluster::members`] only. To miss no event, use
+    /// Builds the agent and starts it on smol's global executor, at once. What happens
+    /// before [`Cluster::events`] is called shows there in who is introduced. To miss no event, use
     /// [`build`](Self::build).
     ///
     /// # Errors
@@ -234,16 +235,16 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         }
 
         let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
+        let shared = Shared::new(identity.clone(), local);
         let engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
             rng_seed,
             self.codec.into_codec(),
-            self.broadcasts,
+            Inside::new(self.broadcasts, shared.clone()),
         )
         .map_err(BuildError::from_engine)?;
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
-        let shared = Shared::new(identity.clone(), local);
         let agent = Agent {
             engine,
             inputs: Inputs::new(

@@ -51,6 +51,7 @@ mod driver;
 mod error;
 mod events;
 mod inputs;
+mod inside;
 mod join;
 mod leave;
 mod news;
@@ -65,7 +66,7 @@ pub use self::{
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     cluster::{Cluster, Departure, Status},
     driver::Driver,
-    error::{BuildError, CommandError, Stopped},
+    error::{BuildError, CommandError},
     events::{Event, Events},
     seeds::{InvalidSeed, Seed},
     stats::Stats,

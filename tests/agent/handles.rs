@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use selkie::{
     Config,
-    agent::{CommandError, Event, Stopped},
+    agent::{CommandError, Event},
     transports::MemoryNetwork,
 };
 
@@ -33,7 +33,7 @@ fn after_the_driver_was_dropped_every_call_says_stopped() {
         assert!(stopped(
             in_time("config", cluster.set_config(config())).await
         ));
-        assert_eq!(in_time("leave", cluster.leave()).await, Err(Stopped));
+        assert!(stopped(in_time("leave", cluster.leave()).await.map(|_| ())));
         assert!(cluster.members().is_empty());
         assert_eq!(cluster.events().next().await, Some(Event::Stopped));
         assert!(cluster.stats().turns < u64::MAX);

@@ -10,6 +10,7 @@
 mod broadcasts;
 mod builder;
 mod cluster;
+mod events;
 mod executors;
 mod fixture;
 mod handles;
