@@ -16,7 +16,7 @@ mod unix {
 
     use selkie::{
         Transport,
-        transport::{Batch, SendError},
+        transport::{Batch, NoStream, SendError},
     };
     use smol::{
         channel::{Receiver, Sender, bounded},
@@ -50,6 +50,8 @@ mod unix {
     }
 
     impl Transport for UnixDatagrams {
+        type Stream = NoStream;
+
         fn local_addr(&self) -> SocketAddr {
             self.addr
         }

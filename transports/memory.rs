@@ -14,7 +14,7 @@ use std::{
 
 use smol::channel::{Receiver, Sender, TrySendError, bounded};
 
-use crate::transport::{Batch, SendError, Transport};
+use crate::transport::{Batch, NoStream, SendError, Transport};
 
 /// A network within the process, for tests and for clusters that fit in one.
 ///
@@ -32,7 +32,8 @@ use crate::transport::{Batch, SendError, Transport};
 ///
 /// let mut batch = Batch::new();
 /// right.recv(&mut batch).await?;
-/// assert!(batch.iter().eq([(left.local_addr(), &b"hello"[..])]));
+/// let packet = batch.iter().next().expect("one was received");
+/// assert_eq!((packet.from, packet.bytes), (left.local_addr(), &b"hello"[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -125,6 +126,8 @@ pub struct Memory {
 }
 
 impl Transport for Memory {
+    type Stream = NoStream;
+
     fn local_addr(&self) -> SocketAddr {
         self.addr
     }

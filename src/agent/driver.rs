@@ -28,6 +28,7 @@ use super::{
 use crate::{
     BroadcastHandler, Codec, Engine, Identity, Locate, Transport,
     trace::{debug, trace, warn},
+    transport::Packet,
 };
 
 /// The task that an agent is: a future that ends when the agent stopped.
@@ -191,7 +192,12 @@ where
     }
 
     async fn handle_packets(&mut self) {
-        for (from, packet) in self.inputs.packets.iter() {
+        for Packet {
+            from,
+            bytes: packet,
+            ..
+        } in self.inputs.packets.iter()
+        {
             self.stats.packets_in += 1;
             trace!(%from, bytes = packet.len(), "received");
             if let Err(error) = self.engine.handle_data(packet, &mut self.outputs) {

@@ -62,7 +62,7 @@ fn reason<'a>(stats: &'a mut Stats, error: &SendError) -> &'a mut u64 {
         SendError::TooBig { .. } => &mut stats.send_too_big,
         SendError::Busy => &mut stats.send_busy,
         SendError::Unreachable(_) => &mut stats.send_unreachable,
-        SendError::Closed => &mut stats.send_closed,
+        SendError::Closed | SendError::NoStreams => &mut stats.send_closed,
         SendError::Io(_) => &mut stats.send_io,
     }
 }

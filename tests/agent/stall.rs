@@ -46,7 +46,7 @@ async fn is_pinged(peer: &Memory) -> ProbeNumber {
     loop {
         batch.clear();
         peer.recv(&mut batch).await.unwrap();
-        for (_, mut packet) in batch.iter() {
+        for mut packet in batch.iter().map(|packet| packet.bytes) {
             let header: Header<Node> = PostcardCodec.decode_header(&mut packet).unwrap();
             if let Message::Ping(number) = header.message {
                 return number;

@@ -9,7 +9,7 @@ use std::{
 use selkie::{
     Transport,
     agent::Event,
-    transport::{Batch, SendError},
+    transport::{Batch, NoStream, SendError},
     transports::{Memory, MemoryNetwork},
 };
 
@@ -36,6 +36,8 @@ impl Failing {
 }
 
 impl Transport for Failing {
+    type Stream = NoStream;
+
     fn local_addr(&self) -> SocketAddr {
         self.inner.local_addr()
     }
@@ -103,6 +105,8 @@ fn what_cannot_be_sent_is_counted_by_its_reason() {
     struct Busy(Memory);
 
     impl Transport for Busy {
+        type Stream = NoStream;
+
         fn local_addr(&self) -> SocketAddr {
             self.0.local_addr()
         }

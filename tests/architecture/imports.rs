@@ -74,7 +74,7 @@ fn the_files_beside_the_engine_know_nothing_of_it() {
     for module in CORE {
         check_file(&format!("src/{module}.rs"), CORE);
     }
-    check_file("src/transport.rs", &[]);
+    check_imports("src/transport", &["transport"]);
 }
 
 #[test]

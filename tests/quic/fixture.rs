@@ -133,7 +133,7 @@ pub(crate) async fn receive(node: &Quic) -> Vec<(SocketAddr, Vec<u8>)> {
     node.recv(&mut batch).await.unwrap();
     batch
         .iter()
-        .map(|(from, got)| (from, got.to_vec()))
+        .map(|got| (got.from, got.bytes.to_vec()))
         .collect()
 }
 

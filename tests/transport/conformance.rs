@@ -134,7 +134,7 @@ pub(crate) async fn a_burst_arrives_in_batches(fixture: impl Fixture) {
         while receive(&right, &mut batch).await {
             assert!(batch.len() <= Batch::PACKETS_MAX);
             largest = largest.max(batch.len());
-            for (from, packet) in batch.iter().filter(|(_, packet)| *packet != b"first") {
+            for (from, packet) in said(&batch).filter(|(_, packet)| *packet != b"first") {
                 assert_eq!(from, left.local_addr());
                 let number = u16::from_be_bytes(packet[..2].try_into().unwrap());
                 assert_eq!(packet, numbered(number));
@@ -172,7 +172,7 @@ pub(crate) async fn a_dropped_receive_loses_no_packet(fixture: impl Fixture) {
                     assert!(batch.is_empty(), "a packet went into a batch nobody gets");
                     Timer::after(Duration::from_micros(100)).await;
                 }
-                if batch.iter().any(|(_, got)| got == packet) {
+                if said(&batch).any(|(_, got)| got == packet) {
                     break 'arrived;
                 }
                 batch.clear();
@@ -302,7 +302,7 @@ async fn receive_some(transport: Arc<impl Transport>, side: u8) {
         batch.clear();
         transport.recv(&mut batch).await.unwrap();
         assert!(!batch.is_empty());
-        for (_, packet) in batch.iter().filter(|(_, packet)| *packet != b"first") {
+        for (_, packet) in said(&batch).filter(|(_, packet)| *packet != b"first") {
             assert_eq!((packet.len(), packet[0]), (2, side));
         }
     }
@@ -331,7 +331,7 @@ async fn deliver(
         }
         batch.clear();
         while receive(receiver, &mut batch).await {
-            if let Some((from, _)) = batch.iter().find(|(_, got)| *got == packet) {
+            if let Some((from, _)) = said(&batch).find(|(_, got)| *got == packet) {
                 return Ok(from);
             }
             batch.clear();
@@ -342,6 +342,11 @@ async fn deliver(
             packet.len()
         );
     }
+}
+
+/// From where, and what.
+pub(crate) fn said(batch: &Batch) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+    batch.iter().map(|packet| (packet.from, packet.bytes))
 }
 
 /// Receives into the batch; returns whether something came.

@@ -54,7 +54,7 @@ pub use self::{
     credentials::{Credentials, CredentialsError},
 };
 use self::{runtime::Spawner, serve::within, shared::Shared};
-use crate::transport::{Batch, SendError, Transport};
+use crate::transport::{Batch, NoStream, SendError, Transport};
 
 mod counters;
 mod credentials;
@@ -154,6 +154,8 @@ impl Quic {
 }
 
 impl Transport for Quic {
+    type Stream = NoStream;
+
     fn local_addr(&self) -> SocketAddr {
         self.handle.local
     }

@@ -18,7 +18,7 @@ use futures::{
     future::{self, Shared},
 };
 
-use crate::transport::{Batch, SendError, Transport};
+use crate::transport::{Batch, NoStream, SendError, Transport};
 
 /// Packets as plain UDP datagrams: neither encrypted nor proven to come from whom they claim. For
 /// networks in which everybody is trusted.
@@ -41,7 +41,8 @@ use crate::transport::{Batch, SendError, Transport};
 ///
 /// let mut batch = Batch::new();
 /// right.recv(&mut batch).await?;
-/// assert!(batch.iter().eq([(left.local_addr(), &b"hello"[..])]));
+/// let packet = batch.iter().next().expect("one was received");
+/// assert_eq!((packet.from, packet.bytes), (left.local_addr(), &b"hello"[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -134,6 +135,8 @@ impl PlainUdp {
 }
 
 impl Transport for PlainUdp {
+    type Stream = NoStream;
+
     fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }

@@ -1,10 +1,25 @@
 //! The seam between the agent and the network.
 
-use alloc::vec::Vec;
-use core::{fmt, future::Future, net::SocketAddr, ops::Range};
+mod batch;
+mod peer;
+mod stream;
+
+use core::{
+    fmt,
+    future::{self, Future},
+    net::SocketAddr,
+};
 use std::io;
 
-/// Carries packets to and from addresses.
+use futures_io::{AsyncRead, AsyncWrite};
+
+pub use self::{
+    batch::{Batch, Packet},
+    peer::ProvenPeer,
+    stream::{NoStream, PeerStream},
+};
+
+/// Carries packets to and from addresses, and streams, if it has any.
 ///
 /// The crate's own transports are in [`transports`](crate::transports). One that is not about IP
 /// gives its peers socket addresses of its own making.
@@ -17,7 +32,18 @@ use std::io;
 /// - Dropping the future of [`recv`](Self::recv) loses no packet; it is called again.
 /// - After [`close`](Self::close), `send` and `recv` return errors.
 /// - All methods may be called at the same time from several tasks.
+///
+/// # Streams
+///
+/// A stream carries bytes both ways, reliably and in order. Closing it (`poll_close`) ends our
+/// direction: the other side reads to the end. Dropped before that, it is reset: the other side
+/// gets an error, and knows that something is missing. The transport bounds how many streams its
+/// peers may have open, and how long one may be silent. Without streams, [`Stream`](Self::Stream)
+/// is [`NoStream`], and the methods about them need not be written.
 pub trait Transport: Send + Sync + 'static {
+    /// A stream, opened by either side; [`NoStream`] if there are none.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
     /// The address at which we receive.
     fn local_addr(&self) -> SocketAddr;
 
@@ -46,9 +72,46 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Sends what is queued, tells peers that we go, and stops. Waits a bounded time.
     fn close(&self) -> impl Future<Output = ()> + Send;
+
+    /// Names the cluster that is spoken to: 1 to 63 of `a-z 0-9 - . _`. Called at most once, before
+    /// anything is sent or received.
+    ///
+    /// Returns whether members of other clusters are refused by the transport itself, as in a
+    /// handshake. If not, the agent puts the cluster's mark before each packet, and looks for it.
+    fn enter_cluster(&self, cluster: &str) -> bool {
+        let _ = cluster;
+        false
+    }
+
+    /// Whether streams can be [opened](Self::open).
+    fn has_streams(&self) -> bool {
+        false
+    }
+
+    /// Opens a stream to whoever lives at an address. Waits a bounded time.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]: among them [`NoStreams`](SendError::NoStreams), always, where there are none.
+    fn open(
+        &self,
+        to: SocketAddr,
+    ) -> impl Future<Output = Result<PeerStream<Self::Stream>, SendError>> + Send {
+        let _ = to;
+        future::ready(Err(SendError::NoStreams))
+    }
+
+    /// Waits for a stream that a peer opens. Dropping the future loses none.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    fn accept(&self) -> impl Future<Output = io::Result<PeerStream<Self::Stream>>> + Send {
+        future::pending()
+    }
 }
 
-/// Why a packet was not sent.
+/// Why a packet was not sent, or a stream not opened.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendError {
@@ -63,6 +126,8 @@ pub enum SendError {
     Unreachable(io::Error),
     /// The transport was closed.
     Closed,
+    /// This transport has no streams.
+    NoStreams,
     /// The socket failed.
     Io(io::Error),
 }
@@ -74,6 +139,7 @@ impl fmt::Display for SendError {
             Self::Busy => f.write_str("queue is full"),
             Self::Unreachable(source) => write!(f, "peer cannot be reached: {source}"),
             Self::Closed => f.write_str("transport is closed"),
+            Self::NoStreams => f.write_str("transport has no streams"),
             Self::Io(source) => write!(f, "cannot send: {source}"),
         }
     }
@@ -85,90 +151,5 @@ impl core::error::Error for SendError {
             Self::Unreachable(source) | Self::Io(source) => Some(source),
             _ => None,
         }
-    }
-}
-
-/// Received packets, in one buffer that is used again.
-#[derive(Debug, Default)]
-pub struct Batch {
-    bytes: Vec<u8>,
-    packets: Vec<(SocketAddr, Range<usize>)>,
-}
-
-impl Batch {
-    /// The most packets in a batch.
-    pub const PACKETS_MAX: usize = 64;
-
-    /// The largest packet that [`push_with`](Self::push_with) makes room for.
-    pub const PACKET_MAX: usize = 65_535;
-
-    /// An empty batch.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether it takes no more packets.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.packets.len() >= Self::PACKETS_MAX
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.packets.is_empty()
-    }
-
-    /// How many packets there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.packets.len()
-    }
-
-    /// Appends a packet.
-    pub fn push(&mut self, from: SocketAddr, packet: &[u8]) {
-        let start = self.end();
-        self.bytes.truncate(start);
-        self.bytes.extend_from_slice(packet);
-        self.packets.push((from, start..self.bytes.len()));
-    }
-
-    /// Appends the packet that `receive` puts at the front of the buffer it is given: it returns
-    /// how many bytes those are, and from where.
-    ///
-    /// # Errors
-    ///
-    /// Whatever `receive` returns; nothing is appended then.
-    pub fn push_with(
-        &mut self,
-        receive: impl FnOnce(&mut [u8]) -> io::Result<(usize, SocketAddr)>,
-    ) -> io::Result<()> {
-        let start = self.end();
-        // Zeroed once and used again: only ever grows.
-        let room = start.saturating_add(Self::PACKET_MAX);
-        if self.bytes.len() < room {
-            self.bytes.resize(room, 0);
-        }
-        let (len, from) = receive(self.bytes.get_mut(start..).unwrap_or_default())?;
-        let end = start.saturating_add(len).min(self.bytes.len());
-        self.packets.push((from, start..end));
-        Ok(())
-    }
-
-    /// The packets, in the order of their arrival.
-    pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
-        self.packets
-            .iter()
-            .map(|(from, range)| (*from, self.bytes.get(range.clone()).unwrap_or_default()))
-    }
-
-    /// Empties it, keeping the buffer.
-    pub fn clear(&mut self) {
-        self.packets.clear();
-    }
-
-    fn end(&self) -> usize {
-        self.packets.last().map_or(0, |(_, range)| range.end)
     }
 }
