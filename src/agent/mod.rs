@@ -64,7 +64,7 @@ mod view;
 pub use self::{
     builder::Builder,
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
-    cluster::{Cluster, Departure, Status},
+    cluster::{Cluster, Departure, Status, WaitError},
     driver::Driver,
     error::{BuildError, CommandError},
     events::{Event, Events},

@@ -94,6 +94,8 @@ pub(crate) async fn a_leave_is_acknowledged_and_seen(net: impl Net) {
     let gone = c.cluster.identity();
     let departure = c.cluster.leave().await.unwrap();
     assert!(departure.acked >= 1, "{departure:?}");
+    assert_eq!(departure.wanted, 2);
+    assert_eq!(departure.is_acknowledged(), departure.acked == 2);
     for events in &mut events {
         event(events, &Event::Left(gone)).await;
     }

@@ -23,3 +23,4 @@ mod stall;
 mod transport;
 #[cfg(feature = "udp")]
 mod udp;
+mod waiting;

@@ -1,11 +1,14 @@
 //! The handle of a running agent.
 
+mod wait;
+
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, net::SocketAddr};
 
 use futures::channel::oneshot;
 use smol::channel::Sender;
 
+pub use self::wait::WaitError;
 use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
 use crate::{Config, Identity};
 
@@ -47,6 +50,17 @@ pub struct Departure {
     /// How many members acknowledged it. The news spreads from each; with none, the cluster may
     /// take our departure for a failure.
     pub acked: usize,
+    /// How many were waited for: [`Config::num_indirect_probes`], or all active ones if there are
+    /// fewer. None if we were alone, or had been declared down before.
+    pub wanted: usize,
+}
+
+impl Departure {
+    /// Whether as many members acknowledged it as were waited for; if not, the deadline passed.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.acked >= self.wanted
+    }
 }
 
 /// How an agent stands: see [`Cluster::status`].
@@ -113,8 +127,9 @@ impl<I: Identity> Cluster<I> {
             .await?
     }
 
-    /// Tells the cluster that we go, waits until some members acknowledged it or two probe
-    /// periods have passed, closes the transport and stops the agent.
+    /// Tells the cluster that we go, waits until enough members acknowledged it or two probe
+    /// periods have passed, closes the transport and stops the agent. Returns which of the two it
+    /// was.
     ///
     /// Calling it again is harmless, and returns the same.
     ///
