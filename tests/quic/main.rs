@@ -13,4 +13,8 @@ mod crowds;
 mod fixture;
 mod life;
 mod packets;
+mod pairs;
+mod proven;
+mod rotation;
 mod strangers;
+mod streams;
