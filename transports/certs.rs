@@ -281,6 +281,38 @@ impl fmt::Debug for Issued {
     }
 }
 
+/// A new private key, for a member of a cluster without an authority (ECDSA, P-256).
+pub struct MemberKey(KeyPair);
+
+impl MemberKey {
+    /// Another one each time.
+    ///
+    /// # Errors
+    ///
+    /// [`CertsError::Failed`] when there is no randomness to be had.
+    pub fn generate() -> Result<Self, CertsError> {
+        Ok(Self(KeyPair::generate()?))
+    }
+
+    /// The private key, in PEM: the member's own.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.0.serialize_pem()
+    }
+
+    /// The public key, in PEM: for the others to pin.
+    #[must_use]
+    pub fn public_pem(&self) -> String {
+        self.0.public_key_pem()
+    }
+}
+
+impl fmt::Debug for MemberKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemberKey").finish_non_exhaustive()
+    }
+}
+
 /// Why there is no certificate, or no file of it.
 #[derive(Debug)]
 #[non_exhaustive]

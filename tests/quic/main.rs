@@ -14,6 +14,7 @@ mod fixture;
 mod life;
 mod packets;
 mod pairs;
+mod pinned;
 mod proven;
 mod rotation;
 mod strangers;

@@ -8,17 +8,18 @@ use quinn::Connection;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::PublicKey;
 use crate::transport::ProvenPeer;
 
-/// Who the other end is, going by the certificate that was checked in the handshake.
-pub(super) fn peer(conn: &Connection) -> Option<ProvenPeer> {
+/// The certificate, or the bare public key, that the other end showed in the handshake.
+pub(super) fn of(conn: &Connection) -> Option<CertificateDer<'static>> {
     let identity = conn.peer_identity()?;
     let chain = identity.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    member(chain.first()?)
+    chain.into_iter().next()
 }
 
 /// Whom a certificate is for: the DNS names and IP addresses among its subject alternative names.
-fn member(certificate: &CertificateDer<'_>) -> Option<ProvenPeer> {
+pub(super) fn member(certificate: &CertificateDer<'_>) -> Option<ProvenPeer> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let also = certificate.subject_alternative_name().ok()?;
     let also = also
@@ -43,6 +44,12 @@ pub(super) fn not_after(chain: &[CertificateDer<'_>]) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(secs))
     });
     ends.min()
+}
+
+/// The public key that the first of these certificates is for.
+pub(super) fn public_key(chain: &[CertificateDer<'_>]) -> Option<PublicKey> {
+    let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
+    PublicKey::from_der(certificate.public_key().raw).ok()
 }
 
 fn addr(octets: &[u8]) -> Option<IpAddr> {

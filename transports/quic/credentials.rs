@@ -9,6 +9,7 @@ use alloc::{
 use core::fmt;
 use std::{fs, path::Path, time::SystemTime};
 
+use quinn::Connection;
 use ring::hkdf;
 use rustls::{
     Error, InconsistentKeys, RootCertStore,
@@ -18,9 +19,10 @@ use rustls::{
 };
 
 use super::{
-    CredentialsError, certificate,
+    CredentialsError, PinnedKeys, PublicKey, certificate,
     tls::{self, ClusterVerifier},
 };
+use crate::transport::ProvenPeer;
 
 /// Who a node is, and whom it trusts: its certificate with the private key, and the authority
 /// that signed the certificates of all members.
@@ -36,6 +38,8 @@ pub struct Credentials {
     pub(super) server: Arc<rustls::ServerConfig>,
     pub(super) secret: hkdf::Prk,
     not_after: Option<SystemTime>,
+    pins: Option<PinnedKeys>,
+    public_key: Option<PublicKey>,
 }
 
 impl Credentials {
@@ -84,6 +88,29 @@ impl Credentials {
         Self::from_parts(ca, chain, key, names.map(String::from))
     }
 
+    /// Our private key (PEM) and the keys of all members, for clusters without an authority: each
+    /// end of a connection shows its bare public key (RFC 7250), and is whoever `members` says it
+    /// is at that time.
+    ///
+    /// All members of a cluster do it one way or the other: those with certificates and those
+    /// without do not understand each other.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`]
+    pub fn from_pinned(key: &str, members: &PinnedKeys) -> Result<Self, CredentialsError> {
+        let source = Source::given("private key", key);
+        let key = source.private_key()?;
+        let secret = key.secret_der().to_vec();
+        let (client, server, public_key) = tls::pinned_configs(key, members)
+            .map_err(|error| CredentialsError::refused(&source.name, error))?;
+        Ok(Self {
+            pins: Some(members.clone()),
+            public_key: Some(public_key),
+            ..Self::from_rustls(client, server, &secret)
+        })
+    }
+
     /// From rustls' settings, for those who check more, or otherwise, than the chain up to one
     /// authority: names, revocation lists, pinned keys, keys in hardware.
     ///
@@ -105,15 +132,40 @@ impl Credentials {
             server: Arc::new(server),
             secret: tls::secret(secret),
             not_after: None,
+            pins: None,
+            public_key: None,
         }
     }
 
     /// When our own certificate, or one of the intermediates that came with it, expires: the
-    /// first of them. None if that is not known, for credentials [from
+    /// first of them. None if there is none, or if that is not known: for credentials [from
     /// rustls](Self::from_rustls).
     #[must_use]
     pub fn not_after(&self) -> Option<SystemTime> {
         self.not_after
+    }
+
+    /// Our own public key: what the others pin. None for credentials [from
+    /// rustls](Self::from_rustls).
+    #[must_use]
+    pub fn public_key(&self) -> Option<&PublicKey> {
+        self.public_key.as_ref()
+    }
+
+    /// Who the other end of a connection is. None at all, if it is nobody any more.
+    pub(super) fn peer(&self, conn: &Connection) -> Result<Option<ProvenPeer>, Stranger> {
+        let Some(certificate) = certificate::of(conn) else {
+            return Ok(None);
+        };
+        let Some(pins) = &self.pins else {
+            return Ok(certificate::member(&certificate));
+        };
+        let key = PublicKey::from_der(&certificate).map_err(|_| Stranger)?;
+        let names = pins.names(&key);
+        match names.is_empty() {
+            true => Err(Stranger),
+            false => Ok(Some(ProvenPeer::new(names, [], key.as_der()))),
+        }
     }
 
     fn from_sources(ca: &Source, cert: &Source, key: &Source) -> Result<Self, CredentialsError> {
@@ -159,10 +211,15 @@ impl Credentials {
         check(&roots, &chain).map_err(|source| CredentialsError::refused(&cert_name, source))?;
         Ok(Self {
             not_after: certificate::not_after(&chain),
+            public_key: certificate::public_key(&chain),
             ..Self::from_rustls(client, server, &secret)
         })
     }
 }
+
+/// Nobody that we know, any more.
+#[derive(Debug)]
+pub(super) struct Stranger;
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use std::{io, time::Instant};
 use futures::{FutureExt, channel::oneshot, future::BoxFuture};
 use quinn::{Connection, SendDatagramError, Side, StoppedError, VarInt};
 
-use super::{certificate, counters::Tally, gate::Gate, tls::STREAMS_MAX, trust::Epoch};
+use super::{counters::Tally, gate::Gate, tls::STREAMS_MAX, trust::Epoch};
 use crate::transport::ProvenPeer;
 
 /// The most packets that wait for a connection to come about.
@@ -71,9 +71,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(conn: Connection, epoch: Epoch) -> Self {
+    pub(super) fn new(conn: Connection, peer: Option<ProvenPeer>, epoch: Epoch) -> Self {
         Self {
-            peer: certificate::peer(&conn),
+            peer,
             conn,
             epoch,
             made: Instant::now(),

@@ -49,7 +49,11 @@ pub use quinn;
 pub use rustls;
 
 pub use self::{
-    counters::Counters, credentials::Credentials, options::Options, refused::CredentialsError,
+    counters::Counters,
+    credentials::Credentials,
+    options::Options,
+    pinned::{PinnedKeys, PublicKey},
+    refused::CredentialsError,
     stream::Stream,
 };
 use self::{
@@ -71,6 +75,7 @@ mod inbox;
 mod link;
 mod links;
 mod options;
+mod pinned;
 mod refused;
 mod runtime;
 mod serve;

@@ -37,6 +37,11 @@ pub enum CredentialsError {
         /// Which one.
         name: String,
     },
+    /// It is no public key.
+    BrokenKey {
+        /// Which one.
+        name: String,
+    },
     /// The key is not the one that the certificate is for.
     KeyMismatch {
         /// The private key.
@@ -107,6 +112,7 @@ impl fmt::Display for CredentialsError {
             Self::BrokenPem { name, source } => write!(f, "{name} is broken: {source}"),
             Self::NoCertificate { name } => write!(f, "{name} has no certificate in it"),
             Self::NoPrivateKey { name } => write!(f, "{name} has no private key in it"),
+            Self::BrokenKey { name } => write!(f, "{name} is no public key"),
             Self::KeyMismatch { key, cert } => write!(f, "{key} does not belong to {cert}"),
             Self::Expired { name, ago } => write!(f, "{name} expired {} ago", Span(*ago)),
             Self::NotValidYet { name, after } => {

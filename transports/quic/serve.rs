@@ -103,14 +103,14 @@ async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, gues
         Some(Ok(conn)) => {
             tally.accepted.one();
             let peer = canonical(conn.remote_address());
-            let held = Held::new(conn, epoch);
-            shared.adopt(peer, &held);
-            serve(&shared, peer, held).await;
+            if let Some(held) = shared.adopt(peer, conn, epoch) {
+                serve(&shared, peer, held).await;
+            }
         }
         Some(Err(ConnectionError::TransportError(error))) => match alert(error.code) {
             Some(CERTIFICATE_REQUIRED) => tally.inbound_without_certificate.one(),
             Some(NO_APPLICATION_PROTOCOL) => tally.inbound_wrong_protocol.one(),
-            Some(BAD_CERTIFICATE..=UNKNOWN_CA) => tally.inbound_untrusted.one(),
+            Some(BAD_CERTIFICATE..=ACCESS_DENIED) => tally.inbound_untrusted.one(),
             _ => tally.inbound_failed.one(),
         },
         Some(Err(error)) if is_tls(&error) => count_rejection(tally, &error),
@@ -126,13 +126,10 @@ pub(super) async fn dialled(shared: Arc<Shared>, dial: Dial, connecting: Connect
     drop(pass);
     let tally = &shared.tally;
     match outcome {
-        Some(Ok(conn)) => {
-            let held = Held::new(conn, dial.epoch);
-            if !shared.adopt(dial.peer, &held) {
-                shared.dial_failed(&dial, io::ErrorKind::ConnectionAborted, "cut");
-            }
-            serve(&shared, dial.peer, held).await;
-        }
+        Some(Ok(conn)) => match shared.adopt(dial.peer, conn, dial.epoch) {
+            Some(held) => serve(&shared, dial.peer, held).await,
+            None => shared.dial_failed(&dial, io::ErrorKind::ConnectionAborted, "cut"),
+        },
         None | Some(Err(ConnectionError::TimedOut)) => {
             tally.dials_timed_out.one();
             shared.dial_failed(&dial, io::ErrorKind::TimedOut, "no answer");
@@ -219,7 +216,7 @@ fn deliver(shared: &Shared, from: SocketAddr, held: &Held, packet: Vec<u8>) {
 
 /// TLS alerts (RFC 8446, section 6).
 const BAD_CERTIFICATE: u8 = 42;
-const UNKNOWN_CA: u8 = 48;
+const ACCESS_DENIED: u8 = 49;
 const CERTIFICATE_REQUIRED: u8 = 116;
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 

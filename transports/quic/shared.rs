@@ -14,7 +14,7 @@ use std::{
 
 use async_io::Timer;
 use futures::channel::oneshot;
-use quinn::{ConnectError, ConnectionError, Endpoint, VarInt};
+use quinn::{ConnectError, Connection, ConnectionError, Endpoint, VarInt};
 
 use super::{
     Credentials, Options, Quic,
@@ -246,23 +246,31 @@ impl Shared {
         }
     }
 
-    /// From now on, packets to `peer` take this connection, or the one that both ends keep. False,
-    /// if it was begun before what it was let in by was cut.
-    pub(super) fn adopt(self: &Arc<Self>, peer: SocketAddr, new: &Held) -> bool {
+    /// From now on, packets to `peer` take this connection, or the one that both ends keep. None,
+    /// and it is closed, if it was begun before what it was let in by was cut, or who it is with is
+    /// nobody any more.
+    pub(super) fn adopt(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        conn: Connection,
+        epoch: Epoch,
+    ) -> Option<Held> {
+        let proven = self.trust.peer(&conn);
         let now = Instant::now();
         let mut links = lock(&self.links);
-        if self.closed.load(Ordering::Acquire) && self.endpoint().is_none() {
-            return true;
-        }
-        if !self.trust.lets_in(new.epoch) {
-            new.conn.close(CUT, b"not trusted any more");
+        let (Ok(proven), true) = (proven, self.trust.lets_in(epoch)) else {
+            conn.close(CUT, b"not trusted any more");
             self.tally.cut.one();
-            return false;
+            return None;
+        };
+        let new = Held::new(conn, proven, epoch);
+        if self.closed.load(Ordering::Acquire) && self.endpoint().is_none() {
+            return Some(new);
         }
         if let Some(pair) = links.adopt(peer, new.clone(), now, &self.tally) {
             self.spawner.run(collapse(self.clone(), peer, pair));
         }
-        true
+        Some(new)
     }
 
     /// Closes the loser of two connections, if it is not in use after all.

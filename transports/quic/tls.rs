@@ -1,6 +1,6 @@
 //! The TLS and QUIC settings that every node shares.
 
-use alloc::{boxed::Box, format, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, format, string::ToString, sync::Arc, vec, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 use std::io;
 
@@ -16,7 +16,7 @@ use ring::{digest, hkdf, hmac};
 use rustls::{
     DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
-        Resumption,
+        AlwaysResolvesClientRawPublicKeys, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_cert_signed_by_trust_anchor,
     },
@@ -25,14 +25,16 @@ use rustls::{
     },
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
     server::{
-        ClientHello, ParsedCertificate, ResolvesServerCert, VerifierBuilderError,
-        WebPkiClientVerifier,
+        AlwaysResolvesServerRawPublicKeys, ClientHello, ParsedCertificate, ResolvesServerCert,
+        VerifierBuilderError, WebPkiClientVerifier,
     },
     sign::CertifiedKey,
     version::TLS13,
 };
 
-use super::{Credentials, Options, Quic, counters::Tally};
+use super::{
+    Credentials, Options, PinnedKeys, PublicKey, Quic, counters::Tally, pinned::PinVerifier,
+};
 
 /// What we speak inside QUIC (ALPN).
 pub(super) const PROTOCOL: &[u8] = b"selkie/1";
@@ -82,6 +84,34 @@ pub(super) fn configs(
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
     Ok((client, server))
+}
+
+/// The TLS settings for both directions, for members known by their keys.
+pub(super) fn pinned_configs(
+    key: PrivateKeyDer<'static>,
+    pins: &PinnedKeys,
+) -> Result<(rustls::ClientConfig, rustls::ServerConfig, PublicKey), Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = provider.key_provider.load_private_key(key)?;
+    let public = key.public_key();
+    let public = public.ok_or_else(|| Error::General("key tells no public key".into()))?;
+    let public = public.to_vec();
+    let own = CertifiedKey::new(vec![CertificateDer::from(public.clone())], key);
+    let own = Arc::new(own);
+    let verifier = Arc::new(PinVerifier::new(pins.clone(), &provider));
+    let client = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
+            own.clone(),
+        )));
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(own)));
+    let public = PublicKey::from_der(&public).map_err(|error| Error::General(error.to_string()))?;
+    Ok((client, server, public))
 }
 
 /// No resumption: it would let a peer in without a look at its certificate.

@@ -7,13 +7,15 @@ use std::{
     time::SystemTime,
 };
 
-use quinn::{ClientConfig, ServerConfig, TransportConfig};
+use quinn::{ClientConfig, Connection, ServerConfig, TransportConfig};
 
 use super::{
     Credentials, Options,
     counters::Tally,
+    credentials::Stranger,
     tls::{self, PROTOCOL},
 };
+use crate::transport::ProvenPeer;
 
 /// What new connections are made with. Those that are there already keep what they began with.
 pub(super) struct Trust {
@@ -82,6 +84,12 @@ impl Trust {
     /// Whether what was begun at that time may still become a connection.
     pub(super) fn lets_in(&self, epoch: Epoch) -> bool {
         epoch >= self.now().floor
+    }
+
+    /// Who the other end of a connection is.
+    pub(super) fn peer(&self, conn: &Connection) -> Result<Option<ProvenPeer>, Stranger> {
+        let credentials = self.now().credentials.clone();
+        credentials.peer(conn)
     }
 
     pub(super) fn not_after(&self) -> Option<SystemTime> {
