@@ -43,7 +43,7 @@ impl PublicKey {
     /// [`CredentialsError::BrokenKey`], when it is none.
     pub fn from_der(der: &[u8]) -> Result<Self, CredentialsError> {
         match SubjectPublicKeyInfo::from_der(der) {
-            Ok((rest, _)) if rest.is_empty() => Ok(Self(der.into())),
+            Ok(([], _)) => Ok(Self(der.into())),
             _ => Err(CredentialsError::BrokenKey { name: NAME.into() }),
         }
     }
