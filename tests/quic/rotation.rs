@@ -1,12 +1,12 @@
 //! Credentials replaced while nodes run.
 
-use std::time::SystemTime;
+use std::{fs, time::SystemTime};
 
 use selkie::{
     Transport,
     transports::{
         certs::{DevCa, Issued},
-        quic::{Credentials, Quic},
+        quic::{CredentialFiles, Credentials, Quic},
     },
 };
 
@@ -90,6 +90,41 @@ fn chosen_peers_are_cut_off() {
         check_counts(&cut, |counters| counters.closed_by_peer).await;
         check_delivers(&hub, &keep, b"still here").await;
         assert_eq!((hub.connections(), keep.counters().dials), (1, 1));
+    });
+}
+
+#[test]
+fn files_that_change_are_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let write = |issued: &Issued, parts: &[&str]| {
+        for part in parts {
+            let pem = match *part {
+                "ca" => issued.ca_pem(),
+                "cert" => issued.cert_pem(),
+                _ => issued.key_pem(),
+            };
+            fs::write(at(part), pem).unwrap();
+        }
+    };
+    let (old, new) = (DevCa::new("old").unwrap(), DevCa::new("new").unwrap());
+    let (before, after) = (old.issue("node").unwrap(), new.issue("node").unwrap());
+    write(&before, &["ca", "cert", "key"]);
+    run(async {
+        let mut files = CredentialFiles::new(at("ca"), at("cert"), at("key"));
+        let left = Quic::bind(addr("127.0.0.1", 0), &files.read().unwrap()).unwrap();
+        let following = smol::spawn(left.follow(files));
+        let right = node(&new);
+        // Half of them do not belong together.
+        write(&after, &["cert"]);
+        check_counts(&left, |counters| counters.renewals_failed).await;
+        assert_eq!(left.counters().renewals, 0);
+        check_delivers(&left, &node(&old), b"the former ones").await;
+        write(&after, &["key", "ca"]);
+        check_counts(&left, |counters| counters.renewals).await;
+        until_delivers(&left, &right, b"the new ones").await;
+        left.close().await;
+        following.await;
     });
 }
 

@@ -106,7 +106,7 @@ fn a_silent_stream_fails_in_time() {
 
 #[test]
 fn a_peer_opens_no_more_streams_than_it_may() {
-    const PEER_STREAMS_MAX: usize = 8;
+    const PEER_STREAMS_MAX: usize = 32;
     let ca = ca();
     run(async {
         let (left, right) = (node(&ca), node(&ca));
@@ -127,10 +127,10 @@ fn streams_that_nobody_accepts_are_refused_at_some_point() {
     let ca = ca();
     run(async {
         let hub = node(&ca);
-        let peers: Vec<_> = (0..9).map(|_| node(&ca)).collect();
+        let peers: Vec<_> = (0..3).map(|_| node(&ca)).collect();
         let mut open = Vec::new();
         for peer in &peers {
-            for _ in 0..8 {
+            for _ in 0..32 {
                 open.push(open_stream(peer, &hub).await);
             }
         }

@@ -139,6 +139,10 @@ counters! {
     replaced_silent,
     /// Connections closed, by us or by the peer, since there was another one with the same peer.
     superseded,
+    /// Times that changed files of credentials were put to use.
+    renewals,
+    /// Times that changed files of credentials were of no use.
+    renewals_failed,
     /// Connections that we cut, or did not let in, when told to.
     cut,
     /// Connections that we closed to make room for others.

@@ -54,6 +54,7 @@ pub use self::{
     options::Options,
     pinned::{PinnedKeys, PublicKey},
     refused::CredentialsError,
+    renewal::CredentialFiles,
     stream::Stream,
 };
 use self::{
@@ -77,6 +78,7 @@ mod links;
 mod options;
 mod pinned;
 mod refused;
+mod renewal;
 mod runtime;
 mod serve;
 mod shared;
@@ -184,6 +186,13 @@ impl Quic {
         self.handle.shared.replace_credentials(credentials)
     }
 
+    /// Looks at these files every two seconds, and [replaces](Self::replace_credentials) the
+    /// credentials when they have changed since they were read. If the new ones are of no use, the
+    /// former ones stay, which is counted and warned of. Ends when this is closed.
+    pub fn follow(&self, files: CredentialFiles) -> impl Future<Output = ()> + Send + use<> {
+        renewal::follow(Arc::downgrade(&self.handle), files)
+    }
+
     /// Cuts all connections that were made before the [last
     /// replacement](Self::replace_credentials) of credentials, and refuses those that were begun
     /// then. Returns how many were cut. What is on its way over them is lost; the next packet makes
@@ -200,7 +209,8 @@ impl Quic {
     }
 
     /// When our own certificate, or an intermediate that came with it, expires. None if that is not
-    /// known, or never: see [`Credentials::not_after`].
+    /// known, or never: see [`Credentials::not_after`]. From 30 days before, this is warned of once
+    /// a day (feature `tracing`).
     #[must_use]
     pub fn not_after(&self) -> Option<SystemTime> {
         self.handle.shared.not_after()

@@ -2,7 +2,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{future::Future, net::SocketAddr, time::Duration};
-use std::io;
+use std::{io, time::Instant};
 
 use async_io::Timer;
 use futures::{StreamExt, future, stream};
@@ -15,6 +15,7 @@ use super::{
     greetings::{Denied, Greeting},
     inbox::Received,
     link::Held,
+    renewal::{WARN_EVERY, warn_of_expiry},
     shared::{Dial, Shared, canonical},
     tls::STREAMS_MAX,
 };
@@ -42,7 +43,18 @@ pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
 pub(super) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
     let lifeline = Lifeline(shared);
     let shared = &lifeline.0;
-    while let Some(incoming) = endpoint.accept().await {
+    let mut daily = Timer::interval_at(Instant::now(), WARN_EVERY);
+    loop {
+        let accepted = async { endpoint.accept().await.map(Some) };
+        let day = async { daily.next().await.map(|_| None) };
+        let incoming = match smol::future::or(accepted, day).await {
+            Some(Some(incoming)) => incoming,
+            Some(None) => {
+                warn_of_expiry(shared.not_after());
+                continue;
+            }
+            None => break,
+        };
         let peer = incoming.remote_address();
         let is_proven = incoming.remote_address_validated();
         let greeting = match shared.greetings.enter(peer, is_proven) {

@@ -24,6 +24,7 @@ use super::{
     inbox::Inbox,
     link::{Dialling, Failed, Held, Link, Refusal},
     links::{CUT, Links, Pair, SUPERSEDED},
+    renewal::warn_of_expiry,
     runtime::Spawner,
     serve,
     stream::Visits,
@@ -122,7 +123,7 @@ impl Shared {
     }
 
     pub(super) fn send(self: &Arc<Self>, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
-        if self.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Err(SendError::Closed);
         }
         if packet.len() > Quic::PACKET_MAX {
@@ -161,7 +162,7 @@ impl Shared {
 
     /// The connection over which to open a stream.
     pub(super) fn way(self: &Arc<Self>, to: SocketAddr) -> Result<Way, SendError> {
-        if self.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Err(SendError::Closed);
         }
         let to = canonical(to);
@@ -264,7 +265,7 @@ impl Shared {
             return None;
         };
         let new = Held::new(conn, proven, epoch);
-        if self.closed.load(Ordering::Acquire) && self.endpoint().is_none() {
+        if self.is_closed() && self.endpoint().is_none() {
             return Some(new);
         }
         if let Some(pair) = links.adopt(peer, new.clone(), now, &self.tally) {
@@ -362,6 +363,7 @@ impl Shared {
     /// See [`Quic::replace_credentials`].
     pub(super) fn replace_credentials(&self, credentials: &Credentials) -> io::Result<()> {
         let endpoint = self.endpoint();
+        warn_of_expiry(credentials.not_after());
         self.trust.replace(credentials, |server| {
             if let Some(endpoint) = endpoint {
                 endpoint.set_server_config(Some(server));
@@ -393,6 +395,10 @@ impl Shared {
         self.inbox.close();
         self.visits.close();
         open
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Waits until everything was sent that waits to be.

@@ -49,13 +49,13 @@ const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
 pub(super) const STREAMS_MAX: usize = 8;
 
 /// The most streams that one peer may have opened, besides.
-const PEER_STREAMS_MAX: usize = 8;
+const PEER_STREAMS_MAX: usize = 32;
 
 /// The most bytes of one stream on their way from a peer.
 const STREAM_WINDOW_BYTES: u32 = Quic::PACKET_MAX as u32;
 
 /// The most bytes of all its streams on their way to a peer, and from a peer.
-const WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * (STREAMS_MAX + PEER_STREAMS_MAX) as u32;
+const WINDOW_BYTES: u32 = 2 * STREAM_WINDOW_BYTES * STREAMS_MAX as u32;
 
 /// Less than quinn's 333 ms, for the first retransmission not to take a second; more than most
 /// round trips, for it not to be in vain.
