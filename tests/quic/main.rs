@@ -19,3 +19,4 @@ mod proven;
 mod rotation;
 mod strangers;
 mod streams;
+mod wire;
