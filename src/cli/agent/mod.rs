@@ -13,7 +13,7 @@ use selkie::{
     codecs::{BincodeCodec, MsgpackCodec, PostcardCodec},
     transports::{
         PlainUdp,
-        quic::{Credentials, CredentialsError, Quic},
+        quic::{CredentialFiles, CredentialsError, Quic},
     },
 };
 use serde::Serialize;
@@ -39,10 +39,12 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
         let stop = Stop::new()?;
         match args.transport {
             TransportKind::Quic => {
-                let credentials = credentials(&args)?;
+                let mut files = credential_files(&args)?;
+                let credentials = files.read().map_err(|error| credentials_failed(&error))?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
                 smol::spawn(trust::watch(quic.clone())).detach();
+                smol::spawn(quic.follow(files)).detach();
                 speak(args, quic, stop).await
             }
             TransportKind::Udp => {
@@ -225,7 +227,7 @@ impl Printer {
     }
 }
 
-fn credentials(args: &AgentArgs) -> Result<Credentials, Failure> {
+fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {
     let (Some(ca), Some(cert), Some(key)) = (&args.ca, &args.cert, &args.key) else {
         let given = [
             ("--ca", &args.ca),
@@ -245,7 +247,7 @@ fn credentials(args: &AgentArgs) -> Result<Credentials, Failure> {
             ),
         );
     };
-    Credentials::from_pem_files(ca, cert, key).map_err(|error| credentials_failed(&error))
+    Ok(CredentialFiles::new(ca, cert, key))
 }
 
 fn credentials_failed(error: &CredentialsError) -> Failure {
