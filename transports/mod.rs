@@ -9,7 +9,7 @@ mod memory;
 #[cfg(feature = "quic")]
 pub mod quic;
 #[cfg(feature = "udp")]
-mod udp;
+pub mod udp;
 
 #[cfg(feature = "smol")]
 pub use self::memory::{Memory, MemoryNetwork, MemoryStream};
