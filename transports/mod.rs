@@ -17,3 +17,5 @@ pub use self::memory::{Memory, MemoryNetwork, MemoryStream};
 pub use self::quic::Quic;
 #[cfg(feature = "udp")]
 pub use self::udp::PlainUdp;
+#[cfg(feature = "sealed")]
+pub use self::udp::SealedUdp;

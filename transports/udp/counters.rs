@@ -44,6 +44,13 @@ impl Count {
 }
 
 counters! {
+    /// Datagrams dropped: too short to be sealed, or of another version. Cleartext is counted
+    /// here, or as unopened.
+    datagrams_malformed,
+    /// Datagrams dropped: none of our keys opens them, for our cluster.
+    datagrams_unopened,
+    /// Datagrams dropped: they arrived before, or are too far behind to tell.
+    datagrams_replayed,
     /// Streams that peers opened.
     streams_in,
     /// Streams that we opened.

@@ -21,7 +21,13 @@ mod counters;
 mod options;
 mod places;
 mod plain;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod socket;
 mod stream;
 
+#[cfg(feature = "sealed")]
+pub use self::sealed::{
+    InvalidKey, Key, KeyFileError, KeyFileReason, KeyId, Keyring, KeyringError, SealedUdp,
+};
 pub use self::{counters::Counters, options::Options, plain::PlainUdp, stream::UdpStream};
