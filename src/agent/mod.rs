@@ -51,6 +51,7 @@ mod driver;
 mod error;
 mod events;
 mod inputs;
+mod inside;
 mod join;
 mod leave;
 mod news;
@@ -63,9 +64,9 @@ mod view;
 pub use self::{
     builder::Builder,
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
-    cluster::{Cluster, Departure, Status},
+    cluster::{Cluster, Departure, Status, WaitError},
     driver::Driver,
-    error::{BuildError, CommandError, Stopped},
+    error::{BuildError, CommandError},
     events::{Event, Events},
     seeds::{InvalidSeed, Seed},
     stats::Stats,

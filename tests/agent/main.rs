@@ -10,6 +10,7 @@
 mod broadcasts;
 mod builder;
 mod cluster;
+mod events;
 mod executors;
 mod fixture;
 mod handles;
@@ -22,3 +23,4 @@ mod stall;
 mod transport;
 #[cfg(feature = "udp")]
 mod udp;
+mod waiting;

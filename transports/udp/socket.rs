@@ -1,11 +1,12 @@
 //! A UDP socket and what its errors mean.
 
-use alloc::format;
+use alloc::{format, vec::Vec};
 use core::{
+    cell::Cell,
     net::{IpAddr, SocketAddr},
     pin::pin,
 };
-use std::{io, net::UdpSocket};
+use std::{io, net::UdpSocket, thread_local};
 
 use async_io::Async;
 use futures::future;
@@ -83,23 +84,33 @@ impl Datagrams {
         batch: &mut Batch,
         open: &mut impl FnMut(&mut [u8]) -> Option<usize>,
     ) -> io::Result<usize> {
+        // Each thread has one for all sockets: they are idle for the most part, and many.
+        let mut buf = BUFFER.take();
+        buf.resize(Batch::PACKET_MAX, 0);
+        let received = self.receive_by(&mut buf, batch, open);
+        BUFFER.set(buf);
+        received
+    }
+
+    fn receive_by(
+        &self,
+        buf: &mut [u8],
+        batch: &mut Batch,
+        open: &mut impl FnMut(&mut [u8]) -> Option<usize>,
+    ) -> io::Result<usize> {
         let before = batch.len();
         for _ in 0..Batch::PACKETS_MAX {
-            let mut is_refused = false;
-            let received = batch.push_with(|buf| {
-                let (len, from) = self.socket.get_ref().recv_from(buf)?;
-                match open(buf.get_mut(..len).unwrap_or_default()) {
-                    Some(len) => Ok((len, canonical(from))),
-                    None => {
-                        is_refused = true;
-                        Err(io::ErrorKind::InvalidData.into())
+            match self.socket.get_ref().recv_from(buf) {
+                Ok((len, from)) => {
+                    let datagram = buf.get_mut(..len).unwrap_or_default();
+                    let Some(len) = open(datagram) else {
+                        continue;
+                    };
+                    batch.push(canonical(from), datagram.get(..len).unwrap_or_default());
+                    if batch.is_full() {
+                        break;
                     }
                 }
-            });
-            match received {
-                Ok(()) if batch.is_full() => break,
-                Ok(()) => {}
-                Err(_) if is_refused => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_about_a_peer(&error) => {}
                 Err(_) if batch.len() > before => break,
@@ -154,3 +165,8 @@ const TOO_BIG: i32 = if cfg!(windows) {
 } else {
     40
 };
+
+thread_local! {
+    /// What packets are received into.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}

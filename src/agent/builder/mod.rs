@@ -1,17 +1,21 @@
 //! Putting an agent together.
 
-use alloc::{format, sync::Arc, vec::Vec};
-use core::{fmt, time::Duration};
+mod search;
 
+use alloc::{format, sync::Arc};
+use core::fmt;
+
+use self::search::Search;
 use super::{
-    BuildError, Cluster, Driver, InvalidSeed, Seed, Stats,
+    BuildError, Cluster, Driver, Stats,
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     inputs::{COMMANDS_MAX, Inputs},
+    inside::Inside,
     leave::Phase,
     news::News,
     outputs::Outputs,
-    seeds::{self, Seeds},
+    seeds::Seeds,
     shared::Shared,
 };
 use crate::{
@@ -30,8 +34,7 @@ pub struct Builder<C = Unset, T = Unset, I = Unset, H = NoCustomBroadcast> {
     identity: I,
     broadcasts: H,
     config: Config,
-    seeds: Result<Vec<Seed>, InvalidSeed>,
-    seed_period: Option<Duration>,
+    search: Search,
     rng_seed: Option<u64>,
 }
 
@@ -44,8 +47,7 @@ impl Builder {
             identity: Unset,
             broadcasts: NoCustomBroadcast,
             config: Config::lan(),
-            seeds: Ok(Vec::new()),
-            seed_period: Some(seeds::PERIOD),
+            search: Search::default(),
             rng_seed: None,
         }
     }
@@ -66,8 +68,7 @@ impl<T, I, H> Builder<Unset, T, I, H> {
             identity: self.identity,
             broadcasts: self.broadcasts,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
         }
     }
@@ -82,8 +83,7 @@ impl<C, I, H> Builder<C, Unset, I, H> {
             identity: self.identity,
             broadcasts: self.broadcasts,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
         }
     }
@@ -102,8 +102,7 @@ impl<C, T, H> Builder<C, T, Unset, H> {
             identity: Chosen(identity),
             broadcasts: self.broadcasts,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
         }
     }
@@ -118,8 +117,7 @@ impl<C, T, I> Builder<C, T, I, NoCustomBroadcast> {
             identity: self.identity,
             broadcasts: handler,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
         }
     }
@@ -132,32 +130,6 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// Where to look for others: socket addresses, or strings of `host:port`, which are resolved
-    /// each time. While no other member is active, all of them are asked, after pauses that grow
-    /// from half a second to 15 s; afterwards [one at a time](Self::seed_period). One's own
-    /// address may be among them. Adds to those of former calls.
-    pub fn seeds<S>(mut self, seeds: impl IntoIterator<Item = S>) -> Self
-    where
-        S: TryInto<Seed>,
-        S::Error: Into<InvalidSeed>,
-    {
-        let seeds = seeds.into_iter().map(|s| s.try_into().map_err(Into::into));
-        self.seeds = self
-            .seeds
-            .and_then(|known| known.into_iter().map(Ok).chain(seeds).collect());
-        self
-    }
-
-    /// How often one of the seeds is asked while other members are active, each in its turn: so
-    /// do clusters become one that formed apart, each from some of the seeds. By default every
-    /// 60 s, give or take a quarter; `None` for never. From 100 ms to a year.
-    ///
-    /// A seed at whose address an active member lives is not asked.
-    pub fn seed_period(mut self, period: impl Into<Option<Duration>>) -> Self {
-        self.seed_period = period.into();
-        self
-    }
-
     /// Makes every choice that is left to chance follow from this number, for tests. By default
     /// nobody can guess it.
     pub fn rng_seed(mut self, seed: u64) -> Self {
@@ -165,8 +137,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// Builds the agent and starts it on smol's global executor, at once: what happens before
-    /// [`Cluster::events`] is called shows in [`Cluster::members`] only. To miss no event, use
+    /// Builds the agent and starts it on smol's global executor, at once. What happens
+    /// before [`Cluster::events`] is called shows there in who is introduced. To miss no event, use
     /// [`build`](Self::build).
     ///
     /// # Errors
@@ -224,7 +196,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         H: BroadcastHandler<I::Identity, Key: Send> + Send + 'static,
     {
         self.config.validate()?;
-        let seed_addrs = self.seeds?;
+        let seeds = self.search.seeds?;
         let transport = Arc::new(self.transport.into_transport());
         let local = transport.local_addr();
         let identity = self.identity.into_identity(local)?;
@@ -234,22 +206,22 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         }
 
         let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
+        let shared = Shared::new(identity.clone(), local);
         let engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
             rng_seed,
             self.codec.into_codec(),
-            self.broadcasts,
+            Inside::new(self.broadcasts, shared.clone()),
         )
         .map_err(BuildError::from_engine)?;
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
-        let shared = Shared::new(identity.clone(), local);
         let agent = Agent {
             engine,
             inputs: Inputs::new(
                 transport.clone(),
                 receiver,
-                Seeds::new(seed_addrs, self.seed_period, rng_seed),
+                Seeds::new(seeds, self.search.period, rng_seed),
             ),
             outputs: Outputs::new(transport.clone()),
             transport,
@@ -267,7 +239,7 @@ impl<C, T, I, H> fmt::Debug for Builder<C, T, I, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("config", &self.config)
-            .field("seeds", &self.seeds)
+            .field("search", &self.search)
             .finish_non_exhaustive()
     }
 }
