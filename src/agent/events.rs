@@ -90,6 +90,9 @@ pub enum Event<I> {
     },
     /// The transport received again.
     TransportRecovered,
+    /// This member answered a probe only by a stream: packets between it and us get lost, and
+    /// between it and those that we asked. It is not suspected for that. Told each time.
+    PacketsBlocked(I),
     /// The agent stopped: left, dropped, or its transport was closed. The last event.
     Stopped,
 }
@@ -102,6 +105,7 @@ enum Topic {
     AddrConflict,
     Seeds,
     Transport,
+    Blocked,
 }
 
 impl<I> Event<I> {
@@ -114,6 +118,7 @@ impl<I> Event<I> {
             OwnedNotification::Rename { before, after } => Self::Renamed { before, after },
             OwnedNotification::MemberSuspect { id: member, by } => Self::Suspected { member, by },
             OwnedNotification::MemberRefuted(id) => Self::Refuted(id),
+            OwnedNotification::DatagramsBlocked(id) => Self::PacketsBlocked(id),
             OwnedNotification::Active => Self::Connected,
             OwnedNotification::Idle => Self::Alone,
             OwnedNotification::Rejoin(id) => Self::Rejoined(id),
@@ -146,6 +151,7 @@ impl<I> Event<I> {
             Self::Rejoined(_) | Self::Defunct | Self::Stopped => Some(Topic::Ourselves),
             Self::AddrConflict { .. } => Some(Topic::AddrConflict),
             Self::SeedUnresolved { .. } => Some(Topic::Seeds),
+            Self::PacketsBlocked(_) => Some(Topic::Blocked),
             Self::TransportFailed { .. } | Self::TransportRecovered => Some(Topic::Transport),
             _ => None,
         }
