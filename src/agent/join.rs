@@ -38,8 +38,41 @@ where
     /// Asks the seeds that it is time to ask.
     pub(super) fn seek(&mut self) {
         let company = self.company();
-        let found = self.inputs.seeds.ask_if_due(self.inputs.now(), company);
-        self.try_seeds(found);
+        if self.inputs.seeds.is_due(self.inputs.now(), company) {
+            let found = self.inputs.seeds.ask(company);
+            self.try_seeds(found);
+            self.try_remembered(company);
+        }
+    }
+
+    /// Asks some of those that we knew when we ran before. As seeds, they are whoever lives where
+    /// they did only if they still have their name.
+    fn try_remembered(&mut self, company: Company) {
+        let has_expired = |after| self.outputs.now >= after;
+        if self
+            .engine
+            .config()
+            .remove_down_after
+            .is_some_and(has_expired)
+        {
+            self.remembered.clear();
+        }
+        let most = match company {
+            Company::Nobody => REMEMBERED_ALONE_MAX,
+            Company::Others => REMEMBERED_MAX,
+            Company::Unwanted => 0,
+        };
+        let engine = &self.engine;
+        let is_known = |id: &I| {
+            let addr = id.addr();
+            addr == engine.identity().addr() || engine.member(&addr).is_some()
+        };
+        for id in self.remembered.next(most, is_known) {
+            match self.engine.announce(id, &mut self.outputs) {
+                Ok(()) => self.stats.remembered_announced += 1,
+                Err(error) => debug!(%error, "remembered member passed over"),
+            }
+        }
     }
 
     /// Asks those whose addresses were looked up meanwhile.
@@ -112,3 +145,8 @@ where
         Ok(self.engine.announce(dst, &mut self.outputs)?)
     }
 }
+
+/// The most remembered members asked at once, while there is nobody else.
+const REMEMBERED_ALONE_MAX: usize = 16;
+/// The most of them asked at once among others.
+const REMEMBERED_MAX: usize = 4;

@@ -56,8 +56,10 @@ mod join;
 mod leave;
 mod news;
 mod outputs;
+mod remembered;
 mod seeds;
 mod shared;
+mod snapshot;
 mod stats;
 mod view;
 

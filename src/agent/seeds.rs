@@ -1,5 +1,7 @@
 //! Where a member looks for others, and how often it asks.
 
+mod pace;
+
 use alloc::{
     string::{String, ToString},
     vec::Vec,
@@ -16,6 +18,9 @@ use std::{io, net::ToSocketAddrs};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use smol::Task;
+
+pub(super) use self::pace::PERIOD;
+use self::pace::Pace;
 
 /// The address of somebody to join at: a socket address, or `host:port`, in which the host is
 /// resolved again at each try.
@@ -149,12 +154,8 @@ impl From<Infallible> for InvalidSeed {
 pub(super) struct Seeds {
     seeds: Vec<Tried>,
     lookups: FuturesUnordered<Task<LookedUp>>,
-    pause: Pause,
-    /// How often one is asked among others.
-    period: Option<Duration>,
-    /// When the next one is, if it was decided.
-    revisit_at: Option<Duration>,
-    /// Which one that is.
+    pace: Pace,
+    /// Which one is asked next among others.
     turn: usize,
 }
 
@@ -194,59 +195,38 @@ impl Seeds {
         Self {
             seeds: seeds.into_iter().map(tried).collect(),
             lookups: FuturesUnordered::new(),
-            pause: Pause::new(rng_seed),
-            period: period.map(|period| period.clamp(PERIOD_MIN, PERIOD_MAX)),
-            revisit_at: None,
+            pace: Pace::new(period, rng_seed),
             turn: 0,
         }
     }
 
-    /// When to ask next.
-    pub(super) fn next_deadline(&self, company: Company) -> Option<Duration> {
-        match company {
-            _ if self.seeds.is_empty() => None,
-            Company::Nobody => Some(self.pause.until),
-            Company::Others => self.revisit_at,
-            Company::Unwanted => None,
-        }
+    /// When to ask next. `has_more`: somebody else is to be asked, too.
+    pub(super) fn next_deadline(&self, company: Company, has_more: bool) -> Option<Duration> {
+        let is_anybody = has_more || !self.seeds.is_empty();
+        self.pace.next_deadline(company).filter(|_| is_anybody)
     }
 
-    /// Asks those seeds that it is time to ask. Those that need no looking up are returned.
-    pub(super) fn ask_if_due(&mut self, now: Duration, company: Company) -> Vec<Found> {
-        match company {
-            Company::Nobody => {
-                self.revisit_at = None;
-                if self.seeds.is_empty() || now < self.pause.until {
-                    return Vec::new();
-                }
-                self.pause.grow(now);
-                let all = 0..self.seeds.len();
-                all.filter_map(|index| self.ask(index, company)).collect()
-            }
+    /// Whether it is time to ask. To be called whenever anything may have changed.
+    pub(super) fn is_due(&mut self, now: Duration, company: Company) -> bool {
+        self.pace.is_due(now, company)
+    }
+
+    /// Asks all seeds, or among others one. Those that need no looking up are returned.
+    pub(super) fn ask(&mut self, company: Company) -> Vec<Found> {
+        let turn = self.turn % self.seeds.len().max(1);
+        let asked = match company {
+            Company::Nobody => 0..self.seeds.len(),
             Company::Others => {
-                self.pause.reset(now);
-                self.revisit_if_due(now).into_iter().collect()
+                self.turn = turn + 1;
+                turn..turn + 1
             }
-            Company::Unwanted => Vec::new(),
-        }
+            Company::Unwanted => 0..0,
+        };
+        let found = asked.filter_map(|index| self.ask_one(index, company));
+        found.collect()
     }
 
-    fn revisit_if_due(&mut self, now: Duration) -> Option<Found> {
-        let period = self.period?;
-        let is_due = self.revisit_at.is_some_and(|at| now >= at);
-        if is_due || self.revisit_at.is_none() {
-            let pause = self.pause.about(period);
-            self.revisit_at = Some(now.saturating_add(pause));
-        }
-        if !is_due || self.seeds.is_empty() {
-            return None;
-        }
-        let index = self.turn % self.seeds.len();
-        self.turn = index + 1;
-        self.ask(index, Company::Others)
-    }
-
-    fn ask(&mut self, index: usize, company: Company) -> Option<Found> {
+    fn ask_one(&mut self, index: usize, company: Company) -> Option<Found> {
         let tried = self.seeds.get_mut(index)?;
         match &tried.seed.0 {
             Kind::Addr(addr) => {
@@ -291,53 +271,6 @@ fn look_up(index: usize, company: Company, name: String, port: u16) -> Task<Look
     })
 }
 
-/// How long to wait between tries: twice as long each time, and never quite alike at two members.
-#[derive(Debug)]
-struct Pause {
-    until: Duration,
-    length: Duration,
-    rng: fastrand::Rng,
-}
-
-impl Pause {
-    fn new(rng_seed: u64) -> Self {
-        Self {
-            until: Duration::ZERO,
-            length: PAUSE_MIN,
-            rng: fastrand::Rng::with_seed(rng_seed),
-        }
-    }
-
-    fn reset(&mut self, now: Duration) {
-        self.length = PAUSE_MIN;
-        self.until = now.saturating_add(self.jittered());
-    }
-
-    fn grow(&mut self, now: Duration) {
-        self.until = now.saturating_add(self.jittered());
-        self.length = self.length.saturating_mul(2).min(PAUSE_MAX);
-    }
-
-    /// A quarter more than `period`, or less, or anything in between.
-    fn about(&mut self, period: Duration) -> Duration {
-        period.mul_f64(0.75 + self.rng.f64() / 2.0)
-    }
-
-    /// From half the length to all of it.
-    fn jittered(&mut self) -> Duration {
-        self.length.mul_f64(0.5 + self.rng.f64() / 2.0)
-    }
-}
-
-/// The first pause between two tries.
-const PAUSE_MIN: Duration = Duration::from_millis(500);
-/// The longest pause between two tries.
-const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// How often one seed is asked among others, unless said otherwise.
-pub(super) const PERIOD: Duration = Duration::from_secs(60);
-/// The least and the most that this can be set to.
-const PERIOD_MIN: Duration = Duration::from_millis(100);
-const PERIOD_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// The most addresses of one host that are announced to.
 const ADDRS_PER_SEED_MAX: usize = 16;
 

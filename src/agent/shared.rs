@@ -50,6 +50,11 @@ impl<I: Identity> Shared<I> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this is not the identity that handles know of.
+    pub(super) fn is_renewed(&self, identity: &I) -> bool {
+        self.published().identity != *identity
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.locked_stats().clone();
         stats.events_coalesced = self.published().readers.coalesced();

@@ -19,6 +19,7 @@ mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;
+mod snapshot;
 mod stall;
 mod transport;
 #[cfg(feature = "udp")]
