@@ -20,6 +20,8 @@ mod memory;
 mod quic;
 mod seeds;
 mod snapshot;
+#[cfg(feature = "udp")]
+mod split;
 mod stall;
 mod transport;
 #[cfg(feature = "udp")]
