@@ -107,7 +107,11 @@ where
     }
 
     fn try_addrs(&mut self, addrs: &[SocketAddr], company: Company) {
+        let mut asked = 0;
         for &addr in addrs {
+            if asked >= ADDRS_ASKED_MAX {
+                break;
+            }
             if self.is_our_own(addr) || self.lifeline.0.local_addr.is_ipv4() && addr.is_ipv6() {
                 self.stats.seeds_passed_over += 1;
                 continue;
@@ -120,6 +124,7 @@ where
             drop(members);
             match self.announce(addr) {
                 Ok(()) => {
+                    asked += 1;
                     self.stats.seeds_announced += 1;
                     self.stats.seeds_revisited += u64::from(company == Company::Others);
                     debug!(%addr, "seed asked to let us in");
@@ -146,6 +151,8 @@ where
     }
 }
 
+/// The most addresses of one seed announced to at once.
+const ADDRS_ASKED_MAX: usize = 16;
 /// The most remembered members asked at once, while there is nobody else.
 const REMEMBERED_ALONE_MAX: usize = 16;
 /// The most of them asked at once among others.

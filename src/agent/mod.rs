@@ -70,7 +70,7 @@ pub use self::{
     driver::Driver,
     error::{BuildError, CommandError},
     events::{Event, Events},
-    seeds::{InvalidSeed, Seed},
+    seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},
 };

@@ -1,150 +1,32 @@
 //! Where a member looks for others, and how often it asks.
 
+mod discover;
+#[cfg(feature = "dns")]
+mod dns;
+#[cfg(not(feature = "dns"))]
+#[path = "seeds/no_dns.rs"]
+mod dns;
 mod pace;
+mod resolve;
+mod seed;
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+use alloc::{sync::Arc, vec::Vec};
 use core::{
-    convert::Infallible,
-    fmt,
-    net::{Ipv6Addr, SocketAddr},
-    str::FromStr,
+    net::SocketAddr,
     task::{Context, Poll},
     time::Duration,
 };
-use std::{io, net::ToSocketAddrs};
+use std::io;
 
-use futures::{StreamExt, stream::FuturesUnordered};
-use smol::Task;
+use fastrand::Rng;
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-pub(super) use self::pace::PERIOD;
 use self::pace::Pace;
-
-/// The address of somebody to join at: a socket address, or `host:port`, in which the host is
-/// resolved again at each try.
-///
-/// ```
-/// use selkie::agent::Seed;
-///
-/// let seed: Seed = "db-1.example.org:7946".parse()?;
-/// assert_eq!(seed.to_string(), "db-1.example.org:7946");
-/// assert!("db-1.example.org".parse::<Seed>().is_err());
-/// # Ok::<(), selkie::agent::InvalidSeed>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Seed(Kind);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Kind {
-    Addr(SocketAddr),
-    Host { name: String, port: u16 },
-}
-
-impl FromStr for Seed {
-    type Err = InvalidSeed;
-
-    fn from_str(seed: &str) -> Result<Self, InvalidSeed> {
-        let invalid = |rule| InvalidSeed {
-            seed: seed.to_string(),
-            rule,
-        };
-        if let Ok(addr) = seed.parse::<SocketAddr>() {
-            return match addr.port() {
-                0 => Err(invalid(PORT_RULE)),
-                _ => Ok(Self(Kind::Addr(addr))),
-            };
-        }
-        let (name, port) = seed
-            .rsplit_once(':')
-            .ok_or_else(|| invalid("a seed is host:port, and this has no port"))?;
-        let port = port.parse().map_err(|_| invalid(PORT_RULE))?;
-        let is_host = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if port == 0 {
-            Err(invalid(PORT_RULE))
-        } else if name.parse::<Ipv6Addr>().is_ok() {
-            Err(invalid(
-                "an IPv6 address stands in brackets, as in [::1]:7946",
-            ))
-        } else if name.is_empty() || !name.chars().all(is_host) {
-            Err(invalid("a host is a name or an IP address"))
-        } else {
-            let name = name.to_string();
-            Ok(Self(Kind::Host { name, port }))
-        }
-    }
-}
-
-const PORT_RULE: &str = "a port is a number from 1 to 65535";
-
-impl From<SocketAddr> for Seed {
-    fn from(addr: SocketAddr) -> Self {
-        Self(Kind::Addr(addr))
-    }
-}
-
-impl TryFrom<&str> for Seed {
-    type Error = InvalidSeed;
-
-    fn try_from(seed: &str) -> Result<Self, InvalidSeed> {
-        seed.parse()
-    }
-}
-
-impl TryFrom<String> for Seed {
-    type Error = InvalidSeed;
-
-    fn try_from(seed: String) -> Result<Self, InvalidSeed> {
-        seed.parse()
-    }
-}
-
-impl TryFrom<&String> for Seed {
-    type Error = InvalidSeed;
-
-    fn try_from(seed: &String) -> Result<Self, InvalidSeed> {
-        seed.parse()
-    }
-}
-
-impl fmt::Display for Seed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Addr(addr) => addr.fmt(f),
-            Kind::Host { name, port } => write!(f, "{name}:{port}"),
-        }
-    }
-}
-
-/// Why a string is not a [`Seed`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSeed {
-    seed: String,
-    rule: &'static str,
-}
-
-impl InvalidSeed {
-    /// The rule that it breaks, in words.
-    #[must_use]
-    pub fn rule(&self) -> &'static str {
-        self.rule
-    }
-}
-
-impl fmt::Display for InvalidSeed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid seed {:?}: {}", self.seed, self.rule)
-    }
-}
-
-impl core::error::Error for InvalidSeed {}
-
-impl From<Infallible> for InvalidSeed {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
-}
+pub use self::{
+    discover::Discover,
+    seed::{InvalidSeed, Seed},
+};
+pub(super) use self::{pace::PERIOD, resolve::Resolver};
 
 /// The seeds, and when to ask them next.
 ///
@@ -153,7 +35,9 @@ impl From<Infallible> for InvalidSeed {
 #[derive(Debug)]
 pub(super) struct Seeds {
     seeds: Vec<Tried>,
-    lookups: FuturesUnordered<Task<LookedUp>>,
+    resolver: Arc<Resolver>,
+    lookups: FuturesUnordered<BoxFuture<'static, LookedUp>>,
+    rng: Rng,
     pace: Pace,
     /// Which one is asked next among others.
     turn: usize,
@@ -187,14 +71,21 @@ pub(super) struct Found {
 }
 
 impl Seeds {
-    pub(super) fn new(seeds: Vec<Seed>, period: Option<Duration>, rng_seed: u64) -> Self {
+    pub(super) fn new(
+        seeds: Vec<Seed>,
+        resolver: Resolver,
+        period: Option<Duration>,
+        rng_seed: u64,
+    ) -> Self {
         let tried = |seed| Tried {
             seed,
             is_looked_up: false,
         };
         Self {
             seeds: seeds.into_iter().map(tried).collect(),
+            resolver: Arc::new(resolver),
             lookups: FuturesUnordered::new(),
+            rng: Rng::with_seed(rng_seed),
             pace: Pace::new(period, rng_seed),
             turn: 0,
         }
@@ -228,20 +119,18 @@ impl Seeds {
 
     fn ask_one(&mut self, index: usize, company: Company) -> Option<Found> {
         let tried = self.seeds.get_mut(index)?;
-        match &tried.seed.0 {
-            Kind::Addr(addr) => {
-                return Some(Found {
-                    seed: tried.seed.clone(),
-                    company,
-                    addrs: Ok(Vec::from([*addr])),
-                });
-            }
-            Kind::Host { .. } if tried.is_looked_up => {}
-            Kind::Host { name, port } => {
-                tried.is_looked_up = true;
-                let lookup = look_up(index, company, name.clone(), *port);
-                self.lookups.push(lookup);
-            }
+        if let Some(addr) = tried.seed.addr() {
+            return Some(Found {
+                seed: tried.seed.clone(),
+                company,
+                addrs: Ok(Vec::from([addr])),
+            });
+        }
+        if !tried.is_looked_up {
+            tried.is_looked_up = true;
+            let lookup = self.resolver.clone().resolve(tried.seed.clone());
+            let lookup = lookup.map(move |addrs| (index, company, addrs));
+            self.lookups.push(lookup.boxed());
         }
         None
     }
@@ -249,7 +138,11 @@ impl Seeds {
     /// The next look-up that came to an end.
     pub(super) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Found> {
         while let Poll::Ready(Some(looked_up)) = self.lookups.poll_next_unpin(cx) {
-            let (index, company, addrs) = looked_up;
+            let (index, company, mut addrs) = looked_up;
+            // Of many only some are asked: others each time.
+            if let Ok(addrs) = &mut addrs {
+                self.rng.shuffle(addrs);
+            }
             if let Some(tried) = self.seeds.get_mut(index) {
                 tried.is_looked_up = false;
                 return Poll::Ready(Found {
@@ -262,17 +155,6 @@ impl Seeds {
         Poll::Pending
     }
 }
-
-fn look_up(index: usize, company: Company, name: String, port: u16) -> Task<LookedUp> {
-    smol::unblock(move || {
-        let found = (name.as_str(), port).to_socket_addrs();
-        let addrs = found.map(|addrs| addrs.take(ADDRS_PER_SEED_MAX).collect());
-        (index, company, addrs)
-    })
-}
-
-/// The most addresses of one host that are announced to.
-const ADDRS_PER_SEED_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests;

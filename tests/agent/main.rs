@@ -10,6 +10,9 @@
 mod broadcasts;
 mod builder;
 mod cluster;
+mod discovery;
+#[cfg(feature = "dns")]
+mod dns;
 mod events;
 mod executors;
 mod fixture;

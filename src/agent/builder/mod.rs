@@ -1,5 +1,7 @@
 //! Putting an agent together.
 
+#[cfg(feature = "dns")]
+mod dns;
 mod search;
 
 use alloc::{format, sync::Arc};
@@ -235,7 +237,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         }
 
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
-        let seeds = Seeds::new(seeds, search.period, rng_seed);
+        let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
         let agent = Agent {
             engine,
             inputs: Inputs::new(transport.clone(), receiver, seeds, saver),

@@ -5,12 +5,17 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use super::Builder;
-use crate::agent::{InvalidSeed, Seed, seeds, snapshot::Snapshot};
+use crate::agent::{
+    Discover, InvalidSeed, Seed,
+    seeds::{self, Resolver},
+    snapshot::Snapshot,
+};
 
 /// What the builder was told of it.
 #[derive(Debug)]
 pub(super) struct Search {
     pub(super) seeds: Result<Vec<Seed>, InvalidSeed>,
+    pub(super) resolver: Resolver,
     pub(super) period: Option<Duration>,
     pub(super) snapshot: Snapshot,
 }
@@ -19,6 +24,7 @@ impl Default for Search {
     fn default() -> Self {
         Self {
             seeds: Ok(Vec::new()),
+            resolver: Resolver::default(),
             period: Some(seeds::PERIOD),
             snapshot: Snapshot::default(),
         }
@@ -26,8 +32,8 @@ impl Default for Search {
 }
 
 impl<C, T, I, H> Builder<C, T, I, H> {
-    /// Where to look for others: socket addresses, or strings of `host:port`, which are resolved
-    /// each time. While no other member is active, all of them are asked, after pauses that grow
+    /// Where to look for others: socket addresses, or strings of `host:port`, SRV names or files of
+    /// them (see [`Seed`]), which are resolved each time. While no other member is active, all of them are asked, after pauses that grow
     /// from half a second to 15 s; afterwards [one at a time](Self::seed_period). One's own
     /// address may be among them. Adds to those of former calls.
     pub fn seeds<S>(mut self, seeds: impl IntoIterator<Item = S>) -> Self
@@ -41,6 +47,11 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             .seeds
             .and_then(|known| known.into_iter().map(Ok).chain(seeds).collect());
         self
+    }
+
+    /// A way of one's own to look for others: one more seed.
+    pub fn discover(self, source: impl Discover) -> Self {
+        self.seeds([Seed::discover(source)])
     }
 
     /// How often one of the seeds is asked while other members are active, each in its turn: so

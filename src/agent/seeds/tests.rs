@@ -1,7 +1,7 @@
 use alloc::{string::ToString, vec::Vec};
 use core::time::Duration;
 
-use super::{Company, Found, Seed, Seeds};
+use super::{Company, Found, Resolver, Seed, Seeds};
 
 #[track_caller]
 fn check_refused(seed: &str, rule: &str) {
@@ -16,6 +16,9 @@ fn addresses_and_names_are_seeds() {
         "[::1]:7946",
         "localhost:1",
         "db-1.eu:65535",
+        "_name:7946",
+        "file:/etc/seeds",
+        "file:seeds:1",
     ] {
         assert_eq!(seed.parse::<Seed>().unwrap().to_string(), seed);
     }
@@ -33,6 +36,20 @@ fn what_cannot_be_resolved_by_its_syntax_is_refused() {
     check_refused("two words:7946", "a host is");
     check_refused("http://host:7946", "a host is");
     check_refused("", "no port");
+    check_refused("_gossip.example.org", "no port");
+    check_refused("_gossip._udp", "no port");
+    check_refused("_gossip._udp.two words", "no port");
+    check_refused("file:", "a path");
+}
+
+#[test]
+fn names_of_srv_records_are_seeds_if_they_can_be_looked_up() {
+    let name = "_gossip._udp.example.org";
+    match name.parse::<Seed>() {
+        Ok(seed) => assert_eq!(seed.to_string(), name),
+        Err(refused) => assert!(refused.rule().contains("feature `dns`")),
+    }
+    assert_eq!(name.parse::<Seed>().is_ok(), cfg!(feature = "dns"));
 }
 
 #[test]
@@ -89,5 +106,5 @@ fn ask_if_due(seeds: &mut Seeds, now: Duration, company: Company) -> Vec<Found> 
 
 fn seeds(addrs: &[&str], period: Option<Duration>) -> Seeds {
     let addrs = addrs.iter().map(|addr| addr.parse().unwrap());
-    Seeds::new(addrs.collect(), period, 7)
+    Seeds::new(addrs.collect(), Resolver::default(), period, 7)
 }
