@@ -162,7 +162,12 @@ where
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
                 Command::SetConfig { config, reply } => {
                     let set = self.engine.set_config(*config, &mut self.outputs);
+                    self.lifeline.0.set_config(self.engine.config());
                     answer(reply, set.map_err(Into::into));
+                }
+                Command::Tune { tuning, reply } => {
+                    self.tune(tuning);
+                    answer(reply, ());
                 }
                 Command::Leave { reply } => {
                     leavers.push(reply);

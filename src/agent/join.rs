@@ -8,6 +8,7 @@ use core::net::SocketAddr;
 
 use super::{
     CommandError, Event,
+    cluster::Tuning,
     driver::Agent,
     leave::Phase,
     seeds::{Company, Found},
@@ -71,6 +72,19 @@ where
             match self.engine.announce(id, &mut self.outputs) {
                 Ok(()) => self.stats.remembered_announced += 1,
                 Err(error) => debug!(%error, "remembered member passed over"),
+            }
+        }
+    }
+
+    /// Changes a setting of the agent's own.
+    pub(super) fn tune(&mut self, tuning: Tuning) {
+        match tuning {
+            Tuning::Seeds(seeds) => self.inputs.seeds.replace(seeds),
+            Tuning::SeedPeriod(period) => self.inputs.seeds.set_period(period),
+            Tuning::SnapshotPeriod(period) => {
+                if let Some(saver) = &mut self.inputs.saver {
+                    saver.set_period(period);
+                }
             }
         }
     }

@@ -49,6 +49,15 @@ struct Tried {
     is_looked_up: bool,
 }
 
+impl Tried {
+    fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            is_looked_up: false,
+        }
+    }
+}
+
 type LookedUp = (usize, Company, io::Result<Vec<SocketAddr>>);
 
 /// Whom we know, as far as seeds are concerned.
@@ -77,18 +86,26 @@ impl Seeds {
         period: Option<Duration>,
         rng_seed: u64,
     ) -> Self {
-        let tried = |seed| Tried {
-            seed,
-            is_looked_up: false,
-        };
         Self {
-            seeds: seeds.into_iter().map(tried).collect(),
+            seeds: seeds.into_iter().map(Tried::new).collect(),
             resolver: Arc::new(resolver),
             lookups: FuturesUnordered::new(),
             rng: Rng::with_seed(rng_seed),
             pace: Pace::new(period, rng_seed),
             turn: 0,
         }
+    }
+
+    /// Asks these from now on. What is looked up for others is given up.
+    pub(super) fn replace(&mut self, seeds: Vec<Seed>) {
+        self.lookups = FuturesUnordered::new();
+        self.seeds = seeds.into_iter().map(Tried::new).collect();
+        self.turn = 0;
+        self.pace.hurry();
+    }
+
+    pub(super) fn set_period(&mut self, period: Option<Duration>) {
+        self.pace.set_period(period);
     }
 
     /// When to ask next. `has_more`: somebody else is to be asked, too.

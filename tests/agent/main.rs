@@ -27,6 +27,7 @@ mod snapshot;
 mod split;
 mod stall;
 mod transport;
+mod tuning;
 #[cfg(feature = "udp")]
 mod udp;
 mod waiting;

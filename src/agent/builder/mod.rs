@@ -214,7 +214,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             return Err(BuildError::Nameless { identity });
         }
 
-        let shared = Shared::new(identity.clone(), local);
+        let shared = Shared::new(identity.clone(), self.config.clone(), local);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,

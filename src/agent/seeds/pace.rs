@@ -16,11 +16,26 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(period: Option<Duration>, rng_seed: u64) -> Self {
-        Self {
+        let mut pace = Self {
             pause: Pause::new(rng_seed),
-            period: period.map(|period| period.clamp(PERIOD_MIN, PERIOD_MAX)),
+            period: None,
             revisit_at: None,
-        }
+        };
+        pace.set_period(period);
+        pace
+    }
+
+    /// The next one among others is a new period away.
+    pub(super) fn set_period(&mut self, period: Option<Duration>) {
+        self.period = period.map(|period| period.clamp(PERIOD_MIN, PERIOD_MAX));
+        self.revisit_at = None;
+    }
+
+    /// It is time to ask, whoever was asked before.
+    pub(super) fn hurry(&mut self) {
+        self.pause.until = Duration::ZERO;
+        self.pause.length = PAUSE_MIN;
+        self.revisit_at = self.period.map(|_| Duration::ZERO);
     }
 
     pub(super) fn next_deadline(&self, company: Company) -> Option<Duration> {

@@ -79,6 +79,13 @@ impl Saver {
         self.due.is_some() || self.writing.is_some()
     }
 
+    pub(in crate::agent) fn set_period(&mut self, period: Duration) {
+        self.period = period.clamp(PERIOD_MIN, PERIOD_MAX);
+        if self.due.take().is_some() {
+            self.note();
+        }
+    }
+
     /// Something changed that the file should have.
     pub(in crate::agent) fn note(&mut self) {
         let next = self.last.saturating_add(self.period);
