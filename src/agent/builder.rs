@@ -7,15 +7,18 @@ use super::{
     BuildError, Cluster, Driver, InvalidSeed, Seed, Stats,
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
+    envelope::Envelope,
     inputs::{COMMANDS_MAX, Inputs},
     leave::Phase,
     news::News,
     outputs::Outputs,
     seeds::{self, Seeds},
+    settings::Settings,
     shared::Shared,
 };
 use crate::{
-    BroadcastHandler, Codec, Config, Engine, Identity, Locate, NoCustomBroadcast, Transport, trace,
+    BroadcastHandler, Codec, Config, Engine, Identity, Locate, Name, NoCustomBroadcast, Transport,
+    trace,
 };
 
 /// Puts an agent together: a codec and a transport, and, all optional, an identity, settings,
@@ -33,6 +36,7 @@ pub struct Builder<C = Unset, T = Unset, I = Unset, H = NoCustomBroadcast> {
     seeds: Result<Vec<Seed>, InvalidSeed>,
     seed_period: Option<Duration>,
     rng_seed: Option<u64>,
+    settings: Settings,
 }
 
 impl Builder {
@@ -47,6 +51,7 @@ impl Builder {
             seeds: Ok(Vec::new()),
             seed_period: Some(seeds::PERIOD),
             rng_seed: None,
+            settings: Settings::default(),
         }
     }
 }
@@ -69,6 +74,7 @@ impl<T, I, H> Builder<Unset, T, I, H> {
             seeds: self.seeds,
             seed_period: self.seed_period,
             rng_seed: self.rng_seed,
+            settings: self.settings,
         }
     }
 }
@@ -85,6 +91,7 @@ impl<C, I, H> Builder<C, Unset, I, H> {
             seeds: self.seeds,
             seed_period: self.seed_period,
             rng_seed: self.rng_seed,
+            settings: self.settings,
         }
     }
 }
@@ -105,6 +112,7 @@ impl<C, T, H> Builder<C, T, Unset, H> {
             seeds: self.seeds,
             seed_period: self.seed_period,
             rng_seed: self.rng_seed,
+            settings: self.settings,
         }
     }
 }
@@ -121,6 +129,7 @@ impl<C, T, I> Builder<C, T, I, NoCustomBroadcast> {
             seeds: self.seeds,
             seed_period: self.seed_period,
             rng_seed: self.rng_seed,
+            settings: self.settings,
         }
     }
 }
@@ -129,6 +138,15 @@ impl<C, T, I, H> Builder<C, T, I, H> {
     /// The settings. By default [`Config::lan`].
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// The name of the cluster: 1 to 63 of `a-z 0-9 - . _`, by default `selkie`. Members of
+    /// clusters with other names are strangers to each other, and refused; this keeps apart what
+    /// should not meet, but is no secret. On [foca's wire](Config::foca_wire) nobody says it,
+    /// unless the transport does.
+    pub fn cluster(mut self, name: &str) -> Self {
+        self.settings.cluster = Name::new(name);
         self
     }
 
@@ -225,6 +243,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
     {
         self.config.validate()?;
         let seed_addrs = self.seeds?;
+        let cluster = self.settings.cluster.map_err(BuildError::Cluster)?;
         let transport = Arc::new(self.transport.into_transport());
         let local = transport.local_addr();
         let identity = self.identity.into_identity(local)?;
@@ -234,6 +253,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         }
 
         let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
+        let is_bare = self.config.foca_wire;
         let engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
@@ -242,6 +262,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             self.broadcasts,
         )
         .map_err(BuildError::from_engine)?;
+        let is_marked = !transport.enter_cluster(cluster.as_str());
+        let envelope = Envelope::new(&cluster, is_marked, is_bare);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let shared = Shared::new(identity.clone(), local);
         let agent = Agent {
@@ -251,7 +273,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
                 receiver,
                 Seeds::new(seed_addrs, self.seed_period, rng_seed),
             ),
-            outputs: Outputs::new(transport.clone()),
+            outputs: Outputs::new(transport.clone(), envelope),
             transport,
             lifeline: Lifeline(shared.clone()),
             news: News::default(),

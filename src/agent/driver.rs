@@ -28,7 +28,6 @@ use super::{
 use crate::{
     BroadcastHandler, Codec, Engine, Identity, Locate, Transport,
     trace::{debug, trace, warn},
-    transport::Packet,
 };
 
 /// The task that an agent is: a future that ends when the agent stopped.
@@ -153,7 +152,11 @@ where
                 }
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
                 Command::SetConfig { config, reply } => {
+                    let is_bare = config.foca_wire;
                     let set = self.engine.set_config(*config, &mut self.outputs);
+                    if set.is_ok() {
+                        self.outputs.envelope.is_bare = is_bare;
+                    }
                     answer(reply, set.map_err(Into::into));
                 }
                 Command::Leave { reply } => {
@@ -192,22 +195,15 @@ where
     }
 
     async fn handle_packets(&mut self) {
-        for Packet {
-            from,
-            bytes: packet,
-            ..
-        } in self.inputs.packets.iter()
-        {
-            self.stats.packets_in += 1;
-            trace!(%from, bytes = packet.len(), "received");
-            if let Err(error) = self.engine.handle_data(packet, &mut self.outputs) {
-                self.stats.packets_refused += 1;
-                debug!(%from, bytes = packet.len(), %error, "packet refused");
-            }
+        let packets = core::mem::take(&mut self.inputs.packets);
+        for packet in packets.iter() {
+            trace!(from = %packet.from, bytes = packet.bytes.len(), "received");
+            self.take_in(&packet);
             if self.outputs.is_full() {
                 self.outputs.flush(&mut self.stats).await;
             }
         }
+        self.inputs.packets = packets;
     }
 
     /// Handles the packets that arrived before a timer that is due now. After a stall there may be

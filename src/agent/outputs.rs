@@ -3,7 +3,10 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::{net::SocketAddr, ops::Range, time::Duration};
 
-use super::Stats;
+use super::{
+    Stats,
+    envelope::{Envelope, Kind},
+};
 use crate::{
     Locate, Notification, OwnedNotification, Runtime, Timer, TimerQueue, Transport,
     trace::{debug, trace},
@@ -17,14 +20,16 @@ pub(super) struct Outputs<I, T> {
     pub(super) now: Duration,
     pub(super) timers: TimerQueue<Timer<I>>,
     pub(super) notices: Vec<OwnedNotification<I>>,
+    pub(super) envelope: Envelope,
     bytes: Vec<u8>,
     packets: Vec<(SocketAddr, Range<usize>)>,
 }
 
 impl<I: Locate, T: Transport> Outputs<I, T> {
-    pub(super) fn new(transport: Arc<T>) -> Self {
+    pub(super) fn new(transport: Arc<T>, envelope: Envelope) -> Self {
         Self {
             transport,
+            envelope,
             now: Duration::ZERO,
             timers: TimerQueue::new(),
             notices: Vec::new(),
@@ -74,6 +79,7 @@ impl<I: Locate, T: Transport> Runtime<I> for Outputs<I, T> {
 
     fn send_to(&mut self, to: &I, data: &[u8]) {
         let start = self.bytes.len();
+        self.envelope.put(Kind::Engine, &[], &mut self.bytes);
         self.bytes.extend_from_slice(data);
         self.packets
             .push((to.socket_addr(), start..self.bytes.len()));
@@ -84,7 +90,8 @@ impl<I: Locate, T: Transport> Runtime<I> for Outputs<I, T> {
     }
 
     fn room(&self, to: &I) -> usize {
-        self.transport.room(to.socket_addr())
+        let room = self.transport.room(to.socket_addr());
+        room.saturating_sub(self.envelope.len())
     }
 }
 

@@ -36,8 +36,15 @@ stats! {
     timers_waiting,
     /// Packets received.
     packets_in,
-    /// Packets that the engine refused, for the reasons that it counted.
+    /// Packets refused: by the engine for the reasons that it counted, or before that for one of
+    /// the following two.
     packets_refused,
+    /// Packets of another cluster, or of none.
+    packets_of_strangers,
+    /// Packets whose envelope ends too early.
+    packets_malformed,
+    /// Packets of a kind that this version does not know: dropped.
+    packets_of_unknown_kind,
     /// Packets that the transport took.
     packets_out,
     /// Packets not sent: larger than the transport carries.

@@ -10,6 +10,7 @@
 mod broadcasts;
 mod builder;
 mod cluster;
+mod envelope;
 mod executors;
 mod fixture;
 mod handles;
