@@ -4,7 +4,8 @@ use alloc::{format, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
 use super::{
-    BuildError, Cluster, Driver, InvalidSeed, Seed, Stats,
+    Admission, BuildError, Cluster, Driver, InvalidSeed, Seed, SenderRule, Stats,
+    admission::Door,
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     envelope::Envelope,
@@ -150,6 +151,20 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
+    /// Who may speak for whom, instead of [`CertifiedSenders`](super::CertifiedSenders): a
+    /// [`SenderRule`].
+    pub fn senders(mut self, rule: impl SenderRule) -> Self {
+        self.settings.senders = Arc::new(rule);
+        self
+    }
+
+    /// Who becomes a member, by an [`Admission`]. By default everybody who speaks the protocol,
+    /// and whom the others tell of.
+    pub fn admission(mut self, admission: impl Admission) -> Self {
+        self.settings.admission = Some(Arc::new(admission));
+        self
+    }
+
     /// Where to look for others: socket addresses, or strings of `host:port`, which are resolved
     /// each time. While no other member is active, all of them are asked, after pauses that grow
     /// from half a second to 15 s; afterwards [one at a time](Self::seed_period). One's own
@@ -264,6 +279,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         .map_err(BuildError::from_engine)?;
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
+        let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let shared = Shared::new(identity.clone(), local);
         let agent = Agent {
@@ -273,7 +289,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
                 receiver,
                 Seeds::new(seed_addrs, self.seed_period, rng_seed),
             ),
-            outputs: Outputs::new(transport.clone(), envelope),
+            outputs: Outputs::new(transport.clone(), envelope, door),
             transport,
             lifeline: Lifeline(shared.clone()),
             news: News::default(),

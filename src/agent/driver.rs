@@ -81,7 +81,7 @@ pub(super) struct Agent<I: Identity, C, T, H: BroadcastHandler<I>> {
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate,
+    I: Locate + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,

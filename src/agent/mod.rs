@@ -44,6 +44,7 @@
 //! It waits with async-io's timers, which bring a thread of their own where no smol executor runs:
 //! any executor will do, tokio's included.
 
+mod admission;
 mod builder;
 mod choice;
 mod cluster;
@@ -64,6 +65,7 @@ mod stats;
 mod view;
 
 pub use self::{
+    admission::{Admission, CertifiedSenders, Claim, Refusal, Refusals, SenderRule},
     builder::Builder,
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     cluster::{Cluster, Departure, Status},

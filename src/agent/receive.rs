@@ -1,14 +1,15 @@
 //! What becomes of a packet: out of its envelope, into the engine.
 
 use super::{
+    admission::{Claim, Source},
     driver::Agent,
     envelope::{Kind, Unopened},
 };
-use crate::{BroadcastHandler, Codec, Locate, Transport, trace::debug, transport::Packet};
+use crate::{BroadcastHandler, Codec, Header, Locate, Transport, trace::debug, transport::Packet};
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate,
+    I: Locate + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,
@@ -36,7 +37,21 @@ where
 
     /// Hands the engine its datagram.
     fn hand_in(&mut self, packet: &Packet<'_>, datagram: &[u8]) {
-        if let Err(error) = self.engine.handle_data(datagram, &mut self.outputs) {
+        let source = Source {
+            from: packet.from,
+            peer: packet.peer.cloned(),
+        };
+        let rule = self.outputs.door.senders();
+        let check = {
+            let source = source.clone();
+            move |header: &Header<I>| rule.may_speak(&Claim::new(&header.src, &source, false))
+        };
+        self.outputs.source = Some(source);
+        let handled = self
+            .engine
+            .handle_data_if(datagram, check, &mut self.outputs);
+        self.outputs.source = None;
+        if let Err(error) = handled {
             self.stats.packets_refused += 1;
             debug!(from = %packet.from, bytes = datagram.len(), %error, "packet refused");
         }

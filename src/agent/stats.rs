@@ -1,5 +1,6 @@
 //! What the agent counted.
 
+use super::Refusals;
 use crate::Counters;
 
 macro_rules! stats {
@@ -12,11 +13,13 @@ macro_rules! stats {
         pub struct Stats {
             /// What the engine counted.
             pub engine: Counters,
+            /// Newcomers that the [admission](super::Builder::admission) refused, by its reasons.
+            pub refusals: Refusals,
             $($(#[$doc])* pub $name: u64,)*
         }
 
         impl Stats {
-            /// All figures with their names, the engine's first, in the order of declaration.
+            /// All figures but refusals, with their names, the engine's first, in the order of declaration.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 let agent = [$((stringify!($name), self.$name),)*];
                 self.engine.iter().chain(agent)

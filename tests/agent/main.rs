@@ -7,6 +7,7 @@
     clippy::unwrap_used
 )]
 
+mod admission;
 mod broadcasts;
 mod builder;
 mod cluster;
