@@ -12,7 +12,7 @@ pub mod quic;
 mod udp;
 
 #[cfg(feature = "smol")]
-pub use self::memory::{Memory, MemoryNetwork};
+pub use self::memory::{Memory, MemoryNetwork, MemoryStream};
 #[cfg(feature = "quic")]
 pub use self::quic::Quic;
 #[cfg(feature = "udp")]

@@ -85,24 +85,15 @@ impl BuildError {
     }
 }
 
-/// The agent does not run any more: it left, its driver was dropped, or its transport closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped;
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the agent has stopped")
-    }
-}
-
-impl Error for Stopped {}
-
 /// Why the agent did not do what a [`Cluster`](super::Cluster) was asked for.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// It does not run any more.
+    /// It does not run any more: it left, its driver was dropped, or its transport was closed.
     Stopped,
+    /// The caller is this agent's own broadcast handler, and waits for what the agent does only
+    /// after the handler has returned. Spawn a task that asks, or ask from elsewhere.
+    InHandler,
     /// It left, or was declared down and cannot come back: nobody listens to it.
     NotAMember,
     /// What was given is larger than what a packet has room for, and was not taken: a broadcast;
@@ -124,7 +115,11 @@ pub enum CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stopped => Stopped.fmt(f),
+            Self::Stopped => f.write_str("the agent has stopped"),
+            Self::InHandler => f.write_str(
+                "asked from inside the agent's own broadcast handler, which it waits for: \
+                 spawn a task that asks",
+            ),
             Self::NotAMember => f.write_str("not a member any more: left, or declared down"),
             Self::TooBig { len, room } => {
                 write!(f, "{len} bytes do not fit a packet with room for {room}")
@@ -145,12 +140,6 @@ impl Error for CommandError {
             Self::Refused(source) => Some(source.as_ref()),
             _ => None,
         }
-    }
-}
-
-impl From<Stopped> for CommandError {
-    fn from(_: Stopped) -> Self {
-        Self::Stopped
     }
 }
 

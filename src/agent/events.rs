@@ -37,7 +37,13 @@ pub enum Event<I> {
     /// A member is part of the cluster that was not before.
     Joined(I),
     /// A member did not answer somebody; it may still refute that.
-    Suspected(I),
+    Suspected {
+        /// The member.
+        member: I,
+        /// Who accuses it, if that was told: neither by those on foca's wire, nor to a reader that
+        /// did not keep up.
+        by: Option<I>,
+    },
     /// A suspected member showed that it is alive.
     Refuted(I),
     /// A member was declared down: it failed.
@@ -61,7 +67,9 @@ pub enum Event<I> {
     /// the process starts again under another one. [Members](super::Cluster::members) stay as we
     /// knew them last, and [`Cluster::status`](super::Cluster::status) says so.
     Defunct,
-    /// Somebody else uses our address.
+    /// Somebody else uses our address: our name, if we are a [`Node`](crate::Node). Told again
+    /// every ten seconds at most, for as long as that is so. Each of the two renews itself once;
+    /// then one gives up and is [defunct](Self::Defunct).
     AddrConflict {
         /// Our identity.
         ours: I,
@@ -104,7 +112,7 @@ impl<I> Event<I> {
             OwnedNotification::MemberDown(id) => Self::Failed(id),
             OwnedNotification::MemberLeft(id) => Self::Left(id),
             OwnedNotification::Rename { before, after } => Self::Renamed { before, after },
-            OwnedNotification::MemberSuspect { id, .. } => Self::Suspected(id),
+            OwnedNotification::MemberSuspect { id: member, by } => Self::Suspected { member, by },
             OwnedNotification::MemberRefuted(id) => Self::Refuted(id),
             OwnedNotification::Active => Self::Connected,
             OwnedNotification::Idle => Self::Alone,
@@ -122,7 +130,7 @@ impl<I> Event<I> {
     pub fn member(&self) -> Option<&I> {
         match self {
             Self::Joined(id)
-            | Self::Suspected(id)
+            | Self::Suspected { member: id, .. }
             | Self::Refuted(id)
             | Self::Failed(id)
             | Self::Left(id)
@@ -144,8 +152,12 @@ impl<I> Event<I> {
     }
 }
 
-/// A stream of [`Event`]s from the moment it was made: see
-/// [`Cluster::events`](super::Cluster::events).
+/// A stream of [`Event`]s: see [`Cluster::events`](super::Cluster::events).
+///
+/// It begins with the members as they were when it was made: [`Event::Joined`] for each that was
+/// active, in the order of [`Members`], with [`Event::Suspected`] after those that were suspected,
+/// and then [`Event::Connected`], if there were any. What happened since follows. Whoever applies
+/// one after the other has the members as they are, and needs no other call.
 ///
 /// It never holds the agent up. Events that its reader does not take are queued to a bound;
 /// after that it gets, for each member that changed meanwhile, events that lead to the state that
@@ -154,6 +166,8 @@ impl<I> Event<I> {
 pub struct Events<I: Identity> {
     shared: Arc<Shared<I>>,
     reader: u64,
+    /// What it begins with, until that is asked for.
+    snapshot: Option<Members<I>>,
     ready: VecDeque<Event<I>>,
     is_over: bool,
 }
@@ -163,10 +177,17 @@ impl<I: Identity> Unpin for Events<I> {}
 
 impl<I: Identity> Events<I> {
     pub(super) fn new(shared: Arc<Shared<I>>) -> Self {
-        let reader = shared.published().readers.add();
+        let mut published = shared.published();
+        let reader = published.readers.add();
+        let snapshot = (!published.is_stopped).then(|| published.view.copy());
+        if published.is_defunct {
+            published.readers.tell(reader, Event::Defunct);
+        }
+        drop(published);
         Self {
             shared,
             reader,
+            snapshot,
             ready: VecDeque::new(),
             is_over: false,
         }
@@ -181,6 +202,10 @@ impl<I: Identity> Stream for Events<I> {
         loop {
             if let Some(event) = this.ready.pop_front() {
                 return Poll::Ready(Some(event));
+            }
+            if let Some(snapshot) = this.snapshot.take() {
+                this.ready.extend(introduce(&snapshot));
+                continue;
             }
             if this.is_over {
                 return Poll::Ready(None);
@@ -236,6 +261,7 @@ impl<I: Identity> Drop for Events<I> {
 impl<I: Identity> fmt::Debug for Events<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events")
+            .field("has_begun", &self.snapshot.is_none())
             .field("ready", &self.ready.len())
             .field("is_over", &self.is_over)
             .finish_non_exhaustive()
@@ -321,6 +347,25 @@ impl<I: Identity> Readers<I> {
         self.queues.insert(reader, queue);
         reader
     }
+
+    /// Queues what only this reader needs to be told.
+    fn tell(&mut self, reader: u64, event: Event<I>) {
+        if let Some(queue) = self.queues.get_mut(&reader) {
+            queue.events.push_back(event);
+        }
+    }
+}
+
+/// What a reader that knows nobody is told of the members.
+fn introduce<I: Identity>(members: &Members<I>) -> Vec<Event<I>> {
+    let mut events = Vec::new();
+    for member in members.active() {
+        lead(None, member, &mut events);
+    }
+    if members.num_active() > 0 {
+        events.push(Event::Connected);
+    }
+    events
 }
 
 impl<I: Identity> Missed<I> {
@@ -373,7 +418,10 @@ fn lead<I: Identity>(was: Option<&MemberInfo<I>>, is: &MemberInfo<I>, events: &m
     }
     match (before, is.state) {
         (State::Suspect, State::Suspect) => {}
-        (_, State::Suspect) => events.push(Event::Suspected(id())),
+        (_, State::Suspect) => events.push(Event::Suspected {
+            member: id(),
+            by: None,
+        }),
         (State::Suspect, State::Alive) => events.push(Event::Refuted(id())),
         (State::Alive | State::Suspect, State::Down) => events.push(Event::Failed(id())),
         // Never known to be up, but known of: it is told, since it is a final state.

@@ -19,7 +19,7 @@ pub(super) enum Phase<I> {
 pub(super) struct Leave<I> {
     /// Who acknowledged it, each once.
     acked: Vec<I>,
-    enough: usize,
+    wanted: usize,
     pub(super) deadline: Duration,
 }
 
@@ -36,16 +36,16 @@ where
             return;
         }
         let config: &Config = self.engine.config();
-        let enough = config.num_indirect_probes.min(self.engine.num_members());
+        let wanted = config.num_indirect_probes.min(self.engine.num_members());
         let patience = config.probe_period.saturating_mul(LEAVE_PERIODS);
         if let Err(error) = self.engine.leave_cluster(&mut self.outputs) {
             debug!(%error, "nobody to take leave from");
-            return self.end_leave(0);
+            return self.end_leave(Departure::default());
         }
-        debug!(enough, "leaving");
+        debug!(wanted, "leaving");
         self.phase = Phase::Leaving(Leave {
             acked: Vec::new(),
-            enough,
+            wanted,
             deadline: self.outputs.now.saturating_add(patience),
         });
         self.check_leave();
@@ -62,16 +62,19 @@ where
     /// Ends the departure if enough members know, or the time is up.
     pub(super) fn check_leave(&mut self) {
         if let Phase::Leaving(leave) = &mut self.phase {
-            let acked = leave.acked.len();
-            if acked >= leave.enough || self.outputs.now >= leave.deadline {
-                self.end_leave(acked);
+            let departure = Departure {
+                acked: leave.acked.len(),
+                wanted: leave.wanted,
+            };
+            if departure.is_acknowledged() || self.outputs.now >= leave.deadline {
+                self.end_leave(departure);
             }
         }
     }
 
-    fn end_leave(&mut self, acked: usize) {
-        debug!(acked, "left");
-        self.lifeline.0.published().departure = Some(Departure { acked });
+    fn end_leave(&mut self, departure: Departure) {
+        debug!(?departure, "left");
+        self.lifeline.0.published().departure = Some(departure);
         self.phase = Phase::Ending;
     }
 }

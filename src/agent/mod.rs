@@ -53,13 +53,13 @@ mod envelope;
 mod error;
 mod events;
 mod inputs;
+mod inside;
 mod join;
 mod leave;
 mod news;
 mod outputs;
 mod receive;
 mod seeds;
-mod settings;
 mod shared;
 mod stats;
 mod view;
@@ -68,9 +68,9 @@ pub use self::{
     admission::{Admission, CertifiedSenders, Claim, Refusal, Refusals, SenderRule},
     builder::Builder,
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
-    cluster::{Cluster, Departure, Status},
+    cluster::{Cluster, Departure, Status, WaitError},
     driver::Driver,
-    error::{BuildError, CommandError, Stopped},
+    error::{BuildError, CommandError},
     events::{Event, Events},
     seeds::{InvalidSeed, Seed},
     stats::Stats,

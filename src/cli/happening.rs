@@ -74,14 +74,14 @@ impl Chronicle {
     /// The next event.
     pub(crate) fn take(&mut self, event: &Event<Node>) -> Happening {
         let was_suspect = match event {
-            Event::Suspected(node) => !self.suspects.insert(*node.name()),
+            Event::Suspected { member, .. } => !self.suspects.insert(*member.name()),
             event => event
                 .member()
                 .is_some_and(|node| self.suspects.remove(node.name())),
         };
         match event {
             Event::Joined(node) => Happening::about("joined", node),
-            Event::Suspected(node) => Happening::about("suspect", node),
+            Event::Suspected { member, .. } => Happening::about("suspect", member),
             Event::Refuted(node) => Happening::about("refuted", node),
             Event::Failed(node) if was_suspect => Happening::about("down", node),
             Event::Failed(node) => {

@@ -3,9 +3,13 @@
 
 use std::net::SocketAddr;
 
-use selkie::{State, Transport, agent::Event};
+use futures::StreamExt;
+use selkie::{
+    State, Transport,
+    agent::{CommandError, Event, Status},
+};
 
-use super::fixture::{Agent, event, name};
+use super::fixture::{Agent, event, event_where, in_time, name};
 
 /// Where agents find each other.
 pub(crate) trait Net {
@@ -29,6 +33,7 @@ macro_rules! cluster_tests {
             a_leave_is_acknowledged_and_seen,
             a_restart_elsewhere_under_the_same_name_is_a_rename,
             the_last_handle_takes_the_agent_with_it,
+            of_two_live_agents_with_one_name_one_gives_up_and_both_are_told,
         );
     };
     ($net:ty: $($test:ident,)*) => {
@@ -72,7 +77,11 @@ pub(crate) async fn a_killed_agent_is_suspected_then_failed(net: impl Net) {
     let mut events = a.cluster.events();
     let killed = c.cluster.identity();
     c.kill().await;
-    event(&mut events, &Event::Suspected(killed)).await;
+    let suspected = |event: &Event<_>| match event {
+        Event::Suspected { member, by } => *member == killed && by.is_some(),
+        _ => false,
+    };
+    event_where(&mut events, &"suspected by somebody", suspected).await;
     event(&mut events, &Event::Failed(killed)).await;
     assert_eq!(a.state_of("c"), Some(State::Down));
     b.holds("c", State::Down).await;
@@ -85,6 +94,8 @@ pub(crate) async fn a_leave_is_acknowledged_and_seen(net: impl Net) {
     let gone = c.cluster.identity();
     let departure = c.cluster.leave().await.unwrap();
     assert!(departure.acked >= 1, "{departure:?}");
+    assert_eq!(departure.wanted, 2);
+    assert_eq!(departure.is_acknowledged(), departure.acked == 2);
     for events in &mut events {
         event(events, &Event::Left(gone)).await;
     }
@@ -113,6 +124,49 @@ pub(crate) async fn the_last_handle_takes_the_agent_with_it(net: impl Net) {
     let mut events = a.cluster.events();
     a.ended().await;
     event(&mut events, &Event::Stopped).await;
-    use futures::StreamExt;
     assert_eq!(events.next().await, None);
+}
+
+/// Never again: two that live under one name depose each other for ever.
+pub(crate) async fn of_two_live_agents_with_one_name_one_gives_up_and_both_are_told(net: impl Net) {
+    let witness = Agent::start("witness", net.bind("witness"), &[]).await;
+    let elder = Agent::start("twin", net.bind("twin"), &[&witness]).await;
+    let mut elders = elder.cluster.events();
+    witness.knows(1).await;
+    let younger = Agent::start("twin", net.bind("twin"), &[&witness]).await;
+    let mut youngers = younger.cluster.events();
+    let is_conflict = |event: &Event<_>| matches!(event, Event::AddrConflict { .. });
+    event_where(&mut elders, &"conflict at the elder", is_conflict).await;
+    event_where(&mut youngers, &"conflict at the younger", is_conflict).await;
+    let mut both = futures::stream::select(elders, youngers);
+    in_time("one gives up", async {
+        while both.next().await != Some(Event::Defunct) {}
+    })
+    .await;
+    let status = |agent: &Agent| agent.cluster.status();
+    let (gone, stays) = match status(&elder) {
+        Status::Defunct => (elder, younger),
+        _ => (younger, elder),
+    };
+    assert_eq!(status(&gone), Status::Defunct);
+    assert_eq!(status(&stays), Status::Running);
+    // Its members stay as they were, whatever becomes of them.
+    let frozen = gone.cluster.members();
+    let refused = gone.cluster.announce(witness.addr()).await;
+    assert!(
+        matches!(refused, Err(CommandError::NotAMember)),
+        "{refused:?}"
+    );
+    // With one of them silent, nothing is left to fight over.
+    let kept = stays.cluster.identity();
+    witness.holds("twin", State::Alive).await;
+    assert_eq!(witness.cluster.members().len(), 1);
+    let renewals = stays.cluster.stats().engine.renewals;
+    assert!(renewals <= 2, "{renewals}");
+    witness.kill().await;
+    stays.holds("witness", State::Down).await;
+    assert_eq!(stays.cluster.identity(), kept);
+    assert_eq!(gone.cluster.members().version(), frozen.version());
+    gone.cluster.leave().await.unwrap();
+    assert_eq!(status(&gone), Status::Stopped);
 }

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use futures::StreamExt;
 use selkie::{
     Codec, Header, Incarnation, Member, Message, Node, State, Transport,
-    agent::{CommandError, Event, Status},
+    agent::Event,
     codecs::PostcardCodec,
     transports::{Memory, MemoryNetwork},
 };
 
 use super::{
     cluster::ANY_PORT,
-    fixture::{Agent, ENVELOPE, event_where, in_time, name, until},
+    fixture::{Agent, ENVELOPE, in_time, name, until},
 };
 
 const CROWD: usize = 1500;
@@ -151,49 +151,5 @@ fn a_member_with_another_codec_is_counted_and_changes_nothing() {
             (a.cluster.members().len(), b.cluster.members().len()),
             (1, 1)
         );
-    });
-}
-
-/// Never again: two that live under one name depose each other for ever.
-#[test]
-fn of_two_live_agents_with_one_name_one_gives_up_and_both_are_told() {
-    smol::block_on(async {
-        let net = MemoryNetwork::new();
-        let witness = Agent::start("witness", net.bind(ANY_PORT).unwrap(), &[]).await;
-        let elder = Agent::start("twin", net.bind(ANY_PORT).unwrap(), &[&witness]).await;
-        let mut elders = elder.cluster.events();
-        witness.knows(1).await;
-        let younger = Agent::start("twin", net.bind(ANY_PORT).unwrap(), &[&witness]).await;
-        let mut youngers = younger.cluster.events();
-        let is_conflict = |event: &Event<_>| matches!(event, Event::AddrConflict { .. });
-        event_where(&mut elders, &"conflict at the elder", is_conflict).await;
-        event_where(&mut youngers, &"conflict at the younger", is_conflict).await;
-        let mut both = futures::stream::select(elders, youngers);
-        in_time("one gives up", async {
-            while both.next().await != Some(Event::Defunct) {}
-        })
-        .await;
-        let status = |agent: &Agent| agent.cluster.status();
-        let (gone, stays) = match status(&elder) {
-            Status::Defunct => (elder, younger),
-            _ => (younger, elder),
-        };
-        assert_eq!(status(&gone), Status::Defunct);
-        assert_eq!(status(&stays), Status::Running);
-        // Its members stay as they were, whatever becomes of them.
-        let frozen = gone.cluster.members();
-        let refused = gone.cluster.announce(witness.addr()).await;
-        assert!(
-            matches!(refused, Err(CommandError::NotAMember)),
-            "{refused:?}"
-        );
-        // With one of them silent, nothing is left to fight over.
-        witness.holds("twin", State::Alive).await;
-        assert_eq!(witness.cluster.members().len(), 1);
-        witness.kill().await;
-        stays.holds("witness", State::Down).await;
-        assert_eq!(gone.cluster.members().version(), frozen.version());
-        gone.cluster.leave().await.unwrap();
-        assert_eq!(status(&gone), Status::Stopped);
     });
 }

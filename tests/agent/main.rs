@@ -12,6 +12,7 @@ mod broadcasts;
 mod builder;
 mod cluster;
 mod envelope;
+mod events;
 mod executors;
 mod fixture;
 mod handles;
@@ -24,3 +25,4 @@ mod stall;
 mod transport;
 #[cfg(feature = "udp")]
 mod udp;
+mod waiting;

@@ -36,7 +36,7 @@ fn a_refutation_shows_with_its_incarnation() {
         let mut events = a.cluster.events();
         loop {
             net.silence(c.addr());
-            let suspected = |event: &Event<_>| matches!(event, Event::Suspected(_));
+            let suspected = |event: &Event<_>| matches!(event, Event::Suspected { .. });
             event_where(&mut events, &"suspected", suspected).await;
             net.heal();
             let is_over = |event: &Event<_>| matches!(event, Event::Refuted(_) | Event::Failed(_));

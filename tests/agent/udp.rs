@@ -17,3 +17,10 @@ impl Net for Udp {
         PlainUdp::bind(ANY_PORT).unwrap()
     }
 }
+
+#[test]
+fn who_sleeps_through_ten_thousand_changes_ends_with_the_right_view() {
+    smol::block_on(
+        super::events::who_sleeps_through_ten_thousand_changes_ends_with_the_right_view(Udp),
+    );
+}

@@ -36,7 +36,7 @@ pub(crate) trait Fixture {
 macro_rules! conformance_tests {
     ($fixture:expr) => {
         conformance_tests! {
-            $fixture;
+            $fixture; conformance:
             a_packet_arrives_whole_and_names_its_sender
             packets_travel_both_ways
             packets_of_every_size_up_to_the_room_arrive
@@ -49,18 +49,18 @@ macro_rules! conformance_tests {
             many_tasks_send_and_receive_at_once
         }
     };
-    ($fixture:expr; $($case:ident)*) => {
+    ($fixture:expr; $suite:ident: $($case:ident)*) => {
         $(
             #[test]
             fn $case() {
-                $crate::conformance::run($crate::conformance::$case($fixture));
+                $crate::conformance::run($crate::$suite::$case($fixture));
             }
         )*
     };
 }
 
 /// How long a packet may take, all repetitions included, on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait for a packet before it is sent again.
 const RESEND_AFTER: Duration = Duration::from_millis(500);
 
@@ -374,7 +374,7 @@ fn check_passing(sent: Result<(), SendError>) {
     }
 }
 
-async fn in_time<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> Option<T> {
     let late = async {
         Timer::after(PATIENCE).await;
         None
@@ -383,7 +383,7 @@ async fn in_time<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// A packet of so many bytes, of which no two neighbours are alike.
-fn pattern(size: usize) -> Vec<u8> {
+pub(crate) fn pattern(size: usize) -> Vec<u8> {
     (0..=250_u8).cycle().take(size).collect()
 }
 

@@ -10,6 +10,8 @@
 
 #[macro_use]
 mod conformance;
+#[macro_use]
+mod streams;
 #[cfg(feature = "smol")]
 mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]

@@ -8,9 +8,15 @@ use selkie::{
     transports::{Memory, MemoryNetwork},
 };
 
-use crate::conformance::Fixture;
+use smol::{
+    future::zip,
+    io::{AsyncReadExt, AsyncWriteExt},
+};
+
+use crate::{conformance::Fixture, streams::connect};
 
 conformance_tests!(InProcess::default());
+stream_tests!(InProcess::default());
 
 #[derive(Default)]
 struct InProcess {
@@ -103,6 +109,62 @@ fn the_largest_packet_is_a_setting() {
     assert_eq!(one.room(two.local_addr()), 100);
     let sent = smol::block_on(one.send(two.local_addr(), &[0; 101]));
     assert!(matches!(sent, Err(SendError::TooBig { max: 100 })));
+}
+
+#[test]
+fn streams_break_when_their_ends_are_cut_off_and_open_again_once_healed() {
+    crate::conformance::run(async {
+        let network = MemoryNetwork::new();
+        let ends = [7000, 7001, 7002].map(|port| network.bind(at(port)).unwrap());
+        let [one, two, three] = &ends;
+        let (mut ours, mut theirs) = connect(one, two).await;
+        let (mut other, _kept) = connect(two, three).await;
+        // Both ends wait when it happens.
+        let cut = async { network.cut(at(7001), at(7000)) };
+        let (mut to_us, mut to_them) = ([0; 1], [0; 1]);
+        let waiting = zip(
+            ours.stream.read(&mut to_us),
+            theirs.stream.read(&mut to_them),
+        );
+        let ((read, also_read), ()) = zip(waiting, cut).await;
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(
+            also_read.unwrap_err().kind(),
+            io::ErrorKind::ConnectionReset
+        );
+        ours.stream.write(b"x").await.unwrap_err();
+        other.stream.write_all(b"x").await.unwrap();
+
+        let opened = one.open(at(7001)).await.map(|_| ());
+        assert!(
+            matches!(opened, Err(SendError::Unreachable(_))),
+            "{opened:?}"
+        );
+        network.silence(at(7002));
+        other.stream.write_all(b"x").await.unwrap_err();
+        network.heal();
+        connect(one, two).await;
+    });
+}
+
+#[test]
+fn streams_that_nobody_accepts_are_bounded_and_end_with_their_transport() {
+    crate::conformance::run(async {
+        let network = MemoryNetwork::new();
+        let (one, two) = (network.bind(at(1)).unwrap(), network.bind(at(2)).unwrap());
+        let mut opened = Vec::new();
+        for _ in 0..MemoryNetwork::STREAMS_WAITING_MAX {
+            opened.push(one.open(at(2)).await.unwrap());
+        }
+        let refused = one.open(at(2)).await.map(|_| ());
+        assert!(matches!(refused, Err(SendError::Busy)), "{refused:?}");
+        two.accept().await.unwrap();
+        opened.push(one.open(at(2)).await.unwrap());
+        drop(two);
+        for mut stream in opened {
+            stream.stream.read(&mut [0]).await.unwrap_err();
+        }
+    });
 }
 
 /// Whether a packet gets through; what gets through does so at once.

@@ -60,6 +60,10 @@ fn node(name: &str, generation: u64) -> Node {
     Node::new(Name::new(name).unwrap(), addr, generation)
 }
 
+fn suspected(member: Node, by: Option<Node>) -> Event<Node> {
+    Event::Suspected { member, by }
+}
+
 fn read_all(events: &mut Events<Node>) -> Vec<Event<Node>> {
     let mut all = Vec::new();
     while let Some(Some(event)) = events.next().now_or_never() {
@@ -86,6 +90,36 @@ fn a_reader_that_keeps_up_gets_every_event() {
 }
 
 #[test]
+fn a_stream_begins_with_the_members_there_are() {
+    let fixture = Fixture::new();
+    let [stays, goes, ails] = [node("stays", 0), node("goes", 0), node("ails", 0)];
+    [stays, goes, ails]
+        .into_iter()
+        .for_each(|id| fixture.up(id));
+    fixture.down(goes);
+    fixture.change(ails, State::Suspect, suspected(ails, Some(stays)));
+
+    let mut events = fixture.events();
+    // After it was made, before it is read.
+    fixture.change(ails, State::Alive, Event::Refuted(ails));
+    let expected = [
+        Event::Joined(stays),
+        Event::Joined(ails),
+        suspected(ails, None),
+        Event::Connected,
+        Event::Refuted(ails),
+    ];
+    assert_eq!(read_all(&mut events), expected);
+}
+
+#[test]
+fn who_listens_to_a_defunct_agent_is_told_so() {
+    let fixture = Fixture::new();
+    fixture.publish(Vec::new(), &[Event::Defunct]);
+    assert_eq!(read_all(&mut fixture.events()), [Event::Defunct]);
+}
+
+#[test]
 fn a_slow_reader_gets_the_final_state_of_each_member() {
     let fixture = Fixture::new();
     let mut events = fixture.events();
@@ -98,14 +132,14 @@ fn a_slow_reader_gets_the_final_state_of_each_member() {
     fixture.up(stays);
     for _ in 0..10 * EVENTS_MAX {
         fixture.up(flaps);
-        fixture.change(flaps, State::Suspect, Event::Suspected(flaps));
+        fixture.change(flaps, State::Suspect, suspected(flaps, Some(stays)));
     }
     fixture.publish(Vec::new(), &[Event::Alone]);
     let expected = [
         Event::Failed(goes),
         Event::Joined(stays),
         Event::Joined(flaps),
-        Event::Suspected(flaps),
+        suspected(flaps, None),
         Event::Alone,
     ];
     check_missed(&mut events, &expected);

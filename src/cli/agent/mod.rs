@@ -137,10 +137,6 @@ async fn follow(
     let mut chronicle = Chronicle::default();
     let mut unresolved = Vec::new();
     printer.print(&started(args, &cluster.identity()))?;
-    // Those that joined before we listened.
-    for member in cluster.members().active() {
-        printer.print(&Happening::about("joined", &member.id))?;
-    }
     loop {
         let asked = core::pin::pin!(stop.asked());
         match select(events.next(), asked).await {

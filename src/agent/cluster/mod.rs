@@ -1,17 +1,23 @@
 //! The handle of a running agent.
 
+mod wait;
+
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, net::SocketAddr};
 
 use futures::channel::oneshot;
 use smol::channel::Sender;
 
-use super::{CommandError, Events, Members, Stats, Stopped, shared::Shared};
+pub use self::wait::WaitError;
+use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
 use crate::{Config, Identity};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
 ///
-/// Cheap to clone, and to be used from any task or thread. When the last one is dropped, the agent
+/// Cheap to clone, and to be used from any task or thread, a
+/// [broadcast handler](crate::BroadcastHandler) too: what is asked for there of the handler's own
+/// agent is refused with [`CommandError::InHandler`], as that would wait for the handler; what can
+/// be read, can be read there as well. When the last one is dropped, the agent
 /// closes its transport and stops; it does not [leave](Self::leave): the others will notice.
 pub struct Cluster<I: Identity> {
     shared: Arc<Shared<I>>,
@@ -44,6 +50,17 @@ pub struct Departure {
     /// How many members acknowledged it. The news spreads from each; with none, the cluster may
     /// take our departure for a failure.
     pub acked: usize,
+    /// How many were waited for: [`Config::num_indirect_probes`], or all active ones if there are
+    /// fewer. None if we were alone, or had been declared down before.
+    pub wanted: usize,
+}
+
+impl Departure {
+    /// Whether as many members acknowledged it as were waited for; if not, the deadline passed.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.acked >= self.wanted
+    }
 }
 
 /// How an agent stands: see [`Cluster::status`].
@@ -110,17 +127,18 @@ impl<I: Identity> Cluster<I> {
             .await?
     }
 
-    /// Tells the cluster that we go, waits until some members acknowledged it or two probe
-    /// periods have passed, closes the transport and stops the agent.
+    /// Tells the cluster that we go, waits until enough members acknowledged it or two probe
+    /// periods have passed, closes the transport and stops the agent. Returns which of the two it
+    /// was.
     ///
     /// Calling it again is harmless, and returns the same.
     ///
     /// # Errors
     ///
-    /// [`Stopped`] when the agent stopped in another way.
-    pub async fn leave(&self) -> Result<Departure, Stopped> {
+    /// [`CommandError::Stopped`] when the agent stopped in another way.
+    pub async fn leave(&self) -> Result<Departure, CommandError> {
         let left = self.ask(|reply| Command::Leave { reply }).await;
-        left.or_else(|stopped| self.shared.published().departure.ok_or(stopped))
+        left.or_else(|error| self.shared.published().departure.ok_or(error))
     }
 
     /// Who we are. Changes when the agent comes [back](super::Event::Rejoined) after having been
@@ -154,9 +172,8 @@ impl<I: Identity> Cluster<I> {
         self.shared.published().view.copy()
     }
 
-    /// What happens from now on. To miss nothing, take this first, then
-    /// [`members`](Self::members): what happens in between is in both. Or take it between
-    /// [`build`](super::Builder::build) and the first poll of the driver.
+    /// The members as they are, as events that introduce them, and what happens from now on: see
+    /// [`Events`].
     #[must_use]
     pub fn events(&self) -> Events<I> {
         Events::new(self.shared.clone())
@@ -171,11 +188,14 @@ impl<I: Identity> Cluster<I> {
     async fn ask<R>(
         &self,
         command: impl FnOnce(oneshot::Sender<R>) -> Command,
-    ) -> Result<R, Stopped> {
+    ) -> Result<R, CommandError> {
+        if is_inside(&self.shared) {
+            return Err(CommandError::InHandler);
+        }
         let (reply, answer) = oneshot::channel();
         let sent = self.commands.send(command(reply)).await;
-        sent.map_err(|_| Stopped)?;
-        answer.await.map_err(|_| Stopped)
+        sent.map_err(|_| CommandError::Stopped)?;
+        answer.await.map_err(|_| CommandError::Stopped)
     }
 }
 

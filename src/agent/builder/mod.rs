@@ -1,25 +1,28 @@
 //! Putting an agent together.
 
-use alloc::{format, sync::Arc, vec::Vec};
-use core::{fmt, time::Duration};
+mod search;
+mod settings;
 
+use alloc::{format, sync::Arc};
+use core::fmt;
+
+use self::{search::Search, settings::Settings};
 use super::{
-    Admission, BuildError, Cluster, Driver, InvalidSeed, Seed, SenderRule, Stats,
+    BuildError, Cluster, Driver, Stats,
     admission::Door,
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     envelope::Envelope,
     inputs::{COMMANDS_MAX, Inputs},
+    inside::Inside,
     leave::Phase,
     news::News,
     outputs::Outputs,
-    seeds::{self, Seeds},
-    settings::Settings,
+    seeds::Seeds,
     shared::Shared,
 };
 use crate::{
-    BroadcastHandler, Codec, Config, Engine, Identity, Locate, Name, NoCustomBroadcast, Transport,
-    trace,
+    BroadcastHandler, Codec, Config, Engine, Identity, Locate, NoCustomBroadcast, Transport, trace,
 };
 
 /// Puts an agent together: a codec and a transport, and, all optional, an identity, settings,
@@ -34,8 +37,7 @@ pub struct Builder<C = Unset, T = Unset, I = Unset, H = NoCustomBroadcast> {
     identity: I,
     broadcasts: H,
     config: Config,
-    seeds: Result<Vec<Seed>, InvalidSeed>,
-    seed_period: Option<Duration>,
+    search: Search,
     rng_seed: Option<u64>,
     settings: Settings,
 }
@@ -49,8 +51,7 @@ impl Builder {
             identity: Unset,
             broadcasts: NoCustomBroadcast,
             config: Config::lan(),
-            seeds: Ok(Vec::new()),
-            seed_period: Some(seeds::PERIOD),
+            search: Search::default(),
             rng_seed: None,
             settings: Settings::default(),
         }
@@ -72,8 +73,7 @@ impl<T, I, H> Builder<Unset, T, I, H> {
             identity: self.identity,
             broadcasts: self.broadcasts,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
             settings: self.settings,
         }
@@ -89,8 +89,7 @@ impl<C, I, H> Builder<C, Unset, I, H> {
             identity: self.identity,
             broadcasts: self.broadcasts,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
             settings: self.settings,
         }
@@ -110,8 +109,7 @@ impl<C, T, H> Builder<C, T, Unset, H> {
             identity: Chosen(identity),
             broadcasts: self.broadcasts,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
             settings: self.settings,
         }
@@ -127,8 +125,7 @@ impl<C, T, I> Builder<C, T, I, NoCustomBroadcast> {
             identity: self.identity,
             broadcasts: handler,
             config: self.config,
-            seeds: self.seeds,
-            seed_period: self.seed_period,
+            search: self.search,
             rng_seed: self.rng_seed,
             settings: self.settings,
         }
@@ -142,55 +139,6 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// The name of the cluster: 1 to 63 of `a-z 0-9 - . _`, by default `selkie`. Members of
-    /// clusters with other names are strangers to each other, and refused; this keeps apart what
-    /// should not meet, but is no secret. On [foca's wire](Config::foca_wire) nobody says it,
-    /// unless the transport does.
-    pub fn cluster(mut self, name: &str) -> Self {
-        self.settings.cluster = Name::new(name);
-        self
-    }
-
-    /// Who may speak for whom, instead of [`CertifiedSenders`](super::CertifiedSenders): a
-    /// [`SenderRule`].
-    pub fn senders(mut self, rule: impl SenderRule) -> Self {
-        self.settings.senders = Arc::new(rule);
-        self
-    }
-
-    /// Who becomes a member, by an [`Admission`]. By default everybody who speaks the protocol,
-    /// and whom the others tell of.
-    pub fn admission(mut self, admission: impl Admission) -> Self {
-        self.settings.admission = Some(Arc::new(admission));
-        self
-    }
-
-    /// Where to look for others: socket addresses, or strings of `host:port`, which are resolved
-    /// each time. While no other member is active, all of them are asked, after pauses that grow
-    /// from half a second to 15 s; afterwards [one at a time](Self::seed_period). One's own
-    /// address may be among them. Adds to those of former calls.
-    pub fn seeds<S>(mut self, seeds: impl IntoIterator<Item = S>) -> Self
-    where
-        S: TryInto<Seed>,
-        S::Error: Into<InvalidSeed>,
-    {
-        let seeds = seeds.into_iter().map(|s| s.try_into().map_err(Into::into));
-        self.seeds = self
-            .seeds
-            .and_then(|known| known.into_iter().map(Ok).chain(seeds).collect());
-        self
-    }
-
-    /// How often one of the seeds is asked while other members are active, each in its turn: so
-    /// do clusters become one that formed apart, each from some of the seeds. By default every
-    /// 60 s, give or take a quarter; `None` for never. From 100 ms to a year.
-    ///
-    /// A seed at whose address an active member lives is not asked.
-    pub fn seed_period(mut self, period: impl Into<Option<Duration>>) -> Self {
-        self.seed_period = period.into();
-        self
-    }
-
     /// Makes every choice that is left to chance follow from this number, for tests. By default
     /// nobody can guess it.
     pub fn rng_seed(mut self, seed: u64) -> Self {
@@ -198,8 +146,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
-    /// Builds the agent and starts it on smol's global executor, at once: what happens before
-    /// [`Cluster::events`] is called shows in [`Cluster::members`] only. To miss no event, use
+    /// Builds the agent and starts it on smol's global executor, at once. What happens
+    /// before [`Cluster::events`] is called shows there in who is introduced. To miss no event, use
     /// [`build`](Self::build).
     ///
     /// # Errors
@@ -257,7 +205,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         H: BroadcastHandler<I::Identity, Key: Send> + Send + 'static,
     {
         self.config.validate()?;
-        let seed_addrs = self.seeds?;
+        let seeds = self.search.seeds?;
         let cluster = self.settings.cluster.map_err(BuildError::Cluster)?;
         let transport = Arc::new(self.transport.into_transport());
         let local = transport.local_addr();
@@ -269,25 +217,25 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
         let is_bare = self.config.foca_wire;
+        let shared = Shared::new(identity.clone(), local);
         let engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
             rng_seed,
             self.codec.into_codec(),
-            self.broadcasts,
+            Inside::new(self.broadcasts, shared.clone()),
         )
         .map_err(BuildError::from_engine)?;
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
-        let shared = Shared::new(identity.clone(), local);
         let agent = Agent {
             engine,
             inputs: Inputs::new(
                 transport.clone(),
                 receiver,
-                Seeds::new(seed_addrs, self.seed_period, rng_seed),
+                Seeds::new(seeds, self.search.period, rng_seed),
             ),
             outputs: Outputs::new(transport.clone(), envelope, door),
             transport,
@@ -305,7 +253,7 @@ impl<C, T, I, H> fmt::Debug for Builder<C, T, I, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("config", &self.config)
-            .field("seeds", &self.seeds)
+            .field("search", &self.search)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,123 @@
+//! Agents within one process.
+
+use std::{
+    error::Error,
+    fs,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use cpu_time::ProcessTime;
+use selkie::{
+    Builder, Cluster, Name, Node, Transport,
+    codecs::PostcardCodec,
+    transports::{PlainUdp, Quic, certs::DevCa, quic::Credentials},
+};
+use smol::Timer;
+
+use crate::network::bytes_sent;
+
+pub const TRANSPORTS: [&str; 2] = ["udp", "quic"];
+
+pub const HEAD: &str = "\
+| transport | agents | all see all s | CPU ms/s each | KiB each | bytes/s each |
+| --- | --- | --- | --- | --- | --- |";
+
+/// From the start of the first one until idling is measured.
+const CALM: Duration = Duration::from_secs(60);
+
+/// For how long it is.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What takes longer is given up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+const ANY_PORT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Prints what so many agents are like over one transport.
+pub fn row(transport: &str, agents: usize) -> Result<(), Box<dyn Error>> {
+    match transport {
+        "udp" => {
+            let transports = (0..agents).map(|_| PlainUdp::bind(ANY_PORT));
+            measure(transport, transports.collect::<Result<_, _>>()?)
+        }
+        "quic" => {
+            let ca = DevCa::new("bench")?;
+            // Made before anything is measured, as they are on real nodes.
+            let credentials = (0..agents).map(|number| {
+                let issued = ca.issue(&name_of(number))?;
+                Ok(Credentials::from_issued(&issued)?)
+            });
+            let credentials: Vec<_> = credentials.collect::<Result<_, Box<dyn Error>>>()?;
+            let transports = credentials
+                .iter()
+                .map(|credentials| Quic::bind(ANY_PORT, credentials));
+            measure(transport, transports.collect::<Result<_, _>>()?)
+        }
+        other => Err(format!("no transport {other:?}; there are {TRANSPORTS:?}").into()),
+    }
+}
+
+fn name_of(number: usize) -> String {
+    format!("agent-{number}")
+}
+
+fn measure<T: Transport>(what: &str, transports: Vec<T>) -> Result<(), Box<dyn Error>> {
+    let count = transports.len();
+    smol::block_on(async {
+        let seed = transports.first().ok_or("no agents")?.local_addr();
+        let rss_before = rss()?;
+        let start = Instant::now();
+        let mut agents = Vec::new();
+        for (number, transport) in transports.into_iter().enumerate() {
+            let name = Name::new(&name_of(number))?;
+            let identity = Node::now(name, transport.local_addr(), None);
+            let agent = Builder::new()
+                .codec(PostcardCodec)
+                .transport(transport)
+                .identity(identity)
+                .seeds([seed]);
+            agents.push(agent.spawn().await?);
+        }
+        let together = all_see_all(&agents, start).await?;
+        Timer::at(start + CALM).await;
+        let (cpu, bytes, from) = (ProcessTime::now(), bytes_sent()?, Instant::now());
+        Timer::after(IDLE).await;
+        let (cpu, bytes) = (cpu.elapsed(), bytes_sent()? - bytes);
+        let seconds = from.elapsed().as_secs_f64() * count as f64;
+        let kib = rss()?.saturating_sub(rss_before) as f64 / count as f64;
+        println!(
+            "| {what} | {count} | {:.2} | {:.3} | {kib:.0} | {:.0} |",
+            together.as_secs_f64(),
+            cpu.as_secs_f64() * 1000.0 / seconds,
+            bytes as f64 / seconds,
+        );
+        Ok(())
+    })
+}
+
+/// Waits until each sees all the others.
+async fn all_see_all(agents: &[Cluster<Node>], start: Instant) -> Result<Duration, Box<dyn Error>> {
+    // Whoever saw all once is not asked again: nobody goes.
+    let mut blind = agents.iter().peekable();
+    while let Some(agent) = blind.peek() {
+        if agent.members().num_active() + 1 == agents.len() {
+            blind.next();
+        } else if start.elapsed() > PATIENCE {
+            let seen = agent.members().num_active() + 1;
+            return Err(format!("{} sees {seen} of {}", agent.identity(), agents.len()).into());
+        } else {
+            Timer::after(Duration::from_millis(2)).await;
+        }
+    }
+    Ok(start.elapsed())
+}
+
+/// Kibibytes of memory that this process has.
+fn rss() -> Result<u64, Box<dyn Error>> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib.ok_or("no VmRSS")?.parse()?)
+}
