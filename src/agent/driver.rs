@@ -24,6 +24,7 @@ use super::{
     news::News,
     outputs::Outputs,
     shared::Shared,
+    sync::Syncing,
 };
 use crate::{
     BroadcastHandler, Codec, Engine, Identity, Locate, Transport,
@@ -68,20 +69,21 @@ impl<I: Identity> Drop for Lifeline<I> {
 }
 
 /// All that the task owns.
-pub(super) struct Agent<I: Identity, C, T, H: BroadcastHandler<I>> {
+pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) engine: Engine<I, C, H>,
     pub(super) transport: Arc<T>,
-    pub(super) inputs: Inputs<T>,
+    pub(super) inputs: Inputs<I, T>,
     pub(super) outputs: Outputs<I, T>,
     pub(super) lifeline: Lifeline<I>,
     pub(super) news: News<I>,
     pub(super) stats: Stats,
     pub(super) phase: Phase<I>,
+    pub(super) sync: Syncing<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate + 'static,
+    I: Locate<Addr: Send> + Send + Sync + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,
@@ -93,6 +95,7 @@ where
         let mut leavers = Vec::new();
         loop {
             self.seek();
+            self.sync_if_due();
             self.publish();
             self.outputs.flush(&mut self.stats).await;
             self.lifeline.0.set_stats(&self.stats);
@@ -124,6 +127,7 @@ where
         self.catch_up().await;
         self.handle_timers().await;
         self.handle_found();
+        self.handle_streams();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
         }
@@ -136,7 +140,8 @@ where
         };
         let seeds = self.inputs.seeds.next_deadline(self.company());
         let timers = self.outputs.timers.next_deadline();
-        earlier(leave, earlier(seeds, timers))
+        let sync = self.sync.next_deadline();
+        earlier(earlier(leave, sync), earlier(seeds, timers))
     }
 
     fn handle_commands(&mut self, leavers: &mut Vec<oneshot::Sender<Departure>>) {

@@ -63,8 +63,7 @@ impl Envelope {
     pub(super) fn len(&self) -> usize {
         match self.is_bare {
             true => 0,
-            // The version, the mark and the kind.
-            false => 2 + self.mark.map_or(0, |mark| mark.len()),
+            false => self.head_len(),
         }
     }
 
@@ -75,17 +74,26 @@ impl Envelope {
             debug_assert_eq!(kind, Kind::Engine, "foca knows no other");
             return;
         }
-        buf.push(VERSION);
-        buf.extend_from_slice(self.mark.as_ref().map_or(&[], |mark| mark.as_slice()));
-        let tag = kind.tag();
         match u16::try_from(items.len()) {
             Ok(len @ 1..) => {
-                buf.push(tag | HAS_ITEMS);
+                self.put_head(kind.tag() | HAS_ITEMS, buf);
                 buf.extend_from_slice(&len.to_be_bytes());
                 buf.extend_from_slice(items);
             }
-            _ => buf.push(tag),
+            _ => self.put_head(kind.tag(), buf),
         }
+    }
+
+    /// How many bytes [`put_head`](Self::put_head) puts.
+    pub(super) fn head_len(&self) -> usize {
+        2 + self.mark.map_or(0, |mark| mark.len())
+    }
+
+    /// Puts version, mark and kind, be it bare or not: what streams begin with.
+    pub(super) fn put_head(&self, tag: u8, buf: &mut Vec<u8>) {
+        buf.push(VERSION);
+        buf.extend_from_slice(self.mark.as_ref().map_or(&[], |mark| mark.as_slice()));
+        buf.push(tag);
     }
 
     /// Takes it off.

@@ -19,7 +19,7 @@ use crate::{
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate + 'static,
+    I: Locate<Addr: Send> + Send + Sync + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,

@@ -56,12 +56,15 @@ mod inputs;
 mod inside;
 mod join;
 mod leave;
+mod limits;
 mod news;
 mod outputs;
 mod receive;
 mod seeds;
 mod shared;
 mod stats;
+mod streams;
+mod sync;
 mod view;
 
 pub use self::{
@@ -72,6 +75,7 @@ pub use self::{
     driver::Driver,
     error::{BuildError, CommandError},
     events::{Event, Events},
+    limits::Limits,
     seeds::{InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},

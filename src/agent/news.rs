@@ -36,7 +36,7 @@ impl<I: Identity> Default for News<I> {
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate + 'static,
+    I: Locate<Addr: Send> + Send + Sync + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,

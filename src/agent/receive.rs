@@ -9,7 +9,7 @@ use crate::{BroadcastHandler, Codec, Header, Locate, Transport, trace::debug, tr
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate + 'static,
+    I: Locate<Addr: Send> + Send + Sync + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,
@@ -44,7 +44,14 @@ where
         let rule = self.outputs.door.senders();
         let check = {
             let source = source.clone();
-            move |header: &Header<I>| rule.may_speak(&Claim::new(&header.src, &source, false))
+            let sync = &mut self.sync;
+            move |header: &Header<I>| {
+                let may_speak = rule.may_speak(&Claim::new(&header.src, &source, false));
+                if may_speak && sync.wants_all {
+                    sync.last_heard = Some(header.src.clone());
+                }
+                may_speak
+            }
         };
         self.outputs.source = Some(source);
         let handled = self

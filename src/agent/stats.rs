@@ -48,6 +48,24 @@ stats! {
     packets_malformed,
     /// Packets of a kind that this version does not know: dropped.
     packets_of_unknown_kind,
+    /// At present: streams that members opened to us.
+    streams_inbound,
+    /// At present: streams that we opened.
+    streams_outbound,
+    /// Streams not opened when they were wanted, since there were as many as may be.
+    dials_put_off,
+    /// Streams of members that were heard.
+    streams_in,
+    /// Streams refused: of strangers, for what this version does not know, or beyond a limit.
+    streams_refused,
+    /// Streams, of either side, that broke or took too long.
+    streams_failed,
+    /// Times that we compared with a member what both hold.
+    syncs,
+    /// Times that a member did so with us, and something differed.
+    syncs_answered,
+    /// Times that either came to nothing.
+    syncs_failed,
     /// Packets that the transport took.
     packets_out,
     /// Packets not sent: larger than the transport carries.

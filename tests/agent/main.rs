@@ -22,6 +22,7 @@ mod memory;
 mod quic;
 mod seeds;
 mod stall;
+mod sync;
 mod transport;
 #[cfg(feature = "udp")]
 mod udp;

@@ -20,6 +20,7 @@ use super::{
     outputs::Outputs,
     seeds::Seeds,
     shared::Shared,
+    sync::Syncing,
 };
 use crate::{
     BroadcastHandler, Codec, Config, Engine, Identity, Locate, NoCustomBroadcast, Transport, trace,
@@ -228,6 +229,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         .map_err(BuildError::from_engine)?;
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
+        let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let agent = Agent {
@@ -236,6 +238,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
                 transport.clone(),
                 receiver,
                 Seeds::new(seeds, self.search.period, rng_seed),
+                &limits,
             ),
             outputs: Outputs::new(transport.clone(), envelope, door),
             transport,
@@ -243,6 +246,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             news: News::default(),
             stats: Stats::default(),
             phase: Phase::Running,
+            sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
         };
         let driver = Driver::new(trace::within_node(&identity, agent.run()));
         Ok((Cluster::new(shared, sender), driver))

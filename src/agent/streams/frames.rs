@@ -43,7 +43,9 @@ pub(in crate::agent) async fn read_len<S: AsyncRead + Unpin>(
     }
     let rest = len.get_mut(read..).unwrap_or_default();
     within(PATIENCE, stream.read_exact(rest)).await?;
-    Ok(Some(usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX)))
+    Ok(Some(
+        usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX),
+    ))
 }
 
 /// Reads what follows the length, of at most `max` bytes.
