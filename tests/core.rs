@@ -395,8 +395,6 @@ mod config {
 
 #[cfg(feature = "std")]
 mod batch {
-    use std::io;
-
     use selkie::transport::Batch;
 
     use super::*;
@@ -407,9 +405,9 @@ mod batch {
         assert!(batch.is_empty());
         batch.push(from(1), b"one");
         batch.push(from(2), b"");
-        receive(&mut batch, 3, b"three");
+        batch.push(from(3), b"three");
         batch.push(from(4), b"four");
-        receive(&mut batch, 5, b"");
+        batch.push(from(5), b"");
         let expected = [
             (from(1), &b"one"[..]),
             (from(2), b""),
@@ -426,7 +424,7 @@ mod batch {
         let mut batch = Batch::new();
         for n in 0..Batch::PACKETS_MAX {
             assert!(!batch.is_full(), "at {n}");
-            receive(&mut batch, 1, &[0xAB; 100]);
+            batch.push(from(1), &[0xAB; 100]);
         }
         assert!(batch.is_full());
         batch.clear();
@@ -436,60 +434,18 @@ mod batch {
     }
 
     #[test]
-    fn makes_room_for_the_largest_packet_each_time() {
+    fn keeps_little_memory_once_cleared() {
         let mut batch = Batch::new();
-        for n in 0..3 {
-            batch
-                .push_with(|buf| {
-                    assert!(buf.len() >= Batch::PACKET_MAX);
-                    buf[..Batch::PACKET_MAX].fill(n);
-                    Ok((Batch::PACKET_MAX, from(1)))
-                })
-                .unwrap();
+        for _ in 0..Batch::PACKETS_MAX {
+            batch.push(from(1), &[0xAB; Batch::PACKET_MAX]);
         }
-        for (n, (_, packet)) in (0..3).zip(said(&batch)) {
-            assert_eq!(packet.len(), Batch::PACKET_MAX);
-            assert!(packet.iter().all(|byte| *byte == n));
-        }
-    }
-
-    #[test]
-    fn a_failed_receive_appends_nothing() {
-        let mut batch = Batch::new();
-        batch.push(from(1), b"one");
-        let failed = batch.push_with(|buf| {
-            buf[..4].copy_from_slice(b"junk");
-            Err(io::ErrorKind::WouldBlock.into())
-        });
-        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        batch.push(from(2), b"two");
-        assert!(said(&batch).eq([(from(1), &b"one"[..]), (from(2), b"two")]));
-    }
-
-    #[test]
-    fn a_length_beyond_the_buffer_is_cut_to_it() {
-        let mut batch = Batch::new();
-        let mut room = 0;
-        batch
-            .push_with(|buf| {
-                room = buf.len();
-                Ok((usize::MAX, from(1)))
-            })
-            .unwrap();
-        assert_eq!(batch.iter().next().unwrap().bytes.len(), room);
+        assert!(batch.bytes_kept() >= Batch::PACKETS_MAX * Batch::PACKET_MAX);
+        batch.clear();
+        assert!(batch.bytes_kept() <= Batch::KEPT_MAX);
     }
 
     fn said(batch: &Batch) -> impl Iterator<Item = (SocketAddr, &[u8])> {
         batch.iter().map(|packet| (packet.from, packet.bytes))
-    }
-
-    fn receive(batch: &mut Batch, port: u16, packet: &[u8]) {
-        batch
-            .push_with(|buf| {
-                buf[..packet.len()].copy_from_slice(packet);
-                Ok((packet.len(), from(port)))
-            })
-            .unwrap();
     }
 
     fn from(port: u16) -> SocketAddr {

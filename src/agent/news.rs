@@ -58,6 +58,7 @@ where
                 }
             }
         }
+        notices.shrink_to(KEPT_MAX);
         self.outputs.notices = notices;
         self.check_leave();
 
@@ -82,6 +83,8 @@ where
                 SystemTime::now(),
             );
             self.news.events.clear();
+            self.news.events.shrink_to(KEPT_MAX);
+            self.news.touched.shrink_to(KEPT_MAX);
         }
     }
 
@@ -127,3 +130,5 @@ where
 
 /// How long one conflict about our address is not told again.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
+/// For how much of it there is room in quiet times: joining is news by the hundred, once.
+const KEPT_MAX: usize = 8;

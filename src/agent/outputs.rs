@@ -65,6 +65,7 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
             }
         }
         self.bytes.clear();
+        self.bytes.shrink_to(BYTES_KEPT_MAX);
     }
 }
 
@@ -109,3 +110,5 @@ impl<I: Locate + 'static, T: Transport> Runtime<I> for Outputs<I, T> {
 /// The most packets that wait to be sent before more input is handled. One input may add as many
 /// as its fan-out to that.
 const PACKETS_MAX: usize = 256;
+/// How large the buffer of packets is in quiet times, at most.
+const BYTES_KEPT_MAX: usize = 4096;

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 use core::{net::SocketAddr, ops::Range};
-use std::io;
 
 use super::ProvenPeer;
 
@@ -17,8 +16,11 @@ impl Batch {
     /// The most packets in a batch.
     pub const PACKETS_MAX: usize = 64;
 
-    /// The largest packet that [`push_with`](Self::push_with) makes room for.
+    /// The largest packet that any transport carries.
     pub const PACKET_MAX: usize = 65_535;
+
+    /// The most bytes of buffer that an empty batch keeps.
+    pub const KEPT_MAX: usize = 16 * 1024;
 
     /// An empty batch.
     #[must_use]
@@ -55,37 +57,10 @@ impl Batch {
     }
 
     fn append(&mut self, from: SocketAddr, peer: Option<ProvenPeer>, packet: &[u8]) {
-        let start = self.end();
-        self.bytes.truncate(start);
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(packet);
         let range = start..self.bytes.len();
         self.packets.push(Entry { from, peer, range });
-    }
-
-    /// Appends the packet that `receive` puts at the front of the buffer it is given: it returns
-    /// how many bytes those are, and from where.
-    ///
-    /// # Errors
-    ///
-    /// Whatever `receive` returns; nothing is appended then.
-    pub fn push_with(
-        &mut self,
-        receive: impl FnOnce(&mut [u8]) -> io::Result<(usize, SocketAddr)>,
-    ) -> io::Result<()> {
-        let start = self.end();
-        // Zeroed once and used again: only ever grows.
-        let room = start.saturating_add(Self::PACKET_MAX);
-        if self.bytes.len() < room {
-            self.bytes.resize(room, 0);
-        }
-        let (len, from) = receive(self.bytes.get_mut(start..).unwrap_or_default())?;
-        let end = start.saturating_add(len).min(self.bytes.len());
-        self.packets.push(Entry {
-            from,
-            peer: None,
-            range: start..end,
-        });
-        Ok(())
     }
 
     /// The packets, in the order of their arrival.
@@ -97,13 +72,18 @@ impl Batch {
         })
     }
 
-    /// Empties it, keeping the buffer.
+    /// Empties it. Of the buffer, no more than [`KEPT_MAX`](Self::KEPT_MAX) bytes are kept: who is
+    /// flooded once does not pay for ever.
     pub fn clear(&mut self) {
         self.packets.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(Self::KEPT_MAX);
     }
 
-    fn end(&self) -> usize {
-        self.packets.last().map_or(0, |last| last.range.end)
+    /// How many bytes the buffer has room for at present.
+    #[must_use]
+    pub fn bytes_kept(&self) -> usize {
+        self.bytes.capacity()
     }
 }
 

@@ -1,7 +1,8 @@
 //! One socket, one datagram per packet.
 
-use alloc::format;
+use alloc::{format, vec::Vec};
 use core::{
+    cell::Cell,
     net::{IpAddr, SocketAddr},
     pin::pin,
 };
@@ -9,6 +10,7 @@ use std::{
     io,
     net::UdpSocket,
     sync::{Mutex, MutexGuard, PoisonError},
+    thread_local,
 };
 
 use async_io::Async;
@@ -106,15 +108,25 @@ impl PlainUdp {
 
     /// Takes what is there until the batch is full. Returns how many packets that was.
     fn receive_ready(&self, batch: &mut Batch) -> io::Result<usize> {
+        // Each thread has one for all sockets: they are idle for the most part, and many.
+        let mut buf = BUFFER.take();
+        buf.resize(Batch::PACKET_MAX, 0);
+        let received = self.receive_by(&mut buf, batch);
+        BUFFER.set(buf);
+        received
+    }
+
+    fn receive_by(&self, buf: &mut [u8], batch: &mut Batch) -> io::Result<usize> {
         let before = batch.len();
         for _ in 0..Batch::PACKETS_MAX {
-            let received = batch.push_with(|buf| {
-                let (len, from) = self.socket.get_ref().recv_from(buf)?;
-                Ok((len, canonical(from)))
-            });
-            match received {
-                Ok(()) if batch.is_full() => break,
-                Ok(()) => {}
+            match self.socket.get_ref().recv_from(buf) {
+                Ok((len, from)) => {
+                    let packet = buf.get(..len).unwrap_or_default();
+                    batch.push(canonical(from), packet);
+                    if batch.is_full() {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if is_about_a_peer(&error) => {}
                 Err(_) if batch.len() > before => break,
@@ -224,3 +236,8 @@ const TOO_BIG: i32 = if cfg!(windows) {
 } else {
     40
 };
+
+thread_local! {
+    /// What packets are received into.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
