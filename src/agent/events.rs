@@ -21,7 +21,7 @@ use core::{
 use futures::{Stream, stream::FusedStream};
 
 use super::{
-    Members, Seed,
+    Limits, Members, Seed,
     shared::{Published, Shared},
     view::MemberInfo,
 };
@@ -173,8 +173,8 @@ impl<I> Event<I> {
 /// and then [`Event::Connected`], if there were any. What happened since follows. Whoever applies
 /// one after the other has the members as they are, and needs no other call.
 ///
-/// It never holds the agent up. Events that its reader does not take are queued to a bound;
-/// after that it gets, for each member that changed meanwhile, events that lead to the state that
+/// It never holds the agent up. Events that its reader does not take are queued to a
+/// [bound](super::Limits::reader_events); after that it gets, for each member that changed meanwhile, events that lead to the state that
 /// the member is in, and of each other kind of event the last. It ends after
 /// [`Event::Stopped`]; holding it does not keep the agent running.
 pub struct Events<I: Identity> {
@@ -190,7 +190,26 @@ pub struct Events<I: Identity> {
 impl<I: Identity> Unpin for Events<I> {}
 
 impl<I: Identity> Events<I> {
+    /// For a user: one of a bounded number.
     pub(super) fn new(shared: Arc<Shared<I>>) -> Self {
+        let mut published = shared.published();
+        if published.readers.is_full() {
+            published.readers.refused += 1;
+            drop(published);
+            return Self {
+                shared,
+                reader: NO_READER,
+                snapshot: None,
+                ready: VecDeque::new(),
+                is_over: true,
+            };
+        }
+        drop(published);
+        Self::beyond_limits(shared)
+    }
+
+    /// For a call that has an end.
+    pub(super) fn beyond_limits(shared: Arc<Shared<I>>) -> Self {
         let mut published = shared.published();
         let reader = published.readers.add();
         let snapshot = (!published.is_stopped).then(|| published.view.copy());
@@ -286,7 +305,12 @@ impl<I: Identity> fmt::Debug for Events<I> {
 pub(super) struct Readers<I> {
     queues: BTreeMap<u64, Queue<I>>,
     next: u64,
-    coalesced: u64,
+    /// The most of them.
+    most: usize,
+    /// The most events that wait for one.
+    events_max: usize,
+    pub(super) coalesced: u64,
+    pub(super) refused: u64,
 }
 
 struct Queue<I> {
@@ -304,24 +328,30 @@ struct Missed<I> {
 }
 
 impl<I: Identity> Readers<I> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
             queues: BTreeMap::new(),
             next: 0,
+            most: limits.readers,
+            events_max: limits.reader_events.max(1),
             coalesced: 0,
+            refused: 0,
         }
     }
 
-    /// How many events found a queue full.
-    pub(super) fn coalesced(&self) -> u64 {
-        self.coalesced
+    pub(super) fn len(&self) -> usize {
+        self.queues.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.queues.len() >= self.most
     }
 
     /// Makes room for so many events, or notes that some reader will miss them. `before` copies
     /// the members as they are before those events.
     pub(super) fn reserve(&mut self, events: usize, mut before: impl FnMut() -> Members<I>) {
         for queue in self.queues.values_mut() {
-            if queue.missed.is_none() && queue.events.len() + events > EVENTS_MAX {
+            if queue.missed.is_none() && queue.events.len() + events > self.events_max {
                 queue.missed = Some(Missed {
                     since: before(),
                     others: Vec::new(),
@@ -447,8 +477,8 @@ fn lead<I: Identity>(was: Option<&MemberInfo<I>>, is: &MemberInfo<I>, events: &m
     }
 }
 
-/// The most events that wait for one reader.
-pub(super) const EVENTS_MAX: usize = 512;
+/// Stands for a reader that was refused; so many never come.
+const NO_READER: u64 = u64::MAX;
 
 #[cfg(test)]
 mod tests;
