@@ -229,7 +229,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         }
 
         let is_bare = self.config.foca_wire;
-        let shared = Shared::new(identity.clone(), self.config.clone(), local);
+        let limits = self.settings.limits;
+        let shared = Shared::new(identity.clone(), self.config.clone(), &limits, local);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
@@ -253,7 +254,6 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
-        let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
