@@ -23,7 +23,9 @@ use super::{
     leave::Phase,
     news::News,
     outputs::Outputs,
+    remembered::Remembered,
     shared::Shared,
+    snapshot::Saver,
 };
 use crate::{
     BroadcastHandler, Codec, Engine, Identity, Locate, Transport,
@@ -78,6 +80,7 @@ pub(super) struct Agent<I: Identity, C, T, H: BroadcastHandler<I>> {
     pub(super) news: News<I>,
     pub(super) stats: Stats,
     pub(super) phase: Phase<I>,
+    pub(super) remembered: Remembered<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -95,6 +98,7 @@ where
         loop {
             self.seek();
             self.publish();
+            self.save_if_due();
             self.outputs.flush(&mut self.stats).await;
             self.lifeline.0.set_stats(&self.stats);
             if matches!(self.phase, Phase::Ending) {
@@ -104,6 +108,7 @@ where
             self.inputs.wait(deadline).await;
             self.turn(&mut leavers).await;
         }
+        self.finish_saving().await;
         self.transport.close().await;
         debug!("stopped");
         let departure = self.lifeline.0.published().departure;
@@ -125,6 +130,7 @@ where
         self.catch_up().await;
         self.handle_timers().await;
         self.handle_found();
+        self.handle_saved();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
         }
@@ -135,9 +141,11 @@ where
             Phase::Leaving(leave) => Some(leave.deadline),
             _ => None,
         };
-        let seeds = self.inputs.seeds.next_deadline(self.company());
+        let has_more = !self.remembered.is_empty();
+        let seeds = self.inputs.seeds.next_deadline(self.company(), has_more);
+        let saver = self.inputs.saver.as_ref().and_then(Saver::next_deadline);
         let timers = self.outputs.timers.next_deadline();
-        earlier(leave, earlier(seeds, timers))
+        earlier(earlier(leave, saver), earlier(seeds, timers))
     }
 
     fn handle_commands(&mut self, leavers: &mut Vec<oneshot::Sender<Departure>>) {
@@ -154,7 +162,12 @@ where
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
                 Command::SetConfig { config, reply } => {
                     let set = self.engine.set_config(*config, &mut self.outputs);
+                    self.lifeline.0.set_config(self.engine.config());
                     answer(reply, set.map_err(Into::into));
+                }
+                Command::Tune { tuning, reply } => {
+                    self.tune(tuning);
+                    answer(reply, ());
                 }
                 Command::Leave { reply } => {
                     leavers.push(reply);

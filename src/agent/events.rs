@@ -83,6 +83,12 @@ pub enum Event<I> {
         /// What the resolver said.
         reason: String,
     },
+    /// The snapshot could not be read, and was set aside, or it cannot be written. Writing is tried
+    /// again, and told again once it succeeded in between.
+    SnapshotFailed {
+        /// What is the matter.
+        reason: String,
+    },
     /// The transport cannot receive. It is tried again, less and less often.
     TransportFailed {
         /// What it said.
@@ -104,6 +110,7 @@ enum Topic {
     Ourselves,
     AddrConflict,
     Seeds,
+    Snapshot,
     Transport,
     Blocked,
 }
@@ -152,6 +159,7 @@ impl<I> Event<I> {
             Self::AddrConflict { .. } => Some(Topic::AddrConflict),
             Self::SeedUnresolved { .. } => Some(Topic::Seeds),
             Self::PacketsBlocked(_) => Some(Topic::Blocked),
+            Self::SnapshotFailed { .. } => Some(Topic::Snapshot),
             Self::TransportFailed { .. } | Self::TransportRecovered => Some(Topic::Transport),
             _ => None,
         }

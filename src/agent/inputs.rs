@@ -15,6 +15,7 @@ use smol::{Timer, channel::Receiver, future::poll_once};
 use super::{
     cluster::Command,
     seeds::{Found, Seeds},
+    snapshot::Saver,
 };
 use crate::{Transport, transport::Batch};
 
@@ -24,9 +25,10 @@ pub(super) struct Inputs<T> {
     inbox: Inbox,
     timer: Timer,
     timer_at: Option<Instant>,
-    started: Instant,
+    pub(super) started: Instant,
     recv_pause: RecvPause,
     pub(super) seeds: Seeds,
+    pub(super) saver: Option<Saver>,
     /// Commands taken, at most [`COMMANDS_MAX`].
     pub(super) commands: Vec<Command>,
     /// Whether all handles are gone.
@@ -36,10 +38,17 @@ pub(super) struct Inputs<T> {
     pub(super) received: Option<io::Result<()>>,
     /// Seeds looked up.
     pub(super) found: Vec<Found>,
+    /// How writing the snapshot ended, if it did.
+    pub(super) saved: Option<io::Result<()>>,
 }
 
 impl<T: Transport> Inputs<T> {
-    pub(super) fn new(transport: Arc<T>, commands: Receiver<Command>, seeds: Seeds) -> Self {
+    pub(super) fn new(
+        transport: Arc<T>,
+        commands: Receiver<Command>,
+        seeds: Seeds,
+        saver: Option<Saver>,
+    ) -> Self {
         Self {
             transport,
             inbox: Inbox(Box::pin(commands)),
@@ -48,11 +57,13 @@ impl<T: Transport> Inputs<T> {
             started: Instant::now(),
             recv_pause: RecvPause::default(),
             seeds,
+            saver,
             commands: Vec::new(),
             is_closed: false,
             packets: Batch::new(),
             received: None,
             found: Vec::new(),
+            saved: None,
         }
     }
 
@@ -78,6 +89,12 @@ impl<T: Transport> Inputs<T> {
                 is_ready |= self.inbox.take(cx, &mut self.commands, &mut self.is_closed);
                 while let Poll::Ready(found) = self.seeds.poll_found(cx) {
                     self.found.push(found);
+                    is_ready = true;
+                }
+                if let Some(saver) = &mut self.saver
+                    && let Poll::Ready(saved) = saver.poll_saved(cx)
+                {
+                    self.saved = Some(saved);
                     is_ready = true;
                 }
                 if !is_paused && let Poll::Ready(result) = recv.as_mut().poll(cx) {

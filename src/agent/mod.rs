@@ -56,8 +56,10 @@ mod join;
 mod leave;
 mod news;
 mod outputs;
+mod remembered;
 mod seeds;
 mod shared;
+mod snapshot;
 mod stats;
 mod view;
 
@@ -68,7 +70,7 @@ pub use self::{
     driver::Driver,
     error::{BuildError, CommandError},
     events::{Event, Events},
-    seeds::{InvalidSeed, Seed},
+    seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},
 };

@@ -64,6 +64,11 @@ impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
         &self.counters
     }
 
+    /// The codec, to encode what is said beside the engine's packets.
+    pub fn codec_mut(&mut self) -> &mut C {
+        &mut self.codec
+    }
+
     /// The handler of custom broadcasts.
     pub fn handler(&self) -> &H {
         &self.handler

@@ -10,6 +10,9 @@
 mod broadcasts;
 mod builder;
 mod cluster;
+mod discovery;
+#[cfg(feature = "dns")]
+mod dns;
 mod events;
 mod executors;
 mod fixture;
@@ -19,8 +22,12 @@ mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;
+mod snapshot;
+#[cfg(feature = "udp")]
+mod split;
 mod stall;
 mod transport;
+mod tuning;
 #[cfg(feature = "udp")]
 mod udp;
 mod waiting;

@@ -49,6 +49,25 @@ fn lifeguard_is_compared_part_by_part() {
 }
 
 #[test]
+fn a_sample_of_the_lifeguard_experiment_keeps_its_promise() {
+    let object = check("lifeguard", &["--nodes", "128", "--runs", "2"]);
+    let bars = object["bars"].as_array().expect("bars");
+    for what in [
+        "wrong declarations, of SWIM's",
+        "those at healthy members",
+        "enough to judge by",
+    ] {
+        let bar = bars.iter().find(|bar| {
+            bar["what"]
+                .as_str()
+                .is_some_and(|text| text.starts_with(what))
+        });
+        let bar = bar.unwrap_or_else(|| panic!("no {what} in {object}"));
+        assert_eq!(bar["holds"], true, "{bar}");
+    }
+}
+
+#[test]
 fn members_find_together() {
     let object = check("bootstrap", &["--nodes", "10"]);
     assert_eq!(object["pass"], true, "{object}");

@@ -1,5 +1,7 @@
 //! Putting an agent together.
 
+#[cfg(feature = "dns")]
+mod dns;
 mod search;
 
 use alloc::{format, sync::Arc};
@@ -7,7 +9,7 @@ use core::fmt;
 
 use self::search::Search;
 use super::{
-    BuildError, Cluster, Driver, Stats,
+    BuildError, Cluster, Driver, Event, Stats,
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     inputs::{COMMANDS_MAX, Inputs},
@@ -15,6 +17,7 @@ use super::{
     leave::Phase,
     news::News,
     outputs::Outputs,
+    remembered::Remembered,
     seeds::Seeds,
     shared::Shared,
 };
@@ -196,39 +199,55 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         H: BroadcastHandler<I::Identity, Key: Send> + Send + 'static,
     {
         self.config.validate()?;
-        let seeds = self.search.seeds?;
+        let search = self.search;
+        let seeds = search.seeds?;
         let transport = Arc::new(self.transport.into_transport());
         let local = transport.local_addr();
-        let identity = self.identity.into_identity(local)?;
+        let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
+        let mut codec = self.codec.into_codec();
+
+        let past = search.snapshot.recall(CLUSTER, rng_seed, &mut codec).await;
+        let identity = self.identity.into_identity(local, past.own.as_ref())?;
+        let identity = past.outdo(identity);
         if !identity.names_member() {
             let identity = format!("{identity:?}");
             return Err(BuildError::Nameless { identity });
         }
 
-        let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
-        let shared = Shared::new(identity.clone(), local);
-        let engine = Engine::with_broadcasts(
+        let shared = Shared::new(identity.clone(), self.config.clone(), local);
+        let mut engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
             rng_seed,
-            self.codec.into_codec(),
+            codec,
             Inside::new(self.broadcasts, shared.clone()),
         )
         .map_err(BuildError::from_engine)?;
+        let remembered = Remembered::new(past.others);
+        let (mut news, mut stats) = (News::default(), Stats::default());
+        let saver = search
+            .snapshot
+            .begin(CLUSTER, &identity, &remembered, engine.codec_mut())
+            .await;
+        let (saver, unsaved) =
+            saver.map_or((None, None), |(saver, trouble)| (Some(saver), trouble));
+        for reason in past.trouble.into_iter().chain(unsaved) {
+            stats.snapshots_failed += 1;
+            news.events.push(Event::SnapshotFailed { reason });
+        }
+
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
+        let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
         let agent = Agent {
             engine,
-            inputs: Inputs::new(
-                transport.clone(),
-                receiver,
-                Seeds::new(seeds, self.search.period, rng_seed),
-            ),
+            inputs: Inputs::new(transport.clone(), receiver, seeds, saver),
             outputs: Outputs::new(transport.clone()),
             transport,
             lifeline: Lifeline(shared.clone()),
-            news: News::default(),
-            stats: Stats::default(),
+            news,
+            stats,
             phase: Phase::Running,
+            remembered,
         };
         let driver = Driver::new(trace::within_node(&identity, agent.run()));
         Ok((Cluster::new(shared, sender), driver))
@@ -243,3 +262,6 @@ impl<C, T, I, H> fmt::Debug for Builder<C, T, I, H> {
             .finish_non_exhaustive()
     }
 }
+
+/// The cluster that members are of.
+const CLUSTER: &str = "";

@@ -16,7 +16,7 @@ use selkie::{
     codecs::{BincodeCodec, MsgpackCodec, PostcardCodec},
     transports::{
         PlainUdp, SealedUdp,
-        quic::{Credentials, CredentialsError, Quic},
+        quic::{CredentialFiles, CredentialsError, Quic},
         udp::Keyring,
     },
 };
@@ -48,10 +48,12 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
         let stop = Stop::new()?;
         match args.transport {
             TransportKind::Quic => {
-                let credentials = credentials(&args)?;
+                let mut files = credential_files(&args)?;
+                let credentials = files.read().map_err(|error| credentials_failed(&error))?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
                 smol::spawn(trust::watch(quic.clone())).detach();
+                smol::spawn(quic.follow(files)).detach();
                 speak(args, quic, stop).await
             }
             TransportKind::Udp if args.seal_key.is_some() => {
@@ -250,7 +252,7 @@ fn sealed(args: &AgentArgs) -> Result<SealedUdp, Failure> {
     SealedUdp::bind(args.bind, &keyring).map_err(|error| place::bind_failed(&error))
 }
 
-fn credentials(args: &AgentArgs) -> Result<Credentials, Failure> {
+fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {
     let (Some(ca), Some(cert), Some(key)) = (&args.ca, &args.cert, &args.key) else {
         let given = [
             ("--ca", &args.ca),
@@ -271,7 +273,7 @@ fn credentials(args: &AgentArgs) -> Result<Credentials, Failure> {
             ),
         );
     };
-    Credentials::from_pem_files(ca, cert, key).map_err(|error| credentials_failed(&error))
+    Ok(CredentialFiles::new(ca, cert, key))
 }
 
 fn credentials_failed(error: &CredentialsError) -> Failure {
