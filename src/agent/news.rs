@@ -36,7 +36,7 @@ impl<I: Identity> Default for News<I> {
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate,
+    I: Locate<Addr: Send> + Send + Sync + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,
@@ -97,6 +97,7 @@ where
 
     fn measure(&mut self) {
         self.stats.engine = *self.engine.counters();
+        self.stats.refusals.clone_from(self.outputs.door.refusals());
         self.stats.members_active = self.engine.num_members() as u64;
         self.stats.updates_waiting = self.engine.updates_backlog() as u64;
         self.stats.broadcasts_waiting = self.engine.broadcasts_backlog() as u64;

@@ -64,11 +64,6 @@ impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
         &self.counters
     }
 
-    /// The codec, to encode what is said beside the engine's packets.
-    pub fn codec_mut(&mut self) -> &mut C {
-        &mut self.codec
-    }
-
     /// The handler of custom broadcasts.
     pub fn handler(&self) -> &H {
         &self.handler
@@ -77,6 +72,11 @@ impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// The handler of custom broadcasts, to change it.
     pub fn handler_mut(&mut self) -> &mut H {
         &mut self.handler
+    }
+
+    /// The codec, to write and to read what travels in other ways than datagrams.
+    pub fn codec_mut(&mut self) -> &mut C {
+        &mut self.codec
     }
 
     /// How slow we think we are ourselves: 0 is healthy, 8 as bad as it gets. Probes take one more

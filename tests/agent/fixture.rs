@@ -16,6 +16,9 @@ use smol::{Task, Timer};
 /// Longer than anything takes, however busy the machine is.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// What packets within the default cluster begin with: see `docs/wire.md`.
+pub(crate) const ENVELOPE: [u8; 6] = [0xe1, 0x95, 0x7d, 0x7a, 0x85, 0x00];
+
 pub(crate) type AgentBuilder<T> = selkie::agent::Builder<
     selkie::agent::Chosen<PostcardCodec>,
     selkie::agent::Chosen<T>,

@@ -7,12 +7,14 @@
     clippy::unwrap_used
 )]
 
+mod admission;
 mod broadcasts;
 mod builder;
 mod cluster;
 mod discovery;
 #[cfg(feature = "dns")]
 mod dns;
+mod envelope;
 mod events;
 mod executors;
 mod fixture;
@@ -26,6 +28,7 @@ mod snapshot;
 #[cfg(feature = "udp")]
 mod split;
 mod stall;
+mod sync;
 mod transport;
 mod tuning;
 #[cfg(feature = "udp")]
