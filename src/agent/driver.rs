@@ -129,11 +129,12 @@ where
         self.handle_commands(leavers);
         self.handle_received();
         self.handle_packets().await;
+        self.handle_streams();
         self.catch_up().await;
         self.handle_timers().await;
+        self.send_last_resort();
         self.handle_found();
         self.handle_saved();
-        self.handle_streams();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
         }

@@ -20,6 +20,7 @@ mod executors;
 mod fixture;
 mod handles;
 mod hostile;
+mod last_resort;
 mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
