@@ -22,6 +22,8 @@ mod handles;
 mod hostile;
 mod last_resort;
 mod memory;
+#[cfg(feature = "udp")]
+mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;
