@@ -85,7 +85,8 @@ pub struct Config {
     /// from a failure. Not on foca's wire.
     pub departures: bool,
     /// Speak exactly foca's wire and follow the one rule that it forces: a Down is final at
-    /// whatever incarnation, since foca announces departures with 0.
+    /// whatever incarnation, since foca announces departures with 0. The agent then puts no
+    /// envelope around its datagrams, and takes those with and without, until it ends.
     pub foca_wire: bool,
 }
 

@@ -64,6 +64,12 @@ pub trait Locate: Identity {
     /// An identity to announce to, made from the address of a seed. `None` when this kind of
     /// identity cannot live there, such as an IPv6 address for a [`SocketAddrV4`].
     fn from_seed(addr: SocketAddr) -> Option<Self>;
+
+    /// What a certificate has to call this member, where members prove who they are. By default
+    /// `None`: it is not told by a name, but at most by its address.
+    fn certified_name(&self) -> Option<&str> {
+        None
+    }
 }
 
 macro_rules! socket_addr_identity {

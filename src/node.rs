@@ -107,6 +107,10 @@ impl Locate for Node {
     fn from_seed(addr: SocketAddr) -> Option<Self> {
         Some(Self::new(Name::EMPTY, addr, 0))
     }
+
+    fn certified_name(&self) -> Option<&str> {
+        Some(self.name.as_str())
+    }
 }
 
 /// A member's name: 1 to 63 of `a-z 0-9 - . _`, so that it can be a DNS label, a file name and a

@@ -23,12 +23,14 @@ use super::{
     leave::Phase,
     news::News,
     outputs::Outputs,
+    remembered::Remembered,
     shared::Shared,
+    snapshot::Saver,
+    sync::Syncing,
 };
 use crate::{
     BroadcastHandler, Codec, Engine, Identity, Locate, Transport,
     trace::{debug, trace, warn},
-    transport::Packet,
 };
 
 /// The task that an agent is: a future that ends when the agent stopped.
@@ -69,20 +71,22 @@ impl<I: Identity> Drop for Lifeline<I> {
 }
 
 /// All that the task owns.
-pub(super) struct Agent<I: Identity, C, T, H: BroadcastHandler<I>> {
+pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) engine: Engine<I, C, H>,
     pub(super) transport: Arc<T>,
-    pub(super) inputs: Inputs<T>,
+    pub(super) inputs: Inputs<I, T>,
     pub(super) outputs: Outputs<I, T>,
     pub(super) lifeline: Lifeline<I>,
     pub(super) news: News<I>,
     pub(super) stats: Stats,
     pub(super) phase: Phase<I>,
+    pub(super) remembered: Remembered<I>,
+    pub(super) sync: Syncing<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate,
+    I: Locate<Addr: Send> + Send + Sync + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,
@@ -94,7 +98,9 @@ where
         let mut leavers = Vec::new();
         loop {
             self.seek();
+            self.sync_if_due();
             self.publish();
+            self.save_if_due();
             self.outputs.flush(&mut self.stats).await;
             self.lifeline.0.set_stats(&self.stats);
             if matches!(self.phase, Phase::Ending) {
@@ -104,6 +110,7 @@ where
             self.inputs.wait(deadline).await;
             self.turn(&mut leavers).await;
         }
+        self.finish_saving().await;
         self.transport.close().await;
         debug!("stopped");
         let departure = self.lifeline.0.published().departure;
@@ -125,6 +132,8 @@ where
         self.catch_up().await;
         self.handle_timers().await;
         self.handle_found();
+        self.handle_saved();
+        self.handle_streams();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
         }
@@ -135,9 +144,12 @@ where
             Phase::Leaving(leave) => Some(leave.deadline),
             _ => None,
         };
-        let seeds = self.inputs.seeds.next_deadline(self.company());
+        let has_more = !self.remembered.is_empty();
+        let seeds = self.inputs.seeds.next_deadline(self.company(), has_more);
+        let saver = self.inputs.saver.as_ref().and_then(Saver::next_deadline);
         let timers = self.outputs.timers.next_deadline();
-        earlier(leave, earlier(seeds, timers))
+        let sync = self.sync.next_deadline();
+        earlier(earlier(sync, earlier(leave, saver)), earlier(seeds, timers))
     }
 
     fn handle_commands(&mut self, leavers: &mut Vec<oneshot::Sender<Departure>>) {
@@ -153,8 +165,17 @@ where
                 }
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
                 Command::SetConfig { config, reply } => {
+                    let is_bare = config.foca_wire;
                     let set = self.engine.set_config(*config, &mut self.outputs);
+                    self.lifeline.0.set_config(self.engine.config());
+                    if set.is_ok() {
+                        self.outputs.envelope.is_bare = is_bare;
+                    }
                     answer(reply, set.map_err(Into::into));
+                }
+                Command::Tune { tuning, reply } => {
+                    self.tune(tuning);
+                    answer(reply, ());
                 }
                 Command::Leave { reply } => {
                     leavers.push(reply);
@@ -192,22 +213,15 @@ where
     }
 
     async fn handle_packets(&mut self) {
-        for Packet {
-            from,
-            bytes: packet,
-            ..
-        } in self.inputs.packets.iter()
-        {
-            self.stats.packets_in += 1;
-            trace!(%from, bytes = packet.len(), "received");
-            if let Err(error) = self.engine.handle_data(packet, &mut self.outputs) {
-                self.stats.packets_refused += 1;
-                debug!(%from, bytes = packet.len(), %error, "packet refused");
-            }
+        let packets = core::mem::take(&mut self.inputs.packets);
+        for packet in packets.iter() {
+            trace!(from = %packet.from, bytes = packet.bytes.len(), "received");
+            self.take_in(&packet);
             if self.outputs.is_full() {
                 self.outputs.flush(&mut self.stats).await;
             }
         }
+        self.inputs.packets = packets;
     }
 
     /// Handles the packets that arrived before a timer that is due now. After a stall there may be

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, string::String};
 use core::{error::Error, fmt, net::SocketAddr};
 
 use super::InvalidSeed;
-use crate::{Error as EngineError, InvalidConfig};
+use crate::{Error as EngineError, InvalidConfig, InvalidName};
 
 /// Why an agent was not built.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ use crate::{Error as EngineError, InvalidConfig};
 pub enum BuildError {
     /// A setting breaks a rule.
     Config(InvalidConfig),
+    /// The cluster's name is none.
+    Cluster(InvalidName),
     /// A seed is neither a socket address nor `host:port`.
     Seed(InvalidSeed),
     /// The transport receives at every address of this machine, and no identity was given that
@@ -33,6 +35,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(source) => source.fmt(f),
+            Self::Cluster(source) => write!(f, "name of the cluster: {source}"),
             Self::Seed(source) => source.fmt(f),
             Self::WildcardAddr { local } => write!(
                 f,
@@ -53,6 +56,7 @@ impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Config(source) => Some(source),
+            Self::Cluster(source) => Some(source),
             Self::Seed(source) => Some(source),
             Self::Identity(source) => Some(source.as_ref()),
             Self::WildcardAddr { .. } | Self::Nameless { .. } => None,
@@ -104,6 +108,8 @@ pub enum CommandError {
     WrongAddr(SocketAddr),
     /// A setting breaks a rule. The present settings stay.
     Config(InvalidConfig),
+    /// A seed is none. The present ones stay.
+    Seed(InvalidSeed),
     /// The broadcast handler did not accept the data, or the codec the identity.
     Refused(Box<dyn Error + Send + Sync>),
 }
@@ -124,6 +130,7 @@ impl fmt::Display for CommandError {
                 write!(f, "no member of this cluster can live at {addr}")
             }
             Self::Config(source) => source.fmt(f),
+            Self::Seed(source) => source.fmt(f),
             Self::Refused(source) => write!(f, "refused: {source}"),
         }
     }
@@ -133,6 +140,7 @@ impl Error for CommandError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Config(source) => Some(source),
+            Self::Seed(source) => Some(source),
             Self::Refused(source) => Some(source.as_ref()),
             _ => None,
         }

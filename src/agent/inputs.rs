@@ -13,20 +13,27 @@ use futures::Stream;
 use smol::{Timer, channel::Receiver, future::poll_once};
 
 use super::{
+    Limits,
     cluster::Command,
     seeds::{Found, Seeds},
+    snapshot::Saver,
+    streams::{Outcome, Streams},
 };
-use crate::{Transport, transport::Batch};
+use crate::{
+    Identity, Transport,
+    transport::{Batch, PeerStream},
+};
 
 /// Everything that makes the driver turn, and what came of waiting for it.
-pub(super) struct Inputs<T> {
+pub(super) struct Inputs<I: Identity, T: Transport> {
     transport: Arc<T>,
     inbox: Inbox,
     timer: Timer,
     timer_at: Option<Instant>,
-    started: Instant,
+    pub(super) started: Instant,
     recv_pause: RecvPause,
     pub(super) seeds: Seeds,
+    pub(super) saver: Option<Saver>,
     /// Commands taken, at most [`COMMANDS_MAX`].
     pub(super) commands: Vec<Command>,
     /// Whether all handles are gone.
@@ -36,23 +43,43 @@ pub(super) struct Inputs<T> {
     pub(super) received: Option<io::Result<()>>,
     /// Seeds looked up.
     pub(super) found: Vec<Found>,
+    /// How writing the snapshot ended, if it did.
+    pub(super) saved: Option<io::Result<()>>,
+    pub(super) streams: Streams<I, T>,
+    /// A stream that a peer opened.
+    pub(super) accepted: Option<PeerStream<T::Stream>>,
+    accept_pause: RecvPause,
+    /// What became of streams, at most [`OUTCOMES_MAX`].
+    pub(super) outcomes: Vec<Outcome<I, T::Stream>>,
 }
 
-impl<T: Transport> Inputs<T> {
-    pub(super) fn new(transport: Arc<T>, commands: Receiver<Command>, seeds: Seeds) -> Self {
+impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Inputs<I, T> {
+    pub(super) fn new(
+        transport: Arc<T>,
+        commands: Receiver<Command>,
+        seeds: Seeds,
+        saver: Option<Saver>,
+        limits: &Limits,
+    ) -> Self {
         Self {
-            transport,
+            transport: transport.clone(),
             inbox: Inbox(Box::pin(commands)),
             timer: Timer::never(),
             timer_at: None,
             started: Instant::now(),
             recv_pause: RecvPause::default(),
             seeds,
+            saver,
             commands: Vec::new(),
             is_closed: false,
             packets: Batch::new(),
             received: None,
             found: Vec::new(),
+            saved: None,
+            streams: Streams::new(transport, limits),
+            accepted: None,
+            accept_pause: RecvPause::default(),
+            outcomes: Vec::new(),
         }
     }
 
@@ -68,11 +95,17 @@ impl<T: Transport> Inputs<T> {
         let now = self.started.elapsed();
         let is_paused = self.recv_pause.until.is_some_and(|until| now < until);
         let resumed_at = self.recv_pause.until.filter(|_| is_paused);
-        self.set_timer(earlier(deadline, resumed_at));
+        let accepts_at = self.accept_pause.until.filter(|&until| now < until);
+        let accepts = accepts_at.is_none()
+            && self.streams.places.has_greeting()
+            && self.transport.has_streams();
+        self.set_timer(earlier(deadline, earlier(resumed_at, accepts_at)));
 
         let mut has_waited = false;
+        let mut accepted = None;
         {
             let mut recv = pin!(self.transport.recv(&mut self.packets));
+            let mut accept = pin!(self.transport.accept());
             poll_fn(|cx| {
                 let mut is_ready = self.timer_at.is_some() && poll(&mut self.timer, cx).is_ready();
                 is_ready |= self.inbox.take(cx, &mut self.commands, &mut self.is_closed);
@@ -80,8 +113,24 @@ impl<T: Transport> Inputs<T> {
                     self.found.push(found);
                     is_ready = true;
                 }
+                if let Some(saver) = &mut self.saver
+                    && let Poll::Ready(saved) = saver.poll_saved(cx)
+                {
+                    self.saved = Some(saved);
+                    is_ready = true;
+                }
                 if !is_paused && let Poll::Ready(result) = recv.as_mut().poll(cx) {
                     self.received = Some(result);
+                    is_ready = true;
+                }
+                while self.outcomes.len() < OUTCOMES_MAX
+                    && let Poll::Ready(outcome) = self.streams.poll_outcome(cx)
+                {
+                    self.outcomes.push(outcome);
+                    is_ready = true;
+                }
+                if accepts && let Poll::Ready(result) = accept.as_mut().poll(cx) {
+                    accepted = Some(result);
                     is_ready = true;
                 }
                 if is_ready {
@@ -93,6 +142,14 @@ impl<T: Transport> Inputs<T> {
             .await;
         }
         self.note_received();
+        match accepted {
+            Some(Ok(stream)) => {
+                self.accepted = Some(stream);
+                self.accept_pause = RecvPause::default();
+            }
+            Some(Err(_)) => self.accept_pause.grow(self.started.elapsed()),
+            None => {}
+        }
         if !has_waited {
             // There is always something: let the executor's other tasks have their turn, too.
             smol::future::yield_now().await;
@@ -183,6 +240,8 @@ impl RecvPause {
     }
 }
 
+/// How much of what became of streams is taken in one turn.
+const OUTCOMES_MAX: usize = 64;
 /// The most commands taken in one turn, and the most that wait.
 pub(super) const COMMANDS_MAX: usize = 64;
 /// How long receiving rests after the first error.

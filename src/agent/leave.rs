@@ -25,7 +25,7 @@ pub(super) struct Leave<I> {
 
 impl<I, C, T, H> Agent<I, C, T, H>
 where
-    I: Locate,
+    I: Locate<Addr: Send> + Send + Sync + 'static,
     C: Codec<I>,
     T: Transport,
     H: BroadcastHandler<I>,

@@ -44,31 +44,41 @@
 //! It waits with async-io's timers, which bring a thread of their own where no smol executor runs:
 //! any executor will do, tokio's included.
 
+mod admission;
 mod builder;
 mod choice;
 mod cluster;
 mod driver;
+mod envelope;
 mod error;
 mod events;
 mod inputs;
 mod inside;
 mod join;
 mod leave;
+mod limits;
 mod news;
 mod outputs;
+mod receive;
+mod remembered;
 mod seeds;
 mod shared;
+mod snapshot;
 mod stats;
+mod streams;
+mod sync;
 mod view;
 
 pub use self::{
+    admission::{Admission, CertifiedSenders, Claim, Refusal, Refusals, SenderRule},
     builder::Builder,
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     cluster::{Cluster, Departure, Status, WaitError},
     driver::Driver,
     error::{BuildError, CommandError},
     events::{Event, Events},
-    seeds::{InvalidSeed, Seed},
+    limits::Limits,
+    seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},
 };

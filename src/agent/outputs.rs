@@ -3,7 +3,11 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::{net::SocketAddr, ops::Range, time::Duration};
 
-use super::Stats;
+use super::{
+    Stats,
+    admission::{Door, Source},
+    envelope::{Envelope, Kind},
+};
 use crate::{
     Locate, Notification, OwnedNotification, Runtime, Timer, TimerQueue, Transport,
     trace::{debug, trace},
@@ -17,14 +21,21 @@ pub(super) struct Outputs<I, T> {
     pub(super) now: Duration,
     pub(super) timers: TimerQueue<Timer<I>>,
     pub(super) notices: Vec<OwnedNotification<I>>,
+    pub(super) envelope: Envelope,
+    pub(super) door: Door,
+    /// Where what the engine hears now came from, if anywhere.
+    pub(super) source: Option<Source>,
     bytes: Vec<u8>,
     packets: Vec<(SocketAddr, Range<usize>)>,
 }
 
 impl<I: Locate, T: Transport> Outputs<I, T> {
-    pub(super) fn new(transport: Arc<T>) -> Self {
+    pub(super) fn new(transport: Arc<T>, envelope: Envelope, door: Door) -> Self {
         Self {
             transport,
+            envelope,
+            door,
+            source: None,
             now: Duration::ZERO,
             timers: TimerQueue::new(),
             notices: Vec::new(),
@@ -68,13 +79,14 @@ fn reason<'a>(stats: &'a mut Stats, error: &SendError) -> &'a mut u64 {
     }
 }
 
-impl<I: Locate, T: Transport> Runtime<I> for Outputs<I, T> {
+impl<I: Locate + 'static, T: Transport> Runtime<I> for Outputs<I, T> {
     fn notify(&mut self, notification: Notification<'_, I>) {
         self.notices.push(notification.to_owned());
     }
 
     fn send_to(&mut self, to: &I, data: &[u8]) {
         let start = self.bytes.len();
+        self.envelope.put(Kind::Engine, &[], &mut self.bytes);
         self.bytes.extend_from_slice(data);
         self.packets
             .push((to.socket_addr(), start..self.bytes.len()));
@@ -85,7 +97,13 @@ impl<I: Locate, T: Transport> Runtime<I> for Outputs<I, T> {
     }
 
     fn room(&self, to: &I) -> usize {
-        self.transport.room(to.socket_addr())
+        let room = self.transport.room(to.socket_addr());
+        room.saturating_sub(self.envelope.len())
+    }
+
+    fn admit(&self, newcomer: &I, sender: &I) -> bool {
+        let is_hearsay = newcomer != sender;
+        self.door.admits(newcomer, self.source.as_ref(), is_hearsay)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the agent counted.
 
+use super::Refusals;
 use crate::Counters;
 
 macro_rules! stats {
@@ -12,11 +13,13 @@ macro_rules! stats {
         pub struct Stats {
             /// What the engine counted.
             pub engine: Counters,
+            /// Newcomers that the [admission](super::Builder::admission) refused, by its reasons.
+            pub refusals: Refusals,
             $($(#[$doc])* pub $name: u64,)*
         }
 
         impl Stats {
-            /// All figures with their names, the engine's first, in the order of declaration.
+            /// All figures but refusals, with their names, the engine's first, in the order of declaration.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 let agent = [$((stringify!($name), self.$name),)*];
                 self.engine.iter().chain(agent)
@@ -36,8 +39,33 @@ stats! {
     timers_waiting,
     /// Packets received.
     packets_in,
-    /// Packets that the engine refused, for the reasons that it counted.
+    /// Packets refused: by the engine for the reasons that it counted, or before that for one of
+    /// the following two.
     packets_refused,
+    /// Packets of another cluster, or of none.
+    packets_of_strangers,
+    /// Packets whose envelope ends too early.
+    packets_malformed,
+    /// Packets of a kind that this version does not know: dropped.
+    packets_of_unknown_kind,
+    /// At present: streams that members opened to us.
+    streams_inbound,
+    /// At present: streams that we opened.
+    streams_outbound,
+    /// Streams not opened when they were wanted, since there were as many as may be.
+    dials_put_off,
+    /// Streams of members that were heard.
+    streams_in,
+    /// Streams refused: of strangers, for what this version does not know, or beyond a limit.
+    streams_refused,
+    /// Streams, of either side, that broke or took too long.
+    streams_failed,
+    /// Times that we compared with a member what both hold.
+    syncs,
+    /// Times that a member did so with us, and something differed.
+    syncs_answered,
+    /// Times that either came to nothing.
+    syncs_failed,
     /// Packets that the transport took.
     packets_out,
     /// Packets not sent: larger than the transport carries.
@@ -62,6 +90,14 @@ stats! {
     seeds_passed_over,
     /// Look-ups of a seed that found no address.
     seeds_unresolved,
+    /// Members remembered from a snapshot announced to.
+    remembered_announced,
+    /// At present: 1 if there is something that the snapshot does not have yet.
+    snapshots_waiting,
+    /// Snapshots written.
+    snapshots_written,
+    /// Snapshots that could not be read or written.
+    snapshots_failed,
     /// Calls of a handle that were carried out.
     commands,
     /// Events that found a reader's queue full: it is told the outcome instead.

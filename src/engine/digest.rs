@@ -153,6 +153,27 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         sums
     }
 
+    /// What is held of the active members, ourselves included, as 64 hashes: equal at members that
+    /// hold the same. Walks through all members the first time, if
+    /// [digests](crate::Config::digest) are off.
+    pub fn membership_digest(&mut self) -> [u32; DIGEST_BUCKETS] {
+        self.digest()
+    }
+
+    /// The active members, without ourselves, that count for those hashes of a
+    /// [digest](Self::membership_digest) whose bit is set: the lowest bit is that of the first.
+    pub fn members_in_buckets(&self, buckets: u64) -> impl Iterator<Item = Member<&I>> {
+        let buckets = match self.digest.is_kept {
+            true => Buckets(buckets),
+            // Nobody knows who is in which.
+            false => Buckets::ALL,
+        };
+        self.table
+            .active()
+            .filter(move |entry| buckets.contains(entry.bucket))
+            .map(|entry| entry.member())
+    }
+
     /// Submits the timer if it does not run: at a random moment within its time, so that members
     /// that started together do not compare together.
     pub(super) fn start_digests<R: Runtime<I>>(&mut self, runtime: &mut R) {

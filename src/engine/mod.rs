@@ -10,6 +10,7 @@ mod draw;
 mod entry;
 mod forget;
 mod gossip;
+mod handed;
 mod health;
 mod join;
 mod lookup;

@@ -74,6 +74,11 @@ impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
         &mut self.handler
     }
 
+    /// The codec, to write and to read what travels in other ways than datagrams.
+    pub fn codec_mut(&mut self) -> &mut C {
+        &mut self.codec
+    }
+
     /// How slow we think we are ourselves: 0 is healthy, 8 as bad as it gets. Probes take one more
     /// than that as long, if [`local_health`](crate::Config::local_health) is on (Lifeguard,
     /// section IV-A).

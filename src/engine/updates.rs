@@ -48,46 +48,6 @@ pub(super) struct Aftermath {
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
-    /// Applies memberships from elsewhere: of another engine, or of a file. They are not gossiped
-    /// on: whoever gave them knows them. What they say about ourselves is ignored.
-    ///
-    /// To join through well-known peers, hand them in as [down](Member::down): they are announced
-    /// to until they answer, if
-    /// [`periodic_announce_to_down_members`](crate::Config::periodic_announce_to_down_members)
-    /// is on.
-    pub fn apply_many<R: Runtime<I>>(
-        &mut self,
-        members: impl IntoIterator<Item = Member<I>>,
-        runtime: &mut R,
-    ) {
-        if self.is_undead() {
-            return;
-        }
-        let members = members.into_iter();
-        let room = self
-            .config
-            .max_members
-            .saturating_sub(self.table.num_active());
-        self.table.reserve(members.size_hint().0.min(room));
-        let mut members = members.fuse();
-        loop {
-            let mut some = core::mem::take(&mut self.incoming);
-            some.clear();
-            some.extend(members.by_ref().take(LOOKUPS_MAX));
-            let is_last = some.is_empty();
-            self.for_each_found(some, |engine, member, lookup| {
-                let is_other = member.id.addr() != engine.identity.addr();
-                if is_other && !engine.former.contains(&member.id) {
-                    engine.apply_update(member, lookup, None, Spread::Nothing, runtime);
-                }
-            });
-            if is_last {
-                break;
-            }
-        }
-        self.arm_gossip(runtime);
-    }
-
     /// Hears who speaks: the sender of a datagram is at least alive.
     pub(super) fn hear_sender<R: Runtime<I>>(
         &mut self,
@@ -194,7 +154,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     /// Looks up whom each of these updates, which came in, is about, and does something with it.
-    fn for_each_found(
+    pub(super) fn for_each_found(
         &mut self,
         mut updates: Vec<Member<I>>,
         mut act: impl FnMut(&mut Self, Member<I>, Lookup),
@@ -224,7 +184,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.apply_update(update, lookup, teller, Spread::Gossip, runtime);
     }
 
-    fn apply_update<R: Runtime<I>>(
+    pub(super) fn apply_update<R: Runtime<I>>(
         &mut self,
         update: Member<I>,
         lookup: Lookup,
@@ -494,7 +454,7 @@ impl Changed {
 
 /// Whether an update that is news is gossiped on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Spread {
+pub(super) enum Spread {
     Gossip,
     Nothing,
 }

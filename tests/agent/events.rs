@@ -18,7 +18,7 @@ use selkie::{
 
 use super::{
     cluster::{ANY_PORT, Net},
-    fixture::{Agent, builder, in_time, name, until},
+    fixture::{Agent, ENVELOPE, builder, in_time, name, until},
 };
 
 const CROWD: usize = 500;
@@ -39,7 +39,7 @@ async fn tell(from: &impl Transport, to: &Agent, generation: u64, state: State) 
     };
     let mut codec = PostcardCodec;
     for start in (0..CROWD).step_by(PER_PACKET) {
-        let mut packet = Vec::new();
+        let mut packet = ENVELOPE.to_vec();
         codec.encode_header(&header, &mut packet).unwrap();
         packet.extend(u16::try_from(PER_PACKET).unwrap().to_be_bytes());
         for n in start..start + PER_PACKET {

@@ -16,6 +16,9 @@ use smol::{Task, Timer};
 /// Longer than anything takes, however busy the machine is.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// What packets within the default cluster begin with: see `docs/wire.md`.
+pub(crate) const ENVELOPE: [u8; 6] = [0xe1, 0x95, 0x7d, 0x7a, 0x85, 0x00];
+
 pub(crate) type AgentBuilder<T> = selkie::agent::Builder<
     selkie::agent::Chosen<PostcardCodec>,
     selkie::agent::Chosen<T>,
@@ -40,6 +43,11 @@ pub(crate) fn name(name: &str) -> Name {
 /// A builder with codec, transport, name and quick settings.
 pub(crate) fn builder<T: Transport>(named: &str, transport: T) -> AgentBuilder<T> {
     let id = Node::now(name(named), transport.local_addr(), None);
+    builder_of(id, transport)
+}
+
+/// The same for an identity.
+pub(crate) fn builder_of<T: Transport>(id: Node, transport: T) -> AgentBuilder<T> {
     selkie::Builder::new()
         .codec(PostcardCodec)
         .transport(transport)

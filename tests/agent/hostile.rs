@@ -12,7 +12,7 @@ use selkie::{
 
 use super::{
     cluster::ANY_PORT,
-    fixture::{Agent, in_time, name, until},
+    fixture::{Agent, ENVELOPE, in_time, name, until},
 };
 
 const CROWD: usize = 1500;
@@ -31,7 +31,7 @@ fn gossip(from: &Memory, named: &str, to: &Agent) -> Vec<u8> {
         dst: to.cluster.identity(),
         message: Message::Gossip,
     };
-    let mut packet = Vec::new();
+    let mut packet = ENVELOPE.to_vec();
     PostcardCodec.encode_header(&header, &mut packet).unwrap();
     packet
 }

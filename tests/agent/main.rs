@@ -7,9 +7,14 @@
     clippy::unwrap_used
 )]
 
+mod admission;
 mod broadcasts;
 mod builder;
 mod cluster;
+mod discovery;
+#[cfg(feature = "dns")]
+mod dns;
+mod envelope;
 mod events;
 mod executors;
 mod fixture;
@@ -19,8 +24,13 @@ mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;
+mod snapshot;
+#[cfg(feature = "udp")]
+mod split;
 mod stall;
+mod sync;
 mod transport;
+mod tuning;
 #[cfg(feature = "udp")]
 mod udp;
 mod waiting;

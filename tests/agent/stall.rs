@@ -13,7 +13,7 @@ use smol::Timer;
 
 use super::{
     cluster::ANY_PORT,
-    fixture::{builder, config, in_time, name, until},
+    fixture::{ENVELOPE, builder, config, in_time, name, until},
 };
 
 /// Lets the driver run until something is done.
@@ -36,7 +36,7 @@ fn packet(from: &Memory, to: &Cluster<Node>, message: Message<Node>) -> Vec<u8> 
         dst: to.identity(),
         message,
     };
-    let mut packet = Vec::new();
+    let mut packet = ENVELOPE.to_vec();
     PostcardCodec.encode_header(&header, &mut packet).unwrap();
     packet
 }
@@ -46,7 +46,8 @@ async fn is_pinged(peer: &Memory) -> ProbeNumber {
     loop {
         batch.clear();
         peer.recv(&mut batch).await.unwrap();
-        for mut packet in batch.iter().map(|packet| packet.bytes) {
+        for packet in batch.iter() {
+            let mut packet = packet.bytes.strip_prefix(&ENVELOPE).unwrap();
             let header: Header<Node> = PostcardCodec.decode_header(&mut packet).unwrap();
             if let Message::Ping(number) = header.message {
                 return number;

@@ -462,3 +462,18 @@ fn a_cluster_is_upgraded_node_by_node() {
         }
     }
 }
+
+#[test]
+fn members_are_told_by_the_bucket_that_differs() {
+    let mut solo = Solo::new(Config::lan());
+    let before = solo.engine.membership_digest();
+    solo.meets(2);
+    let after = solo.engine.membership_digest();
+    let differs = |bucket: &usize| before[*bucket] != after[*bucket];
+    let changed: Vec<_> = (0..before.len()).filter(differs).collect();
+    assert_eq!(changed.len(), 1);
+    let engine = &solo.engine;
+    let members = |buckets| engine.members_in_buckets(buckets).map(|m| *m.id);
+    assert_eq!(members(1 << changed[0]).collect::<Vec<_>>(), [peer(2)]);
+    assert_eq!(members(!(1 << changed[0])).count(), 0);
+}

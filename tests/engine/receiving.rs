@@ -1,6 +1,6 @@
 //! What is done with a datagram, and in which order.
 
-use selkie::{Error, Message, Notice, ProbeNumber, State};
+use selkie::{Error, Member, Message, Notice, ProbeNumber, State};
 
 use crate::{
     codec::{Packet, Peer, peer},
@@ -313,6 +313,18 @@ fn newcomers_that_are_not_admitted_are_refused_as_senders_and_as_gossip() {
     assert_eq!(solo.engine.counters().refused_by_admission, 2);
     assert_eq!((solo.belief(2), solo.belief(4)), (None, None));
     assert_eq!(solo.belief(3), Some((State::Alive, 0)));
+}
+
+#[test]
+fn memberships_that_a_member_tells_of_are_put_to_admission() {
+    let mut solo = Solo::new(swim());
+    solo.runtime.refused.insert(peer(4));
+    let members = [Member::alive(peer(4)), Member::alive(peer(5))];
+    solo.engine
+        .apply_many_from(members, &peer(2), &mut solo.runtime);
+    assert_eq!(solo.engine.counters().refused_by_admission, 1);
+    assert_eq!(solo.belief(4), None);
+    assert_eq!(solo.belief(5), Some((State::Alive, 0)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The handle of a running agent.
 
+mod tune;
 mod wait;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -8,6 +9,7 @@ use core::{fmt, net::SocketAddr};
 use futures::channel::oneshot;
 use smol::channel::Sender;
 
+pub(super) use self::tune::Tuning;
 pub use self::wait::WaitError;
 use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
 use crate::{Config, Identity};
@@ -37,6 +39,10 @@ pub(super) enum Command {
     SetConfig {
         config: Box<Config>,
         reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Tune {
+        tuning: Tuning,
+        reply: oneshot::Sender<()>,
     },
     Leave {
         reply: oneshot::Sender<Departure>,
@@ -112,19 +118,6 @@ impl<I: Identity> Cluster<I> {
     /// put an identity with this address into a packet, or [`Stopped`](CommandError::Stopped).
     pub async fn announce(&self, to: SocketAddr) -> Result<(), CommandError> {
         self.ask(|reply| Command::Announce { to, reply }).await?
-    }
-
-    /// Changes settings while running.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::Config`] with the rule that is broken, [`TooBig`](CommandError::TooBig) when
-    /// our identity does not fit the new packet size, or [`Stopped`](CommandError::Stopped). The
-    /// present settings stay.
-    pub async fn set_config(&self, config: Config) -> Result<(), CommandError> {
-        let config = Box::new(config);
-        self.ask(|reply| Command::SetConfig { config, reply })
-            .await?
     }
 
     /// Tells the cluster that we go, waits until enough members acknowledged it or two probe

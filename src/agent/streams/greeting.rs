@@ -1,0 +1,147 @@
+//! How a stream begins: version, mark and kind, as a packet does; then a frame with a header that
+//! says who speaks to whom.
+
+use alloc::{vec, vec::Vec};
+use core::net::SocketAddr;
+use std::io;
+
+use futures::{AsyncRead, AsyncReadExt};
+
+use super::{
+    Conversation, StreamKind,
+    frames::{PATIENCE, read_frame, within},
+    places::Place,
+};
+use crate::{
+    BroadcastHandler, Codec, Header, Locate, Message, Transport,
+    agent::{
+        admission::{Claim, Source},
+        driver::Agent,
+        envelope::Envelope,
+        leave::Phase,
+    },
+    trace::debug,
+    transport::PeerStream,
+};
+
+/// What a peer opened a stream for, as it says.
+pub(in crate::agent) struct Greeting<S> {
+    tag: u8,
+    hello: Vec<u8>,
+    source: Source,
+    stream: S,
+    /// Held until it is known whose stream it is.
+    _place: Place,
+}
+
+/// Hears how a stream begins.
+pub(super) async fn hear<S: AsyncRead + Unpin>(
+    stream: PeerStream<S>,
+    envelope: Envelope,
+    place: Place,
+) -> io::Result<Greeting<S>> {
+    let PeerStream {
+        addr,
+        peer,
+        mut stream,
+    } = stream;
+    let tag = within(PATIENCE, async {
+        let mut head = vec![0; envelope.head_len()];
+        stream.read_exact(&mut head).await?;
+        match envelope.strip_mark(&head) {
+            Some(&[tag]) => Ok(tag),
+            _ => Err(io::ErrorKind::PermissionDenied.into()),
+        }
+    })
+    .await?;
+    let hello = read_frame(&mut stream, HELLO_MAX).await?;
+    Ok(Greeting {
+        tag,
+        hello,
+        source: Source { from: addr, peer },
+        stream,
+        _place: place,
+    })
+}
+
+impl<I, C, T, H> Agent<I, C, T, H>
+where
+    I: Locate<Addr: Send> + Send + Sync + 'static,
+    C: Codec<I>,
+    T: Transport,
+    H: BroadcastHandler<I>,
+{
+    /// How a stream to a member begins. `None` if the codec cannot write it.
+    pub(in crate::agent) fn preface(&mut self, kind: StreamKind, to: &I) -> Option<Vec<u8>> {
+        let header = Header {
+            src: self.engine.identity().clone(),
+            src_incarnation: self.engine.incarnation(),
+            dst: to.clone(),
+            message: Message::Gossip,
+        };
+        let mut hello = Vec::new();
+        let encoded = self.engine.codec_mut().encode_header(&header, &mut hello);
+        encoded.ok()?;
+        let mut preface = Vec::new();
+        self.outputs.envelope.put_head(kind.tag(), &mut preface);
+        preface.extend_from_slice(&u32::try_from(hello.len()).ok()?.to_be_bytes());
+        preface.append(&mut hello);
+        Some(preface)
+    }
+
+    /// Whether who answers at an address may be a member.
+    pub(in crate::agent) fn answers_as(
+        &self,
+        member: &I,
+    ) -> impl FnOnce(&Source) -> bool + Send + 'static
+    where
+        I: Sync,
+    {
+        let rule = self.outputs.door.senders();
+        let member = member.clone();
+        move |source: &Source| rule.may_speak(&Claim::new(&member, source, false))
+    }
+
+    /// Somebody opened a stream: goes on if it is a member, and may.
+    pub(in crate::agent) fn on_greeting(&mut self, greeting: Greeting<T::Stream>) {
+        let from: SocketAddr = greeting.source.from;
+        let Some(peer) = self.recognise(&greeting) else {
+            self.stats.streams_refused += 1;
+            debug!(%from, kind = greeting.tag, "stream refused");
+            return;
+        };
+        let place = self.inputs.streams.places.of_peer(peer.addr());
+        let (Some(kind), Some(place)) = (StreamKind::from_tag(greeting.tag), place) else {
+            self.stats.streams_refused += 1;
+            debug!(%from, kind = greeting.tag, "no place for a stream");
+            return;
+        };
+        self.stats.streams_in += 1;
+        let conversation = Conversation {
+            source: greeting.source,
+            stream: greeting.stream,
+            _place: place,
+        };
+        match kind {
+            StreamKind::Sync => self.await_sync(peer, conversation),
+        }
+    }
+
+    /// Which member opened a stream, if it is one, and may say so.
+    fn recognise(&mut self, greeting: &Greeting<T::Stream>) -> Option<I> {
+        let mut hello = greeting.hello.as_slice();
+        let header = self.engine.codec_mut().decode_header(&mut hello).ok()?;
+        let Header { src, dst, .. } = header;
+        let is_for_us = dst.addr() == self.engine.identity().addr();
+        let known = self.engine.member(&src.addr())?;
+        let is_member = known.state.is_active()
+            && (*known.id == src || src.win_addr_conflict(known.id))
+            && matches!(self.phase, Phase::Running);
+        let rule = self.outputs.door.senders();
+        let may_speak = rule.may_speak(&Claim::new(&src, &greeting.source, false));
+        (hello.is_empty() && is_for_us && is_member && may_speak).then_some(src)
+    }
+}
+
+/// The most bytes that say who speaks to whom.
+const HELLO_MAX: usize = 4096;

@@ -1,0 +1,48 @@
+//! What the driver makes of streams.
+
+use super::{Outcome, Stage};
+use crate::{BroadcastHandler, Codec, Locate, Transport, agent::driver::Agent, trace::debug};
+
+impl<I, C, T, H> Agent<I, C, T, H>
+where
+    I: Locate<Addr: Send> + Send + Sync + 'static,
+    C: Codec<I>,
+    T: Transport,
+    H: BroadcastHandler<I>,
+{
+    /// Whether there are any to be opened.
+    pub(in crate::agent) fn has_streams(&self) -> bool {
+        !self.outputs.envelope.is_bare && self.transport.has_streams()
+    }
+
+    /// Acts on what became of streams.
+    pub(in crate::agent) fn handle_streams(&mut self) {
+        let envelope = self.outputs.envelope;
+        if let Some(stream) = self.inputs.accepted.take() {
+            self.inputs.streams.greet(stream, envelope);
+        }
+        let mut outcomes = core::mem::take(&mut self.inputs.outcomes);
+        for outcome in outcomes.drain(..) {
+            match outcome {
+                Outcome::Greeted(greeting) => self.on_greeting(greeting),
+                Outcome::Frame(Stage::Sync(stage), frame, conversation) => {
+                    self.on_sync_frame(stage, &frame, conversation);
+                }
+                Outcome::Ended(stage, result) => {
+                    self.stats.streams_failed += u64::from(result.is_err());
+                    match stage {
+                        Stage::Sync(stage) => self.on_sync_ended(&stage, result),
+                    }
+                }
+                Outcome::Nothing(error) => {
+                    self.stats.streams_refused += 1;
+                    debug!(%error, "stream refused");
+                }
+            }
+        }
+        self.inputs.outcomes = outcomes;
+        self.stats.dials_put_off = self.inputs.streams.put_off;
+        self.stats.streams_inbound = self.inputs.streams.places.inbound() as u64;
+        self.stats.streams_outbound = self.inputs.streams.places.outbound() as u64;
+    }
+}

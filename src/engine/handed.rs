@@ -1,0 +1,67 @@
+//! Memberships that come in other ways than by datagrams.
+
+use super::{Engine, lookup::LOOKUPS_MAX, updates::Spread};
+use crate::{BroadcastHandler, Codec, Identity, Member, Runtime};
+
+impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
+    /// Applies memberships from elsewhere: of another engine, or of a file. They are not gossiped
+    /// on: whoever gave them knows them. What they say about ourselves is ignored.
+    ///
+    /// To join through well-known peers, hand them in as [down](Member::down): they are announced
+    /// to until they answer, if
+    /// [`periodic_announce_to_down_members`](crate::Config::periodic_announce_to_down_members)
+    /// is on.
+    pub fn apply_many<R: Runtime<I>>(
+        &mut self,
+        members: impl IntoIterator<Item = Member<I>>,
+        runtime: &mut R,
+    ) {
+        self.apply_all(members, None, runtime);
+    }
+
+    /// As [`apply_many`](Self::apply_many), for memberships that a member told us of in another
+    /// way than by a datagram: [`Runtime::admit`] is asked about newcomers, and what the member
+    /// says of itself counts as its own word.
+    pub fn apply_many_from<R: Runtime<I>>(
+        &mut self,
+        members: impl IntoIterator<Item = Member<I>>,
+        teller: &I,
+        runtime: &mut R,
+    ) {
+        self.apply_all(members, Some(teller), runtime);
+    }
+
+    fn apply_all<R: Runtime<I>>(
+        &mut self,
+        members: impl IntoIterator<Item = Member<I>>,
+        teller: Option<&I>,
+        runtime: &mut R,
+    ) {
+        if self.is_undead() {
+            return;
+        }
+        let members = members.into_iter();
+        let room = self
+            .config
+            .max_members
+            .saturating_sub(self.table.num_active());
+        self.table.reserve(members.size_hint().0.min(room));
+        let mut members = members.fuse();
+        loop {
+            let mut some = core::mem::take(&mut self.incoming);
+            some.clear();
+            some.extend(members.by_ref().take(LOOKUPS_MAX));
+            let is_last = some.is_empty();
+            self.for_each_found(some, |engine, member, lookup| {
+                let is_other = member.id.addr() != engine.identity.addr();
+                if is_other && !engine.former.contains(&member.id) {
+                    engine.apply_update(member, lookup, teller, Spread::Nothing, runtime);
+                }
+            });
+            if is_last {
+                break;
+            }
+        }
+        self.arm_gossip(runtime);
+    }
+}

@@ -1,0 +1,160 @@
+//! Who is listened to, and who is let in.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use selkie::{
+    Cluster, Codec, Header, Incarnation, Member, Message, Node, State, Transport,
+    agent::{Claim, Refusal},
+    codecs::PostcardCodec,
+    transport::{Batch, NoStream, ProvenPeer, SendError},
+    transports::{Memory, MemoryNetwork},
+};
+
+use super::{
+    cluster::ANY_PORT,
+    fixture::{Agent, ENVELOPE, builder, name, until},
+};
+
+/// Says of those it was told of who they are.
+struct Proving {
+    inner: Memory,
+    peers: Arc<Mutex<HashMap<SocketAddr, ProvenPeer>>>,
+}
+
+impl Transport for Proving {
+    type Stream = NoStream;
+
+    fn local_addr(&self) -> SocketAddr {
+        self.inner.local_addr()
+    }
+
+    fn room(&self, to: SocketAddr) -> usize {
+        self.inner.room(to)
+    }
+
+    async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
+        self.inner.send(to, packet).await
+    }
+
+    async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
+        let mut received = Batch::new();
+        self.inner.recv(&mut received).await?;
+        let peers = self.peers.lock().unwrap();
+        for packet in received.iter() {
+            match peers.get(&packet.from) {
+                Some(peer) => batch.push_proven(packet.from, peer, packet.bytes),
+                None => batch.push(packet.from, packet.bytes),
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+/// A Gossip in somebody's name, about nobody or somebody.
+fn gossip(src: Node, to: &Cluster<Node>, about: Option<Node>) -> Vec<u8> {
+    let header = Header {
+        src,
+        src_incarnation: Incarnation(0),
+        dst: to.identity(),
+        message: Message::Gossip,
+    };
+    let mut packet = ENVELOPE.to_vec();
+    PostcardCodec.encode_header(&header, &mut packet).unwrap();
+    packet.extend(u16::from(about.is_some()).to_be_bytes());
+    if let Some(id) = about {
+        let member = Member::alive(id);
+        PostcardCodec.encode_member(&member, &mut packet).unwrap();
+    }
+    packet
+}
+
+fn node(named: &str, end: &Memory) -> Node {
+    Node::new(name(named), end.local_addr(), 1)
+}
+
+#[test]
+fn a_member_with_a_valid_certificate_cannot_speak_as_another() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let liar = net.bind(ANY_PORT).unwrap();
+        let certificate = ProvenPeer::new(["liar"], [], []);
+        let proving = Proving {
+            inner: net.bind(ANY_PORT).unwrap(),
+            peers: Arc::new(Mutex::new([(liar.local_addr(), certificate)].into())),
+        };
+        let (cluster, driver) = builder("a", proving).build().await.unwrap();
+        let a = Agent::run(cluster, driver);
+        let as_another = gossip(node("victim", &liar), &a.cluster, None);
+        liar.send(a.addr(), &as_another).await.unwrap();
+        let refused = |c: &Cluster<_>| c.stats().engine.dropped_by_check == 1;
+        until(&a.cluster, "the lie refused", refused).await;
+        assert!(a.cluster.members().is_empty());
+        let as_itself = gossip(node("liar", &liar), &a.cluster, None);
+        liar.send(a.addr(), &as_itself).await.unwrap();
+        a.holds("liar", State::Alive).await;
+    });
+}
+
+#[test]
+fn the_rule_about_senders_can_be_replaced() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let peer = net.bind(ANY_PORT).unwrap();
+        let (cluster, driver) = builder("a", net.bind(ANY_PORT).unwrap())
+            .senders(|sender: &Claim<'_>| sender.from == sender.addr)
+            .build()
+            .await
+            .unwrap();
+        let a = Agent::run(cluster, driver);
+        let other = net.bind(ANY_PORT).unwrap();
+        let from_elsewhere = gossip(node("peer", &peer), &a.cluster, None);
+        other.send(a.addr(), &from_elsewhere).await.unwrap();
+        let refused = |c: &Cluster<_>| c.stats().engine.dropped_by_check == 1;
+        until(&a.cluster, "refused", refused).await;
+        peer.send(a.addr(), &from_elsewhere).await.unwrap();
+        a.holds("peer", State::Alive).await;
+    });
+}
+
+#[test]
+fn newcomers_are_refused_by_reason_whoever_tells_of_them() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let (cluster, driver) = builder("a", net.bind(ANY_PORT).unwrap())
+            .admission(|newcomer: &Claim<'_>| {
+                let node: &Node = newcomer.identity().unwrap();
+                match node.name().as_str() {
+                    "guest" if newcomer.is_hearsay => Err(Refusal::from("hearsay")),
+                    "guest" => Err(Refusal::from("guest")),
+                    _ => Ok(()),
+                }
+            })
+            .build()
+            .await
+            .unwrap();
+        let a = Agent::run(cluster, driver);
+        let (guest, friend) = (net.bind(ANY_PORT).unwrap(), net.bind(ANY_PORT).unwrap());
+        let by_itself = gossip(node("guest", &guest), &a.cluster, None);
+        guest.send(a.addr(), &by_itself).await.unwrap();
+        let told = node("guest", &guest);
+        let by_friend = gossip(node("friend", &friend), &a.cluster, Some(told));
+        friend.send(a.addr(), &by_friend).await.unwrap();
+        a.holds("friend", State::Alive).await;
+        until(&a.cluster, "both refused", |c| {
+            let stats = c.stats();
+            let refusals: Vec<_> = stats.refusals.iter().collect();
+            refusals == [("guest", 1), ("hearsay", 1)]
+        })
+        .await;
+        assert_eq!(a.cluster.members().len(), 1);
+    });
+}
