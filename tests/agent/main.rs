@@ -23,6 +23,8 @@ mod hostile;
 mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
+#[cfg(feature = "udp")]
+mod restart;
 mod seeds;
 mod snapshot;
 #[cfg(feature = "udp")]
