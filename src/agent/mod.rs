@@ -52,6 +52,7 @@ mod events;
 mod inputs;
 mod inside;
 mod join;
+mod last_resort;
 mod leave;
 mod limits;
 mod news;
