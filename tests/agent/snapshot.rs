@@ -73,6 +73,43 @@ fn a_clock_that_went_back_makes_nobody_older() {
 }
 
 #[test]
+fn a_life_that_was_renewed_meanwhile_is_remembered() {
+    smol::block_on(async {
+        let dir = TempDir::new().unwrap();
+        let net = MemoryNetwork::new();
+        let mut agents = Vec::new();
+        for named in ["a", "b"] {
+            let transport = net.bind(ANY_PORT).unwrap();
+            let id = node(named, transport.local_addr(), 1000);
+            let path = dir.path().join(named);
+            let agent = start(id, transport, &path).await;
+            agents.push((agent, id, path));
+        }
+        let addrs = [agents[0].0.addr(), agents[1].0.addr()];
+        agents[1].0.cluster.announce(addrs[0]).await.unwrap();
+        agents[1].0.knows(1).await;
+        net.cut(addrs[0], addrs[1]);
+        for (agent, ..) in &agents {
+            agent.knows(0).await;
+        }
+        net.heal();
+        for (agent, ..) in &agents {
+            agent.knows(1).await;
+        }
+        // Both held each other down: at least one of them came back as somebody new.
+        let is_renewed = |agent: &Agent| agent.cluster.stats().engine.renewals > 0;
+        let renewed = agents.iter().position(|(agent, ..)| is_renewed(agent));
+        let (agent, id, path) = agents.swap_remove(renewed.unwrap());
+        is_saved(&agent).await;
+        let last = agent.cluster.identity().generation();
+        agent.kill().await;
+        let transport = net.bind(selkie::Locate::socket_addr(&id)).unwrap();
+        let again = start(id, transport, &path).await;
+        assert!(last > 1000 && again.cluster.identity().generation() > last);
+    });
+}
+
+#[test]
 fn a_made_up_name_is_kept() {
     smol::block_on(async {
         let dir = TempDir::new().unwrap();
