@@ -26,6 +26,8 @@ mod memory;
 mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
+#[cfg(feature = "udp")]
+mod restart;
 mod seeds;
 mod snapshot;
 #[cfg(feature = "udp")]
