@@ -21,6 +21,7 @@ use super::{
     cluster::Command,
     inputs::{Inputs, earlier},
     leave::Phase,
+    metadata::Known,
     news::News,
     outputs::Outputs,
     shared::Shared,
@@ -79,6 +80,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) stats: Stats,
     pub(super) phase: Phase<I>,
     pub(super) sync: Syncing<I>,
+    pub(super) metadata: Known<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -96,6 +98,8 @@ where
         loop {
             self.seek();
             self.sync_if_due();
+            self.fetch_if_wanted();
+            self.gossip_aside_if_due();
             self.publish();
             self.outputs.flush(&mut self.stats).await;
             self.lifeline.0.set_stats(&self.stats);
@@ -141,7 +145,8 @@ where
         let seeds = self.inputs.seeds.next_deadline(self.company());
         let timers = self.outputs.timers.next_deadline();
         let sync = self.sync.next_deadline();
-        earlier(earlier(leave, sync), earlier(seeds, timers))
+        let aside = self.metadata_deadline();
+        earlier(earlier(leave, sync), earlier(earlier(seeds, aside), timers))
     }
 
     fn handle_commands(&mut self, leavers: &mut Vec<oneshot::Sender<Departure>>) {
@@ -157,13 +162,15 @@ where
                 }
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
                 Command::SetConfig { config, reply } => {
-                    let is_bare = config.foca_wire;
+                    let (is_bare, datagram_max) = (config.foca_wire, config.max_packet_size);
                     let set = self.engine.set_config(*config, &mut self.outputs);
                     if set.is_ok() {
                         self.outputs.envelope.is_bare = is_bare;
+                        self.outputs.datagram_max = datagram_max;
                     }
                     answer(reply, set.map_err(Into::into));
                 }
+                Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
                 Command::Leave { reply } => {
                     leavers.push(reply);
                     self.leave();

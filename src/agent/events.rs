@@ -57,6 +57,8 @@ pub enum Event<I> {
         /// Who it is.
         after: I,
     },
+    /// A member says something else of itself: see [`MemberInfo::metadata`].
+    MetadataChanged(I),
     /// At least one other member is known.
     Connected,
     /// No other member is active: seeds are asked again.
@@ -134,6 +136,7 @@ impl<I> Event<I> {
             | Self::Refuted(id)
             | Self::Failed(id)
             | Self::Left(id)
+            | Self::MetadataChanged(id)
             | Self::Renamed { after: id, .. } => Some(id),
             _ => None,
         }
@@ -430,6 +433,9 @@ fn lead<I: Identity>(was: Option<&MemberInfo<I>>, is: &MemberInfo<I>, events: &m
             events.push(Event::Left(id()));
         }
         _ => {}
+    }
+    if is.metadata.is_some() && was.is_none_or(|was| was.metadata != is.metadata) {
+        events.push(Event::MetadataChanged(id()));
     }
 }
 

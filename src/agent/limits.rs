@@ -17,6 +17,12 @@ pub struct Limits {
     /// The bytes that a member tells another of the membership at a time, to either side: what is
     /// beyond waits for the next time, or for gossip. 8 MiB by default, at most 16 MiB.
     pub sync_bytes: usize,
+    /// The bytes of all other members' metadata. Beyond that, none that is larger than what it
+    /// replaces is taken: `metadata_refused`. 64 MiB by default.
+    pub metadata_bytes: usize,
+    /// The bytes that wait to be told beside the engine's datagrams. Beyond that, what was told
+    /// most often is told no more: `asides_dropped`. 256 KiB by default.
+    pub backlog_bytes: usize,
 }
 
 impl Default for Limits {
@@ -26,6 +32,8 @@ impl Default for Limits {
             streams_per_peer: 8,
             dials: 64,
             sync_bytes: 8 << 20,
+            metadata_bytes: 64 << 20,
+            backlog_bytes: 256 << 10,
         }
     }
 }

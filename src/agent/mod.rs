@@ -45,6 +45,7 @@
 //! any executor will do, tokio's included.
 
 mod admission;
+mod aside;
 mod builder;
 mod choice;
 mod cluster;
@@ -57,6 +58,7 @@ mod inside;
 mod join;
 mod leave;
 mod limits;
+mod metadata;
 mod news;
 mod outputs;
 mod receive;
@@ -76,6 +78,7 @@ pub use self::{
     error::{BuildError, CommandError},
     events::{Event, Events},
     limits::Limits,
+    metadata::Metadata,
     seeds::{InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},

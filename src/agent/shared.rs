@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Departure, Event, Stats, events::Readers, view::View};
+use super::{Departure, Event, Metadata, Stats, events::Readers, view::View};
 use crate::{Identity, Member};
 
 /// One lock for members and readers, so that a reader sees both change together, and one for
@@ -25,7 +25,12 @@ pub(super) struct Published<I: Identity> {
     pub(super) is_stopped: bool,
     pub(super) is_defunct: bool,
     pub(super) departure: Option<Departure>,
+    /// Our own.
+    pub(super) metadata: Option<Metadata>,
 }
+
+/// What is known of whoever has an address, by now.
+pub(super) type Change<I> = (<I as Identity>::Addr, Option<Member<I>>, Option<Metadata>);
 
 impl<I: Identity> Shared<I> {
     pub(super) fn new(identity: I, local_addr: SocketAddr) -> Arc<Self> {
@@ -38,6 +43,7 @@ impl<I: Identity> Shared<I> {
                 is_stopped: false,
                 is_defunct: false,
                 departure: None,
+                metadata: None,
             }),
             stats: Mutex::new(Stats::default()),
         })
@@ -64,7 +70,7 @@ impl<I: Identity> Shared<I> {
     pub(super) fn publish(
         &self,
         identity: &I,
-        members: Vec<(I::Addr, Option<Member<I>>)>,
+        members: Vec<Change<I>>,
         events: &[Event<I>],
         now: SystemTime,
     ) {
@@ -76,8 +82,9 @@ impl<I: Identity> Shared<I> {
         published.is_defunct |= events.contains(&Event::Defunct);
         let Published { view, readers, .. } = &mut *published;
         readers.reserve(events.len(), || view.copy());
-        for (addr, member) in members {
+        for (addr, member, metadata) in members {
             view.set(&addr, member, now);
+            view.set_metadata(&addr, metadata);
         }
         if !events.is_empty() {
             readers.push(events, &mut wakers);

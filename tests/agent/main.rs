@@ -18,6 +18,7 @@ mod fixture;
 mod handles;
 mod hostile;
 mod memory;
+mod metadata;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;

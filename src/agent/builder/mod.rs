@@ -16,6 +16,7 @@ use super::{
     inputs::{COMMANDS_MAX, Inputs},
     inside::Inside,
     leave::Phase,
+    metadata::Known,
     news::News,
     outputs::Outputs,
     seeds::Seeds,
@@ -218,6 +219,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
         let is_bare = self.config.foca_wire;
+        let datagram_max = self.config.max_packet_size;
         let shared = Shared::new(identity.clone(), local);
         let engine = Engine::with_broadcasts(
             identity.clone(),
@@ -232,7 +234,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
-        let agent = Agent {
+        let mut agent = Agent {
             engine,
             inputs: Inputs::new(
                 transport.clone(),
@@ -240,14 +242,21 @@ impl<C, T, I, H> Builder<C, T, I, H> {
                 Seeds::new(seeds, self.search.period, rng_seed),
                 &limits,
             ),
-            outputs: Outputs::new(transport.clone(), envelope, door),
+            outputs: Outputs::new(transport.clone(), envelope, door, datagram_max, &limits),
             transport,
             lifeline: Lifeline(shared.clone()),
             news: News::default(),
             stats: Stats::default(),
             phase: Phase::Running,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
+            metadata: Known::new(&limits),
         };
+        if let Some(bytes) = self.settings.metadata {
+            let len = bytes.len();
+            agent
+                .set_metadata(bytes)
+                .map_err(|_| BuildError::TooMuchMetadata { len })?;
+        }
         let driver = Driver::new(trace::within_node(&identity, agent.run()));
         Ok((Cluster::new(shared, sender), driver))
     }

@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 use smol::channel::Sender;
 
 pub use self::wait::WaitError;
-use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
+use super::{CommandError, Events, Members, Metadata, Stats, inside::is_inside, shared::Shared};
 use crate::{Config, Identity};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
@@ -36,6 +36,10 @@ pub(super) enum Command {
     },
     SetConfig {
         config: Box<Config>,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    SetMetadata {
+        bytes: Vec<u8>,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     Leave {
@@ -125,6 +129,28 @@ impl<I: Identity> Cluster<I> {
         let config = Box::new(config);
         self.ask(|reply| Command::SetConfig { config, reply })
             .await?
+    }
+
+    /// Says something else of ourselves: bytes that every member comes to know, and shows as our
+    /// [metadata](super::MemberInfo::metadata). They keep through renewals of our identity. See
+    /// [`Metadata`] for values instead of bytes.
+    ///
+    /// Returns when it is on its way. A later call overtakes it.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::TooBig`]: more than [`Metadata::LEN_MAX`], or, where the transport has no
+    /// streams, than a third of a packet or 512 bytes. [`Stopped`](CommandError::Stopped).
+    pub async fn set_metadata(&self, bytes: impl Into<Vec<u8>>) -> Result<(), CommandError> {
+        let bytes = bytes.into();
+        self.ask(|reply| Command::SetMetadata { bytes, reply })
+            .await?
+    }
+
+    /// What we say of ourselves at present, if anything.
+    #[must_use]
+    pub fn metadata(&self) -> Option<Metadata> {
+        self.shared.published().metadata.clone()
     }
 
     /// Tells the cluster that we go, waits until enough members acknowledged it or two probe

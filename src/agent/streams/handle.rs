@@ -28,10 +28,14 @@ where
                 Outcome::Frame(Stage::Sync(stage), frame, conversation) => {
                     self.on_sync_frame(stage, &frame, conversation);
                 }
+                Outcome::Frame(Stage::Metadata(stage), frame, conversation) => {
+                    self.on_metadata_frame(stage, &frame, conversation);
+                }
                 Outcome::Ended(stage, result) => {
                     self.stats.streams_failed += u64::from(result.is_err());
                     match stage {
                         Stage::Sync(stage) => self.on_sync_ended(&stage, result),
+                        Stage::Metadata(stage) => self.on_metadata_ended(stage),
                     }
                 }
                 Outcome::Nothing(error) => {
