@@ -88,6 +88,10 @@ counters! {
     probes_failed,
     /// Probes for which others were asked.
     probes_indirect,
+    /// Probes that also went by the [reliable way](crate::Runtime::send_reliably).
+    probes_last_resort,
+    /// Probes that were answered that way only.
+    probes_answered_reliably,
     /// Nacks from helpers that we asked to probe.
     nacks_heard,
     /// Nacks sent to those who asked us to probe.

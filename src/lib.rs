@@ -107,7 +107,9 @@
 //! | `bincode` | `codecs::BincodeCodec`: for clusters that speak it; an unmaintained crate | no |
 //! | `msgpack` | `codecs::MsgpackCodec`: readable by every language | yes |
 //! | `smol` | the agent: `Builder`, `Cluster`, `agent`; `transports::MemoryNetwork` | yes |
+//! | `dns` | SRV names as seeds of the agent (`Builder::dns_servers`) | yes |
 //! | `udp` | `transports::PlainUdp`: not encrypted | yes |
+//! | `sealed` | `transports::SealedUdp`: UDP, sealed with a key that the cluster shares | yes |
 //! | `quic` | `transports::Quic`: encrypted, mutual TLS; ring needs a C compiler | yes |
 //! | `certs` | `transports::certs`: an authority for development and small clusters | yes |
 //! | `sim` | `sim`: a simulator of clusters and their faults, for your own tests | no |

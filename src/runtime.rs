@@ -16,6 +16,20 @@ pub trait Runtime<I: Identity> {
     /// Send this datagram to that member. Best effort: losing it is what the protocol is for.
     fn send_to(&mut self, to: &I, data: &[u8]);
 
+    /// Whether [`send_reliably`](Self::send_reliably) can be tried for this member. By default there
+    /// is no such way.
+    fn has_reliable_way(&self, to: &I) -> bool {
+        let _ = to;
+        false
+    }
+
+    /// Send this datagram by a way that works where datagrams get lost, such as a stream: the probe
+    /// of last resort. Its receiver takes it as any other, and what it has to say to the sender
+    /// goes back the same way, as well as by [`send_to`](Self::send_to). Best effort.
+    fn send_reliably(&mut self, to: &I, data: &[u8]) {
+        let _ = (to, data);
+    }
+
     /// Give `timer` back to [`Engine::handle_timer`](crate::Engine::handle_timer) when `after`
     /// has passed. See [`TimerQueue`](crate::TimerQueue).
     fn submit_after(&mut self, timer: Timer<I>, after: Duration);
@@ -79,6 +93,9 @@ pub enum Notice<T> {
         /// How many accuse it beyond the first.
         confirmations: u8,
     },
+    /// A member answered a probe only by the [reliable way](Runtime::send_reliably): datagrams
+    /// between it and us, and between it and those that we asked, get lost.
+    DatagramsBlocked(T),
     /// A suspected member showed that it is alive.
     MemberRefuted(T),
     /// A member showed a higher incarnation, in the state that it was in.
@@ -132,6 +149,7 @@ impl<'a, I: Clone> Notice<&'a I> {
                 by: own(by),
                 confirmations,
             },
+            Self::DatagramsBlocked(id) => Notice::DatagramsBlocked(own(id)),
             Self::MemberRefuted(id) => Notice::MemberRefuted(own(id)),
             Self::IncarnationRaised(id) => Notice::IncarnationRaised(own(id)),
             Self::MemberForgotten(id) => Notice::MemberForgotten(own(id)),

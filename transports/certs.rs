@@ -14,7 +14,7 @@ use alloc::{
     string::{String, ToString},
     vec,
 };
-use core::{error, fmt, time::Duration};
+use core::{error, fmt, net::IpAddr, time::Duration};
 use std::{
     fs,
     io::{self, Write},
@@ -155,6 +155,15 @@ impl DevCa {
         self.issue_for(name, SystemTime::now(), MEMBER_VALIDITY)
     }
 
+    /// As [`issue`](Self::issue), for a member that lives at these addresses only.
+    ///
+    /// # Errors
+    ///
+    /// As [`issue`](Self::issue).
+    pub fn issue_at(&self, name: &str, addrs: &[IpAddr]) -> Result<Issued, CertsError> {
+        self.sign(name, addrs, SystemTime::now(), MEMBER_VALIDITY)
+    }
+
     /// As [`issue`](Self::issue), valid from some other time on, and for some other time.
     ///
     /// # Errors
@@ -164,6 +173,16 @@ impl DevCa {
     pub fn issue_for(
         &self,
         name: &str,
+        from: SystemTime,
+        validity: Duration,
+    ) -> Result<Issued, CertsError> {
+        self.sign(name, &[], from, validity)
+    }
+
+    fn sign(
+        &self,
+        name: &str,
+        addrs: &[IpAddr],
         from: SystemTime,
         validity: Duration,
     ) -> Result<Issued, CertsError> {
@@ -181,6 +200,8 @@ impl DevCa {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
         params.subject_alt_names = vec![SanType::DnsName(Ia5String::try_from(name)?)];
+        let addrs = addrs.iter().copied().map(SanType::IpAddress);
+        params.subject_alt_names.extend(addrs);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
@@ -257,6 +278,38 @@ impl fmt::Debug for Issued {
         f.debug_struct("Issued")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+/// A new private key, for a member of a cluster without an authority (ECDSA, P-256).
+pub struct MemberKey(KeyPair);
+
+impl MemberKey {
+    /// Another one each time.
+    ///
+    /// # Errors
+    ///
+    /// [`CertsError::Failed`] when there is no randomness to be had.
+    pub fn generate() -> Result<Self, CertsError> {
+        Ok(Self(KeyPair::generate()?))
+    }
+
+    /// The private key, in PEM: the member's own.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.0.serialize_pem()
+    }
+
+    /// The public key, in PEM: for the others to pin.
+    #[must_use]
+    pub fn public_pem(&self) -> String {
+        self.0.public_key_pem()
+    }
+}
+
+impl fmt::Debug for MemberKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemberKey").finish_non_exhaustive()
     }
 }
 

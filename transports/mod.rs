@@ -9,7 +9,7 @@ mod memory;
 #[cfg(feature = "quic")]
 pub mod quic;
 #[cfg(feature = "udp")]
-mod udp;
+pub mod udp;
 
 #[cfg(feature = "smol")]
 pub use self::memory::{Memory, MemoryNetwork, MemoryStream};
@@ -17,3 +17,5 @@ pub use self::memory::{Memory, MemoryNetwork, MemoryStream};
 pub use self::quic::Quic;
 #[cfg(feature = "udp")]
 pub use self::udp::PlainUdp;
+#[cfg(feature = "sealed")]
+pub use self::udp::SealedUdp;

@@ -72,13 +72,17 @@ pub trait IdentityChoice: sealed::Sealed {
     type Identity: Locate<Addr: Send> + Send + Sync + 'static;
 
     #[doc(hidden)]
-    fn into_identity(self, local: SocketAddr) -> Result<Self::Identity, BuildError>;
+    fn into_identity(
+        self,
+        local: SocketAddr,
+        past: Option<&Self::Identity>,
+    ) -> Result<Self::Identity, BuildError>;
 }
 
 impl<I: Locate<Addr: Send> + Send + Sync + 'static> IdentityChoice for Chosen<I> {
     type Identity = I;
 
-    fn into_identity(self, _local: SocketAddr) -> Result<I, BuildError> {
+    fn into_identity(self, _local: SocketAddr, _past: Option<&I>) -> Result<I, BuildError> {
         Ok(self.0)
     }
 }
@@ -86,13 +90,16 @@ impl<I: Locate<Addr: Send> + Send + Sync + 'static> IdentityChoice for Chosen<I>
 impl IdentityChoice for Unset {
     type Identity = Node;
 
-    fn into_identity(self, local: SocketAddr) -> Result<Node, BuildError> {
+    fn into_identity(self, local: SocketAddr, past: Option<&Node>) -> Result<Node, BuildError> {
         if local.ip().is_unspecified() {
             return Err(BuildError::WildcardAddr { local });
         }
-        let name = format!("node-{:08x}", random() >> 32);
-        let name = Name::new(&name).expect("13 lower-case letters, digits and a hyphen");
-        Ok(Node::now(name, local, None))
+        let make_up = || {
+            let name = format!("node-{:08x}", random() >> 32);
+            Name::new(&name).expect("13 lower-case letters, digits and a hyphen")
+        };
+        let name = past.map_or_else(make_up, |past| *past.name());
+        Ok(Node::now(name, local, past.map(Node::generation)))
     }
 }
 

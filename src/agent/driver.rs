@@ -24,7 +24,9 @@ use super::{
     metadata::Known,
     news::News,
     outputs::Outputs,
+    remembered::Remembered,
     shared::Shared,
+    snapshot::Saver,
     sync::Syncing,
 };
 use crate::{
@@ -79,6 +81,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) news: News<I>,
     pub(super) stats: Stats,
     pub(super) phase: Phase<I>,
+    pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I>,
     pub(super) metadata: Known<I>,
 }
@@ -101,6 +104,7 @@ where
             self.fetch_if_wanted();
             self.gossip_aside_if_due();
             self.publish();
+            self.save_if_due();
             self.outputs.flush(&mut self.stats).await;
             self.lifeline.0.set_stats(&self.stats);
             if matches!(self.phase, Phase::Ending) {
@@ -110,6 +114,7 @@ where
             self.inputs.wait(deadline).await;
             self.turn(&mut leavers).await;
         }
+        self.finish_saving().await;
         self.transport.close().await;
         debug!("stopped");
         let departure = self.lifeline.0.published().departure;
@@ -131,6 +136,7 @@ where
         self.catch_up().await;
         self.handle_timers().await;
         self.handle_found();
+        self.handle_saved();
         self.handle_streams();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
@@ -142,11 +148,14 @@ where
             Phase::Leaving(leave) => Some(leave.deadline),
             _ => None,
         };
-        let seeds = self.inputs.seeds.next_deadline(self.company());
+        let has_more = !self.remembered.is_empty();
+        let seeds = self.inputs.seeds.next_deadline(self.company(), has_more);
+        let saver = self.inputs.saver.as_ref().and_then(Saver::next_deadline);
         let timers = self.outputs.timers.next_deadline();
         let sync = self.sync.next_deadline();
         let aside = self.metadata_deadline();
-        earlier(earlier(leave, sync), earlier(earlier(seeds, aside), timers))
+        let own = earlier(earlier(sync, aside), earlier(leave, saver));
+        earlier(own, earlier(seeds, timers))
     }
 
     fn handle_commands(&mut self, leavers: &mut Vec<oneshot::Sender<Departure>>) {
@@ -164,6 +173,7 @@ where
                 Command::SetConfig { config, reply } => {
                     let (is_bare, datagram_max) = (config.foca_wire, config.max_packet_size);
                     let set = self.engine.set_config(*config, &mut self.outputs);
+                    self.lifeline.0.set_config(self.engine.config());
                     if set.is_ok() {
                         self.outputs.envelope.is_bare = is_bare;
                         self.outputs.datagram_max = datagram_max;
@@ -171,6 +181,10 @@ where
                     answer(reply, set.map_err(Into::into));
                 }
                 Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
+                Command::Tune { tuning, reply } => {
+                    self.tune(tuning);
+                    answer(reply, ());
+                }
                 Command::Leave { reply } => {
                     leavers.push(reply);
                     self.leave();

@@ -123,6 +123,8 @@ pub enum CommandError {
     WrongAddr(SocketAddr),
     /// A setting breaks a rule. The present settings stay.
     Config(InvalidConfig),
+    /// A seed is none. The present ones stay.
+    Seed(InvalidSeed),
     /// The broadcast handler did not accept the data, or the codec the identity.
     Refused(Box<dyn Error + Send + Sync>),
 }
@@ -143,6 +145,7 @@ impl fmt::Display for CommandError {
                 write!(f, "no member of this cluster can live at {addr}")
             }
             Self::Config(source) => source.fmt(f),
+            Self::Seed(source) => source.fmt(f),
             Self::Refused(source) => write!(f, "refused: {source}"),
         }
     }
@@ -152,6 +155,7 @@ impl Error for CommandError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Config(source) => Some(source),
+            Self::Seed(source) => Some(source),
             Self::Refused(source) => Some(source.as_ref()),
             _ => None,
         }

@@ -85,6 +85,12 @@ pub enum Event<I> {
         /// What the resolver said.
         reason: String,
     },
+    /// The snapshot could not be read, and was set aside, or it cannot be written. Writing is tried
+    /// again, and told again once it succeeded in between.
+    SnapshotFailed {
+        /// What is the matter.
+        reason: String,
+    },
     /// The transport cannot receive. It is tried again, less and less often.
     TransportFailed {
         /// What it said.
@@ -92,6 +98,9 @@ pub enum Event<I> {
     },
     /// The transport received again.
     TransportRecovered,
+    /// This member answered a probe only by a stream: packets between it and us get lost, and
+    /// between it and those that we asked. It is not suspected for that. Told each time.
+    PacketsBlocked(I),
     /// The agent stopped: left, dropped, or its transport was closed. The last event.
     Stopped,
 }
@@ -103,7 +112,9 @@ enum Topic {
     Ourselves,
     AddrConflict,
     Seeds,
+    Snapshot,
     Transport,
+    Blocked,
 }
 
 impl<I> Event<I> {
@@ -116,6 +127,7 @@ impl<I> Event<I> {
             OwnedNotification::Rename { before, after } => Self::Renamed { before, after },
             OwnedNotification::MemberSuspect { id: member, by } => Self::Suspected { member, by },
             OwnedNotification::MemberRefuted(id) => Self::Refuted(id),
+            OwnedNotification::DatagramsBlocked(id) => Self::PacketsBlocked(id),
             OwnedNotification::Active => Self::Connected,
             OwnedNotification::Idle => Self::Alone,
             OwnedNotification::Rejoin(id) => Self::Rejoined(id),
@@ -149,6 +161,8 @@ impl<I> Event<I> {
             Self::Rejoined(_) | Self::Defunct | Self::Stopped => Some(Topic::Ourselves),
             Self::AddrConflict { .. } => Some(Topic::AddrConflict),
             Self::SeedUnresolved { .. } => Some(Topic::Seeds),
+            Self::PacketsBlocked(_) => Some(Topic::Blocked),
+            Self::SnapshotFailed { .. } => Some(Topic::Snapshot),
             Self::TransportFailed { .. } | Self::TransportRecovered => Some(Topic::Transport),
             _ => None,
         }

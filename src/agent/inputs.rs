@@ -16,6 +16,7 @@ use super::{
     Limits,
     cluster::Command,
     seeds::{Found, Seeds},
+    snapshot::Saver,
     streams::{Outcome, Streams},
 };
 use crate::{
@@ -29,9 +30,10 @@ pub(super) struct Inputs<I: Identity, T: Transport> {
     inbox: Inbox,
     timer: Timer,
     timer_at: Option<Instant>,
-    started: Instant,
+    pub(super) started: Instant,
     recv_pause: RecvPause,
     pub(super) seeds: Seeds,
+    pub(super) saver: Option<Saver>,
     /// Commands taken, at most [`COMMANDS_MAX`].
     pub(super) commands: Vec<Command>,
     /// Whether all handles are gone.
@@ -41,6 +43,8 @@ pub(super) struct Inputs<I: Identity, T: Transport> {
     pub(super) received: Option<io::Result<()>>,
     /// Seeds looked up.
     pub(super) found: Vec<Found>,
+    /// How writing the snapshot ended, if it did.
+    pub(super) saved: Option<io::Result<()>>,
     pub(super) streams: Streams<I, T>,
     /// A stream that a peer opened.
     pub(super) accepted: Option<PeerStream<T::Stream>>,
@@ -54,6 +58,7 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Inputs<I, T> {
         transport: Arc<T>,
         commands: Receiver<Command>,
         seeds: Seeds,
+        saver: Option<Saver>,
         limits: &Limits,
     ) -> Self {
         Self {
@@ -64,11 +69,13 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Inputs<I, T> {
             started: Instant::now(),
             recv_pause: RecvPause::default(),
             seeds,
+            saver,
             commands: Vec::new(),
             is_closed: false,
             packets: Batch::new(),
             received: None,
             found: Vec::new(),
+            saved: None,
             streams: Streams::new(transport, limits),
             accepted: None,
             accept_pause: RecvPause::default(),
@@ -104,6 +111,12 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Inputs<I, T> {
                 is_ready |= self.inbox.take(cx, &mut self.commands, &mut self.is_closed);
                 while let Poll::Ready(found) = self.seeds.poll_found(cx) {
                     self.found.push(found);
+                    is_ready = true;
+                }
+                if let Some(saver) = &mut self.saver
+                    && let Poll::Ready(saved) = saver.poll_saved(cx)
+                {
+                    self.saved = Some(saved);
                     is_ready = true;
                 }
                 if !is_paused && let Poll::Ready(result) = recv.as_mut().poll(cx) {

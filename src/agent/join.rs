@@ -8,6 +8,7 @@ use core::net::SocketAddr;
 
 use super::{
     CommandError, Event,
+    cluster::Tuning,
     driver::Agent,
     leave::Phase,
     seeds::{Company, Found},
@@ -38,8 +39,54 @@ where
     /// Asks the seeds that it is time to ask.
     pub(super) fn seek(&mut self) {
         let company = self.company();
-        let found = self.inputs.seeds.ask_if_due(self.inputs.now(), company);
-        self.try_seeds(found);
+        if self.inputs.seeds.is_due(self.inputs.now(), company) {
+            let found = self.inputs.seeds.ask(company);
+            self.try_seeds(found);
+            self.try_remembered(company);
+        }
+    }
+
+    /// Asks some of those that we knew when we ran before. As seeds, they are whoever lives where
+    /// they did only if they still have their name.
+    fn try_remembered(&mut self, company: Company) {
+        let has_expired = |after| self.outputs.now >= after;
+        if self
+            .engine
+            .config()
+            .remove_down_after
+            .is_some_and(has_expired)
+        {
+            self.remembered.clear();
+        }
+        let most = match company {
+            Company::Nobody => REMEMBERED_ALONE_MAX,
+            Company::Others => REMEMBERED_MAX,
+            Company::Unwanted => 0,
+        };
+        let engine = &self.engine;
+        let is_known = |id: &I| {
+            let addr = id.addr();
+            addr == engine.identity().addr() || engine.member(&addr).is_some()
+        };
+        for id in self.remembered.next(most, is_known) {
+            match self.engine.announce(id, &mut self.outputs) {
+                Ok(()) => self.stats.remembered_announced += 1,
+                Err(error) => debug!(%error, "remembered member passed over"),
+            }
+        }
+    }
+
+    /// Changes a setting of the agent's own.
+    pub(super) fn tune(&mut self, tuning: Tuning) {
+        match tuning {
+            Tuning::Seeds(seeds) => self.inputs.seeds.replace(seeds),
+            Tuning::SeedPeriod(period) => self.inputs.seeds.set_period(period),
+            Tuning::SnapshotPeriod(period) => {
+                if let Some(saver) = &mut self.inputs.saver {
+                    saver.set_period(period);
+                }
+            }
+        }
     }
 
     /// Asks those whose addresses were looked up meanwhile.
@@ -74,7 +121,11 @@ where
     }
 
     fn try_addrs(&mut self, addrs: &[SocketAddr], company: Company) {
+        let mut asked = 0;
         for &addr in addrs {
+            if asked >= ADDRS_ASKED_MAX {
+                break;
+            }
             if self.is_our_own(addr) || self.lifeline.0.local_addr.is_ipv4() && addr.is_ipv6() {
                 self.stats.seeds_passed_over += 1;
                 continue;
@@ -87,6 +138,7 @@ where
             drop(members);
             match self.announce(addr) {
                 Ok(()) => {
+                    asked += 1;
                     self.stats.seeds_announced += 1;
                     self.stats.seeds_revisited += u64::from(company == Company::Others);
                     debug!(%addr, "seed asked to let us in");
@@ -112,3 +164,10 @@ where
         Ok(self.engine.announce(dst, &mut self.outputs)?)
     }
 }
+
+/// The most addresses of one seed announced to at once.
+const ADDRS_ASKED_MAX: usize = 16;
+/// The most remembered members asked at once, while there is nobody else.
+const REMEMBERED_ALONE_MAX: usize = 16;
+/// The most of them asked at once among others.
+const REMEMBERED_MAX: usize = 4;

@@ -62,8 +62,10 @@ mod metadata;
 mod news;
 mod outputs;
 mod receive;
+mod remembered;
 mod seeds;
 mod shared;
+mod snapshot;
 mod stats;
 mod streams;
 mod sync;
@@ -79,7 +81,7 @@ pub use self::{
     events::{Event, Events},
     limits::Limits,
     metadata::Metadata,
-    seeds::{InvalidSeed, Seed},
+    seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},
 };

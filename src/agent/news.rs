@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use std::{collections::HashSet, time::SystemTime};
 
-use super::{Event, driver::Agent};
+use super::{Event, driver::Agent, snapshot::Saver};
 use crate::{
     BroadcastHandler, Codec, Identity, Locate, Member, OwnedNotification, Transport,
     trace::{debug, warn},
@@ -86,6 +86,13 @@ where
                 (addr, member, metadata)
             })
             .collect();
+        if let Some(saver) = &mut self.inputs.saver {
+            if self.lifeline.0.is_renewed(self.engine.identity()) {
+                saver.note_urgent();
+            } else if !members.is_empty() {
+                saver.note();
+            }
+        }
         // The figures first: whoever sees a change finds it counted.
         self.measure();
         let shared = &self.lifeline.0;
@@ -112,6 +119,8 @@ where
         self.stats.updates_waiting = self.engine.updates_backlog() as u64;
         self.stats.broadcasts_waiting = self.engine.broadcasts_backlog() as u64;
         self.stats.timers_waiting = self.outputs.timers.len() as u64;
+        let saver = self.inputs.saver.as_ref();
+        self.stats.snapshots_waiting = saver.is_some_and(Saver::is_waiting).into();
         self.lifeline.0.set_stats(&self.stats);
     }
 

@@ -1,145 +1,32 @@
 //! Where a member looks for others, and how often it asks.
 
-use alloc::{
-    string::{String, ToString},
-    vec::Vec,
-};
+mod discover;
+#[cfg(feature = "dns")]
+mod dns;
+#[cfg(not(feature = "dns"))]
+#[path = "seeds/no_dns.rs"]
+mod dns;
+mod pace;
+mod resolve;
+mod seed;
+
+use alloc::{sync::Arc, vec::Vec};
 use core::{
-    convert::Infallible,
-    fmt,
-    net::{Ipv6Addr, SocketAddr},
-    str::FromStr,
+    net::SocketAddr,
     task::{Context, Poll},
     time::Duration,
 };
-use std::{io, net::ToSocketAddrs};
+use std::io;
 
-use futures::{StreamExt, stream::FuturesUnordered};
-use smol::Task;
+use fastrand::Rng;
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
-/// The address of somebody to join at: a socket address, or `host:port`, in which the host is
-/// resolved again at each try.
-///
-/// ```
-/// use selkie::agent::Seed;
-///
-/// let seed: Seed = "db-1.example.org:7946".parse()?;
-/// assert_eq!(seed.to_string(), "db-1.example.org:7946");
-/// assert!("db-1.example.org".parse::<Seed>().is_err());
-/// # Ok::<(), selkie::agent::InvalidSeed>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Seed(Kind);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Kind {
-    Addr(SocketAddr),
-    Host { name: String, port: u16 },
-}
-
-impl FromStr for Seed {
-    type Err = InvalidSeed;
-
-    fn from_str(seed: &str) -> Result<Self, InvalidSeed> {
-        let invalid = |rule| InvalidSeed {
-            seed: seed.to_string(),
-            rule,
-        };
-        if let Ok(addr) = seed.parse::<SocketAddr>() {
-            return match addr.port() {
-                0 => Err(invalid(PORT_RULE)),
-                _ => Ok(Self(Kind::Addr(addr))),
-            };
-        }
-        let (name, port) = seed
-            .rsplit_once(':')
-            .ok_or_else(|| invalid("a seed is host:port, and this has no port"))?;
-        let port = port.parse().map_err(|_| invalid(PORT_RULE))?;
-        let is_host = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if port == 0 {
-            Err(invalid(PORT_RULE))
-        } else if name.parse::<Ipv6Addr>().is_ok() {
-            Err(invalid(
-                "an IPv6 address stands in brackets, as in [::1]:7946",
-            ))
-        } else if name.is_empty() || !name.chars().all(is_host) {
-            Err(invalid("a host is a name or an IP address"))
-        } else {
-            let name = name.to_string();
-            Ok(Self(Kind::Host { name, port }))
-        }
-    }
-}
-
-const PORT_RULE: &str = "a port is a number from 1 to 65535";
-
-impl From<SocketAddr> for Seed {
-    fn from(addr: SocketAddr) -> Self {
-        Self(Kind::Addr(addr))
-    }
-}
-
-impl TryFrom<&str> for Seed {
-    type Error = InvalidSeed;
-
-    fn try_from(seed: &str) -> Result<Self, InvalidSeed> {
-        seed.parse()
-    }
-}
-
-impl TryFrom<String> for Seed {
-    type Error = InvalidSeed;
-
-    fn try_from(seed: String) -> Result<Self, InvalidSeed> {
-        seed.parse()
-    }
-}
-
-impl TryFrom<&String> for Seed {
-    type Error = InvalidSeed;
-
-    fn try_from(seed: &String) -> Result<Self, InvalidSeed> {
-        seed.parse()
-    }
-}
-
-impl fmt::Display for Seed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Addr(addr) => addr.fmt(f),
-            Kind::Host { name, port } => write!(f, "{name}:{port}"),
-        }
-    }
-}
-
-/// Why a string is not a [`Seed`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidSeed {
-    seed: String,
-    rule: &'static str,
-}
-
-impl InvalidSeed {
-    /// The rule that it breaks, in words.
-    #[must_use]
-    pub fn rule(&self) -> &'static str {
-        self.rule
-    }
-}
-
-impl fmt::Display for InvalidSeed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid seed {:?}: {}", self.seed, self.rule)
-    }
-}
-
-impl core::error::Error for InvalidSeed {}
-
-impl From<Infallible> for InvalidSeed {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
-}
+use self::pace::Pace;
+pub use self::{
+    discover::Discover,
+    seed::{InvalidSeed, Seed},
+};
+pub(super) use self::{pace::PERIOD, resolve::Resolver};
 
 /// The seeds, and when to ask them next.
 ///
@@ -148,13 +35,11 @@ impl From<Infallible> for InvalidSeed {
 #[derive(Debug)]
 pub(super) struct Seeds {
     seeds: Vec<Tried>,
-    lookups: FuturesUnordered<Task<LookedUp>>,
-    pause: Pause,
-    /// How often one is asked among others.
-    period: Option<Duration>,
-    /// When the next one is, if it was decided.
-    revisit_at: Option<Duration>,
-    /// Which one that is.
+    resolver: Arc<Resolver>,
+    lookups: FuturesUnordered<BoxFuture<'static, LookedUp>>,
+    rng: Rng,
+    pace: Pace,
+    /// Which one is asked next among others.
     turn: usize,
 }
 
@@ -162,6 +47,15 @@ pub(super) struct Seeds {
 struct Tried {
     seed: Seed,
     is_looked_up: bool,
+}
+
+impl Tried {
+    fn new(seed: Seed) -> Self {
+        Self {
+            seed,
+            is_looked_up: false,
+        }
+    }
 }
 
 type LookedUp = (usize, Company, io::Result<Vec<SocketAddr>>);
@@ -186,82 +80,74 @@ pub(super) struct Found {
 }
 
 impl Seeds {
-    pub(super) fn new(seeds: Vec<Seed>, period: Option<Duration>, rng_seed: u64) -> Self {
-        let tried = |seed| Tried {
-            seed,
-            is_looked_up: false,
-        };
+    pub(super) fn new(
+        seeds: Vec<Seed>,
+        resolver: Resolver,
+        period: Option<Duration>,
+        rng_seed: u64,
+    ) -> Self {
         Self {
-            seeds: seeds.into_iter().map(tried).collect(),
+            seeds: seeds.into_iter().map(Tried::new).collect(),
+            resolver: Arc::new(resolver),
             lookups: FuturesUnordered::new(),
-            pause: Pause::new(rng_seed),
-            period: period.map(|period| period.clamp(PERIOD_MIN, PERIOD_MAX)),
-            revisit_at: None,
+            rng: Rng::with_seed(rng_seed),
+            pace: Pace::new(period, rng_seed),
             turn: 0,
         }
     }
 
-    /// When to ask next.
-    pub(super) fn next_deadline(&self, company: Company) -> Option<Duration> {
-        match company {
-            _ if self.seeds.is_empty() => None,
-            Company::Nobody => Some(self.pause.until),
-            Company::Others => self.revisit_at,
-            Company::Unwanted => None,
-        }
+    /// Asks these from now on. What is looked up for others is given up.
+    pub(super) fn replace(&mut self, seeds: Vec<Seed>) {
+        self.lookups = FuturesUnordered::new();
+        self.seeds = seeds.into_iter().map(Tried::new).collect();
+        self.turn = 0;
+        self.pace.hurry();
     }
 
-    /// Asks those seeds that it is time to ask. Those that need no looking up are returned.
-    pub(super) fn ask_if_due(&mut self, now: Duration, company: Company) -> Vec<Found> {
-        match company {
-            Company::Nobody => {
-                self.revisit_at = None;
-                if self.seeds.is_empty() || now < self.pause.until {
-                    return Vec::new();
-                }
-                self.pause.grow(now);
-                let all = 0..self.seeds.len();
-                all.filter_map(|index| self.ask(index, company)).collect()
-            }
+    pub(super) fn set_period(&mut self, period: Option<Duration>) {
+        self.pace.set_period(period);
+    }
+
+    /// When to ask next. `has_more`: somebody else is to be asked, too.
+    pub(super) fn next_deadline(&self, company: Company, has_more: bool) -> Option<Duration> {
+        let is_anybody = has_more || !self.seeds.is_empty();
+        self.pace.next_deadline(company).filter(|_| is_anybody)
+    }
+
+    /// Whether it is time to ask. To be called whenever anything may have changed.
+    pub(super) fn is_due(&mut self, now: Duration, company: Company) -> bool {
+        self.pace.is_due(now, company)
+    }
+
+    /// Asks all seeds, or among others one. Those that need no looking up are returned.
+    pub(super) fn ask(&mut self, company: Company) -> Vec<Found> {
+        let turn = self.turn % self.seeds.len().max(1);
+        let asked = match company {
+            Company::Nobody => 0..self.seeds.len(),
             Company::Others => {
-                self.pause.reset(now);
-                self.revisit_if_due(now).into_iter().collect()
+                self.turn = turn + 1;
+                turn..turn + 1
             }
-            Company::Unwanted => Vec::new(),
-        }
+            Company::Unwanted => 0..0,
+        };
+        let found = asked.filter_map(|index| self.ask_one(index, company));
+        found.collect()
     }
 
-    fn revisit_if_due(&mut self, now: Duration) -> Option<Found> {
-        let period = self.period?;
-        let is_due = self.revisit_at.is_some_and(|at| now >= at);
-        if is_due || self.revisit_at.is_none() {
-            let pause = self.pause.about(period);
-            self.revisit_at = Some(now.saturating_add(pause));
-        }
-        if !is_due || self.seeds.is_empty() {
-            return None;
-        }
-        let index = self.turn % self.seeds.len();
-        self.turn = index + 1;
-        self.ask(index, Company::Others)
-    }
-
-    fn ask(&mut self, index: usize, company: Company) -> Option<Found> {
+    fn ask_one(&mut self, index: usize, company: Company) -> Option<Found> {
         let tried = self.seeds.get_mut(index)?;
-        match &tried.seed.0 {
-            Kind::Addr(addr) => {
-                return Some(Found {
-                    seed: tried.seed.clone(),
-                    company,
-                    addrs: Ok(Vec::from([*addr])),
-                });
-            }
-            Kind::Host { .. } if tried.is_looked_up => {}
-            Kind::Host { name, port } => {
-                tried.is_looked_up = true;
-                let lookup = look_up(index, company, name.clone(), *port);
-                self.lookups.push(lookup);
-            }
+        if let Some(addr) = tried.seed.addr() {
+            return Some(Found {
+                seed: tried.seed.clone(),
+                company,
+                addrs: Ok(Vec::from([addr])),
+            });
+        }
+        if !tried.is_looked_up {
+            tried.is_looked_up = true;
+            let lookup = self.resolver.clone().resolve(tried.seed.clone());
+            let lookup = lookup.map(move |addrs| (index, company, addrs));
+            self.lookups.push(lookup.boxed());
         }
         None
     }
@@ -269,7 +155,11 @@ impl Seeds {
     /// The next look-up that came to an end.
     pub(super) fn poll_found(&mut self, cx: &mut Context<'_>) -> Poll<Found> {
         while let Poll::Ready(Some(looked_up)) = self.lookups.poll_next_unpin(cx) {
-            let (index, company, addrs) = looked_up;
+            let (index, company, mut addrs) = looked_up;
+            // Of many only some are asked: others each time.
+            if let Ok(addrs) = &mut addrs {
+                self.rng.shuffle(addrs);
+            }
             if let Some(tried) = self.seeds.get_mut(index) {
                 tried.is_looked_up = false;
                 return Poll::Ready(Found {
@@ -282,64 +172,6 @@ impl Seeds {
         Poll::Pending
     }
 }
-
-fn look_up(index: usize, company: Company, name: String, port: u16) -> Task<LookedUp> {
-    smol::unblock(move || {
-        let found = (name.as_str(), port).to_socket_addrs();
-        let addrs = found.map(|addrs| addrs.take(ADDRS_PER_SEED_MAX).collect());
-        (index, company, addrs)
-    })
-}
-
-/// How long to wait between tries: twice as long each time, and never quite alike at two members.
-#[derive(Debug)]
-struct Pause {
-    until: Duration,
-    length: Duration,
-    rng: fastrand::Rng,
-}
-
-impl Pause {
-    fn new(rng_seed: u64) -> Self {
-        Self {
-            until: Duration::ZERO,
-            length: PAUSE_MIN,
-            rng: fastrand::Rng::with_seed(rng_seed),
-        }
-    }
-
-    fn reset(&mut self, now: Duration) {
-        self.length = PAUSE_MIN;
-        self.until = now.saturating_add(self.jittered());
-    }
-
-    fn grow(&mut self, now: Duration) {
-        self.until = now.saturating_add(self.jittered());
-        self.length = self.length.saturating_mul(2).min(PAUSE_MAX);
-    }
-
-    /// A quarter more than `period`, or less, or anything in between.
-    fn about(&mut self, period: Duration) -> Duration {
-        period.mul_f64(0.75 + self.rng.f64() / 2.0)
-    }
-
-    /// From half the length to all of it.
-    fn jittered(&mut self) -> Duration {
-        self.length.mul_f64(0.5 + self.rng.f64() / 2.0)
-    }
-}
-
-/// The first pause between two tries.
-const PAUSE_MIN: Duration = Duration::from_millis(500);
-/// The longest pause between two tries.
-const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// How often one seed is asked among others, unless said otherwise.
-pub(super) const PERIOD: Duration = Duration::from_secs(60);
-/// The least and the most that this can be set to.
-const PERIOD_MIN: Duration = Duration::from_millis(100);
-const PERIOD_MAX: Duration = Duration::from_secs(365 * 86_400);
-/// The most addresses of one host that are announced to.
-const ADDRS_PER_SEED_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests;

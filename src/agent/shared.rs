@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Departure, Event, Metadata, Stats, events::Readers, view::View};
-use crate::{Identity, Member};
+use crate::{Config, Identity, Member};
 
 /// One lock for members and readers, so that a reader sees both change together, and one for
 /// figures. Neither is ever held while foreign code runs or a task waits.
@@ -20,6 +20,7 @@ pub(super) struct Shared<I: Identity> {
 
 pub(super) struct Published<I: Identity> {
     pub(super) identity: I,
+    pub(super) config: Config,
     pub(super) view: View<I>,
     pub(super) readers: Readers<I>,
     pub(super) is_stopped: bool,
@@ -33,11 +34,12 @@ pub(super) struct Published<I: Identity> {
 pub(super) type Change<I> = (<I as Identity>::Addr, Option<Member<I>>, Option<Metadata>);
 
 impl<I: Identity> Shared<I> {
-    pub(super) fn new(identity: I, local_addr: SocketAddr) -> Arc<Self> {
+    pub(super) fn new(identity: I, config: Config, local_addr: SocketAddr) -> Arc<Self> {
         Arc::new(Self {
             local_addr,
             published: Mutex::new(Published {
                 identity,
+                config,
                 view: View::new(),
                 readers: Readers::new(),
                 is_stopped: false,
@@ -56,10 +58,19 @@ impl<I: Identity> Shared<I> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this is not the identity that handles know of.
+    pub(super) fn is_renewed(&self, identity: &I) -> bool {
+        self.published().identity != *identity
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.locked_stats().clone();
         stats.events_coalesced = self.published().readers.coalesced();
         stats
+    }
+
+    pub(super) fn set_config(&self, config: &Config) {
+        self.published().config.clone_from(config);
     }
 
     pub(super) fn set_stats(&self, stats: &Stats) {

@@ -100,6 +100,14 @@ stats! {
     seeds_passed_over,
     /// Look-ups of a seed that found no address.
     seeds_unresolved,
+    /// Members remembered from a snapshot announced to.
+    remembered_announced,
+    /// At present: 1 if there is something that the snapshot does not have yet.
+    snapshots_waiting,
+    /// Snapshots written.
+    snapshots_written,
+    /// Snapshots that could not be read or written.
+    snapshots_failed,
     /// Calls of a handle that were carried out.
     commands,
     /// Events that found a reader's queue full: it is told the outcome instead.

@@ -37,6 +37,12 @@ pub(crate) enum Command {
     /// ca-key.pem can make members. Clusters that have an authority use that instead.
     #[command(subcommand, after_help = CERTS_EXAMPLES)]
     Certs(CertsCommand),
+    /// Make the key that a cluster over sealed UDP shares
+    ///
+    /// Every member is given the same: whoever has it is a member, and can speak in the name of
+    /// any other. Certificates tell members apart: see `selkie certs`.
+    #[command(subcommand, after_help = KEYS_EXAMPLES)]
+    Keys(KeysCommand),
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +94,9 @@ pub(crate) struct AgentArgs {
     /// Private key of this member, PEM (QUIC)
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// Seal UDP with the first key of this file, and open with each of them; see `selkie keys`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seal_key: Option<PathBuf>,
     /// Log to stderr what passes this filter, such as debug or selkie=trace
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -216,11 +225,28 @@ pub(crate) struct CertsIssueArgs {
     pub(crate) force: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key, for every member
+    Generate(KeysGenerateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysGenerateArgs {
+    /// Where to put it
+    #[arg(long, value_name = "FILE", default_value = "selkie.key")]
+    pub(crate) out: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TransportKind {
     /// Encrypted, both sides proven by certificates
     Quic,
-    /// Plain datagrams, for networks in which everybody is trusted
+    /// Datagrams, plain unless there is a --seal-key; plain is for networks in which everybody is
+    /// trusted
     Udp,
 }
 
@@ -289,6 +315,10 @@ Examples:
     selkie agent --bind 127.0.0.1:7947 --join 127.0.0.1:7946 \\
       --ca certs/ca.pem --cert certs/b.pem --key certs/b-key.pem
 
+  Over UDP, sealed with a key that all members share:
+    selkie keys generate
+    selkie agent --bind 127.0.0.1:7946 --transport udp --seal-key selkie.key
+
   On all interfaces, unencrypted, joining at whatever a DNS name stands for:
     selkie agent --bind [::]:7946 --advertise 10.0.0.1:7946 \\
       --join seeds.example.org:7946 --transport udp
@@ -315,3 +345,11 @@ Examples:
   selkie certs init --cluster shop
   selkie certs issue db-1 --days 30
   selkie certs issue db-2 --out /etc/selkie";
+
+const KEYS_EXAMPLES: &str = "\
+Examples:
+  selkie keys generate
+  selkie keys generate --out /etc/selkie/cluster.key
+
+To replace a key: add the new one as a second line of the file at every member and start them again,
+one by one; then move it to the first line, likewise; then take the old one out.";

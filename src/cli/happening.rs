@@ -111,6 +111,8 @@ fn about_us(event: &Event<Node>) -> Happening {
         ),
         Event::TransportFailed { reason } => Happening::of("deaf", reason.clone()),
         Event::TransportRecovered => Happening::of("recovered", "receiving again"),
+        Event::PacketsBlocked(node) => Happening::about("blocked", node)
+            .detail("it answers by streams only: do packets get through, both ways?"),
         Event::Stopped => Happening::of("stopped", "no longer a member"),
         event => Happening::of("other", format!("{event:?}")),
     }

@@ -1,4 +1,5 @@
-//! The command `selkie`: a demo, a real member, certificates for both, and a simulator.
+//! The command `selkie`: a demo, a real member, certificates and keys for both, and a
+//! simulator.
 
 #![allow(
     clippy::std_instead_of_alloc,
@@ -13,6 +14,7 @@ mod certs;
 mod demo;
 mod failure;
 mod happening;
+mod keys;
 mod print;
 mod sim;
 mod text;
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use self::args::{CertsCommand, Cli, Command};
+use self::args::{CertsCommand, Cli, Command, KeysCommand};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Sim(args) => sim::run(&args),
         Command::Certs(CertsCommand::Init(args)) => certs::init(&args),
         Command::Certs(CertsCommand::Issue(args)) => certs::issue(&args),
+        Command::Keys(KeysCommand::Generate(args)) => keys::generate(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,9 @@
 //!       |   Ack               |      ForwardedAck        |
 //! ```
 //!
+//! Where there is a reliable way beside datagrams, the target is pinged by that as well when the
+//! helpers are asked: a network that swallows datagrams is not a member that failed.
+//!
 //! One timer is under way at a time: what ends the direct stage submits what ends the period. So
 //! a late one stretches the period, and after a stall nobody is accused who had no time to answer.
 //!
@@ -21,7 +24,7 @@ use smallvec::SmallVec;
 
 use super::{Connection, Engine, recent::Recent, suspicion::Suspected, tasks::Alarm};
 use crate::{
-    BroadcastHandler, Codec, Identity, Incarnation, Message, ProbeNumber, Runtime, Timer,
+    BroadcastHandler, Codec, Identity, Incarnation, Message, Notice, ProbeNumber, Runtime, Timer,
     TimerToken,
 };
 
@@ -50,6 +53,14 @@ struct Probe<I> {
     number: ProbeNumber,
     is_answered: bool,
     helpers: SmallVec<[Helper<I>; 3]>,
+    last_resort: Option<LastResort>,
+}
+
+/// A probe's second ping, by the reliable way. It has a number of its own, to know by which way
+/// an answer was asked for.
+struct LastResort {
+    number: ProbeNumber,
+    is_answered: bool,
 }
 
 struct Helper<I> {
@@ -108,6 +119,23 @@ impl<I: Identity> Prober<I> {
             .as_mut()
             .filter(|probe| probe.number == number && !probe.is_answered)
     }
+
+    /// The running probe's second ping, if it is this one.
+    fn last_resort(&mut self, sender: &I, number: ProbeNumber) -> Option<&mut LastResort> {
+        let probe = self
+            .probe
+            .as_mut()
+            .filter(|probe| probe.target == *sender)?;
+        let last_resort = probe.last_resort.as_mut()?;
+        (last_resort.number == number).then_some(last_resort)
+    }
+}
+
+impl<I> Probe<I> {
+    fn is_answered_reliably(&self) -> bool {
+        let last_resort = self.last_resort.as_ref();
+        last_resort.is_some_and(|last_resort| last_resort.is_answered)
+    }
 }
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -137,6 +165,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .retain(|relay| present.wrapping_sub(relay.period) <= 1);
         match self.prober.probe.take() {
             Some(probe) if probe.is_answered => self.health.improve(),
+            Some(probe) if probe.is_answered_reliably() => {
+                self.counters.probes_answered_reliably += 1;
+                runtime.notify(Notice::DatagramsBlocked(&probe.target));
+            }
             Some(probe) => {
                 self.counters.probes_failed += 1;
                 self.examine_ourselves(&probe);
@@ -186,6 +218,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             number,
             is_answered: false,
             helpers: SmallVec::new(),
+            last_resort: None,
         });
         if !self.send(&target, Message::Ping(number), runtime) {
             // Its silence is ours.
@@ -205,6 +238,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             if !probe.is_answered {
                 self.counters.probes_indirect += 1;
                 self.ask_helpers(&mut probe, runtime);
+                self.ask_reliably(&mut probe, runtime);
             }
             self.prober.probe = Some(probe);
         }
@@ -238,6 +272,25 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 
+    /// Pings the target by the reliable way, if there is one.
+    fn ask_reliably<R: Runtime<I>>(&mut self, probe: &mut Probe<I>, runtime: &mut R) {
+        if !runtime.has_reliable_way(&probe.target) {
+            return;
+        }
+        let number = self.prober.next_number();
+        if self
+            .compose(&probe.target, Message::Ping(number), runtime)
+            .is_ok()
+        {
+            runtime.send_reliably(&probe.target, &self.buf);
+            self.counters.probes_last_resort += 1;
+            probe.last_resort = Some(LastResort {
+                number,
+                is_answered: false,
+            });
+        }
+    }
+
     pub(super) fn on_ack<R: Runtime<I>>(
         &mut self,
         sender: &I,
@@ -250,6 +303,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .filter(|probe| probe.target == *sender);
         if let Some(probe) = pending {
             probe.is_answered = true;
+        } else if let Some(last_resort) = self.prober.last_resort(sender, number) {
+            last_resort.is_answered = true;
         } else if !self.ends_undead_check(sender, number)
             && !self.ends_challenge(sender, number, runtime)
         {

@@ -43,6 +43,11 @@ pub(crate) fn name(name: &str) -> Name {
 /// A builder with codec, transport, name and quick settings.
 pub(crate) fn builder<T: Transport>(named: &str, transport: T) -> AgentBuilder<T> {
     let id = Node::now(name(named), transport.local_addr(), None);
+    builder_of(id, transport)
+}
+
+/// The same for an identity.
+pub(crate) fn builder_of<T: Transport>(id: Node, transport: T) -> AgentBuilder<T> {
     selkie::Builder::new()
         .codec(PostcardCodec)
         .transport(transport)

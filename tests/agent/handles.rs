@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use selkie::{
-    Config,
     agent::{CommandError, Event},
     transports::MemoryNetwork,
 };
@@ -110,21 +109,6 @@ fn a_leave_that_nobody_acknowledges_ends_nonetheless() {
         assert_eq!((departure.acked, departure.wanted), (0, 1));
         assert!(!departure.is_acknowledged());
         b.ended().await;
-    });
-}
-
-#[test]
-fn settings_change_at_run_time_or_stay_with_the_rule_named() {
-    smol::block_on(async {
-        let a = lone(&MemoryNetwork::new()).await;
-        let mut broken = Config::lan();
-        broken.max_members = 0;
-        match a.cluster.set_config(broken).await {
-            Err(CommandError::Config(invalid)) => assert!(invalid.rule().contains("max_members")),
-            other => panic!("{other:?}"),
-        }
-        a.cluster.set_config(Config::wan()).await.unwrap();
-        assert_eq!(a.cluster.stats().turns.min(1), 1);
     });
 }
 

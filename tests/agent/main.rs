@@ -11,6 +11,9 @@ mod admission;
 mod broadcasts;
 mod builder;
 mod cluster;
+mod discovery;
+#[cfg(feature = "dns")]
+mod dns;
 mod envelope;
 mod events;
 mod executors;
@@ -22,9 +25,13 @@ mod metadata;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;
+mod snapshot;
+#[cfg(feature = "udp")]
+mod split;
 mod stall;
 mod sync;
 mod transport;
+mod tuning;
 #[cfg(feature = "udp")]
 mod udp;
 mod waiting;

@@ -1,6 +1,21 @@
-use selkie::transports::{Quic, certs::DevCa, quic::Credentials};
+use std::time::Duration;
 
-use super::cluster::{ANY_PORT, Net, cluster_tests};
+use futures::StreamExt;
+use selkie::{
+    Config,
+    agent::{Event, Seed},
+    transports::{
+        Quic,
+        certs::{DevCa, Issued},
+        quic::Credentials,
+    },
+};
+use smol::Timer;
+
+use super::{
+    cluster::{ANY_PORT, Net, cluster_tests},
+    fixture::{Agent, builder, in_time},
+};
 
 struct Sealed(DevCa);
 
@@ -18,4 +33,74 @@ impl Net for Sealed {
         let credentials = Credentials::from_issued(&issued).unwrap();
         Quic::bind(ANY_PORT, &credentials).unwrap()
     }
+}
+
+#[test]
+fn all_certificates_and_their_authority_are_replaced_and_nobody_is_ever_suspected() {
+    const AGENTS: usize = 5;
+    let (old, new) = (DevCa::new("old").unwrap(), DevCa::new("new").unwrap());
+    let both = format!("{}{}", old.cert_pem(), new.cert_pem());
+    let credentials =
+        |ca: &str, own: &Issued| Credentials::from_pem(ca, own.cert_pem(), own.key_pem()).unwrap();
+    smol::block_on(async {
+        let mut nodes = Vec::new();
+        for number in 0..AGENTS {
+            let name = format!("agent-{number}");
+            let [before, after] = [&old, &new].map(|ca| ca.issue(&name).unwrap());
+            let quic = Quic::bind(ANY_PORT, &Credentials::from_issued(&before).unwrap()).unwrap();
+            let seed: Option<&(Agent, Quic, [Credentials; 3])> = nodes.first();
+            let seeds: Vec<Seed> = seed.map(|seed| seed.0.addr().into()).into_iter().collect();
+            // Slow to suspect, for machines that have other things to do; quick to ask.
+            let mut config = Config::lan();
+            config.probe_period = Duration::from_millis(600);
+            config.probe_rtt = Duration::from_millis(300);
+            let builder = builder(&name, quic.clone()).config(config).seeds(seeds);
+            let (cluster, driver) = builder.build().await.unwrap();
+            let steps = [
+                credentials(&both, &before),
+                credentials(&both, &after),
+                credentials(new.cert_pem(), &after),
+            ];
+            nodes.push((Agent::run(cluster, driver), quic, steps));
+        }
+        for (agent, ..) in &nodes {
+            agent.knows(AGENTS - 1).await;
+        }
+        let checkers = nodes.iter().map(|(agent, ..)| {
+            let mut events = agent.cluster.events();
+            smol::spawn(async move {
+                while let Some(event) = events.next().await {
+                    let is_bad = matches!(event, Event::Suspected { .. } | Event::Failed(_));
+                    assert!(!is_bad, "{event:?}");
+                }
+            })
+        });
+        let checkers: Vec<_> = checkers.collect();
+
+        for step in 0..3 {
+            for (agent, quic, steps) in &nodes {
+                quic.replace_credentials(&steps[step]).unwrap();
+                assert!(quic.cut_old() > 0);
+                let before = agent.cluster.stats().packets_in;
+                in_time("it goes on", async {
+                    while agent.cluster.stats().packets_in < before + 3 {
+                        Timer::after(Duration::from_millis(20)).await;
+                    }
+                })
+                .await;
+            }
+        }
+        for (agent, quic, _) in &nodes {
+            agent.knows(AGENTS - 1).await;
+            let counters = quic.counters();
+            assert_eq!(counters.dials_untrusted, 0, "{counters:?}");
+            assert_eq!(counters.rejected_by_peer, 0, "{counters:?}");
+            assert_eq!(counters.inbound_untrusted, 0, "{counters:?}");
+            assert!(counters.cut >= 3, "{counters:?}");
+        }
+        for checker in checkers {
+            assert!(!checker.is_finished(), "somebody was suspected");
+            checker.cancel().await;
+        }
+    });
 }

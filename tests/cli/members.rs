@@ -1,9 +1,9 @@
 //! `selkie agent`: members among each other.
 
 use core::time::Duration;
-use std::{net::UdpSocket, time::Instant};
+use std::{fs, net::UdpSocket, time::Instant};
 
-use crate::fixture::{Agent, Certs, free_port, owned};
+use crate::fixture::{Agent, Certs, check_failure, free_port, owned, run, stderr};
 
 #[test]
 fn members_over_quic_find_each_other_fail_return_and_leave() {
@@ -74,6 +74,35 @@ fn members_over_udp_speak_any_codec() {
         a.until_event("joined", "b");
         b.until_event("joined", "a");
     }
+}
+
+#[test]
+fn members_over_sealed_udp_find_each_other_and_strangers_do_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let (ours, theirs) = (file("ours.key"), file("theirs.key"));
+    for out in [&ours, &theirs] {
+        let output = run(&["keys", "generate", "--out", out]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let text = fs::read_to_string(&ours).expect("a key");
+    check_failure(&run(&["keys", "generate", "--out", &ours]), &["--force"]);
+    assert_eq!(fs::read_to_string(&ours).expect("a key"), text);
+
+    let args = ["--bind", "127.0.0.1:0", "--transport", "udp", "--seal-key"];
+    let start = |name: &'static str, key: &str, more: &[&str]| {
+        let args = [&args[..], &[key, "--name", name], more].concat();
+        Agent::start(name, &owned(&args))
+    };
+    let mut a = start("a", &ours, &[]);
+    let seed = a.addr.to_string();
+    let _stranger = start("x", &theirs, &["--join", &seed]);
+    let mut b = start("b", &ours, &["--join", &seed]);
+    a.until("b", |event| {
+        assert_ne!(event["name"], "x", "{event}");
+        event["event"] == "joined" && event["name"] == "b"
+    });
+    b.until_event("joined", "a");
 }
 
 #[test]

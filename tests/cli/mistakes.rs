@@ -41,6 +41,18 @@ fn quic_without_certificates_says_how_to_make_them() {
 }
 
 #[test]
+fn keys_that_cannot_be_used_are_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.key").display().to_string();
+    let shared = ["agent", "--bind", "127.0.0.1:0", "--seal-key", &file];
+    let udp = [&shared[..], &["--transport", "udp"]].concat();
+    check_failure(&run(&shared), &["QUIC", "hint: ", "--transport udp"]);
+    check_failure(&run(&udp), &["a.key", "No such file", "selkie keys"]);
+    fs::write(&file, "# mine\nsecret\n").expect("written");
+    check_failure(&run(&udp), &["a.key", "line 2", "hint: "]);
+}
+
+#[test]
 fn unreadable_certificate_is_named() {
     let certs = Certs::new(&["a"]);
     fs::remove_file(certs.path("a.pem")).expect("removed");

@@ -11,6 +11,7 @@ mod detection;
 mod digest;
 mod dissemination;
 mod join;
+mod last_resort;
 mod leaving;
 mod lifeguard;
 mod memory_of_the_dead;

@@ -36,6 +36,8 @@ pub struct Lines {
     queue: AccumulatingRuntime<Peer>,
     pub room: usize,
     pub refused: HashSet<Peer>,
+    /// What went by the reliable way, if there is one.
+    pub reliably: Option<Vec<(Peer, Vec<u8>)>>,
 }
 
 impl Lines {
@@ -44,6 +46,7 @@ impl Lines {
             queue: AccumulatingRuntime::new(),
             room: usize::MAX,
             refused: HashSet::new(),
+            reliably: None,
         }
     }
 }
@@ -55,6 +58,16 @@ impl Runtime<Peer> for Lines {
 
     fn send_to(&mut self, to: &Peer, data: &[u8]) {
         self.queue.send_to(to, data);
+    }
+
+    fn has_reliable_way(&self, _to: &Peer) -> bool {
+        self.reliably.is_some()
+    }
+
+    fn send_reliably(&mut self, to: &Peer, data: &[u8]) {
+        if let Some(sent) = &mut self.reliably {
+            sent.push((*to, data.to_vec()));
+        }
     }
 
     fn submit_after(&mut self, timer: Timer<Peer>, after: Duration) {

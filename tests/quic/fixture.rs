@@ -183,3 +183,16 @@ pub(crate) async fn until_unreachable(node: &Quic, to: SocketAddr) -> io::Error 
         Timer::after(Duration::from_millis(5)).await;
     }
 }
+
+/// Sends a packet until it arrives.
+pub(crate) async fn until_delivers(sender: &Quic, receiver: &Quic, packet: &[u8]) {
+    let sending = async {
+        loop {
+            let _ = sender.send(receiver.local_addr(), packet).await;
+            Timer::after(Duration::from_millis(50)).await;
+        }
+    };
+    let expected = (sender.local_addr(), packet.to_vec());
+    let received = async { while !receive(receiver).await.contains(&expected) {} };
+    future::or(received, sending).await;
+}

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use selkie::{
@@ -16,6 +17,8 @@ use selkie::{
         quic::{Counters, Credentials, Quic, quinn, rustls},
     },
 };
+
+use smol::Timer;
 
 use crate::fixture::*;
 
@@ -40,6 +43,64 @@ fn a_peer_with_an_expired_certificate_is_refused() {
     let expired = expired(&ca);
     check_is_refused_by(&ca, credulous(Some(&expired)), |counters| {
         counters.inbound_untrusted
+    });
+}
+
+#[test]
+fn a_peer_whose_certificate_is_not_valid_yet_is_refused() {
+    let ca = ca();
+    let early = ca.issue_for("early", SystemTime::now() + 10 * DAY, DAY);
+    check_is_refused_by(&ca, credulous(Some(&early.unwrap())), |counters| {
+        counters.inbound_untrusted
+    });
+}
+
+#[test]
+fn a_peer_that_we_dial_must_have_a_certificate_that_is_valid_now() {
+    let ca = ca();
+    let early = ca.issue_for("early", SystemTime::now() + 10 * DAY, DAY);
+    for issued in [early.unwrap(), expired(&ca)] {
+        run(async {
+            let left = node(&ca);
+            let out_of_date = Credentials::from_rustls(
+                client_config(Some(&issued)),
+                server_config(&issued),
+                b"secret",
+            );
+            let peer = Quic::bind(addr("127.0.0.1", 0), &out_of_date).unwrap();
+            left.send(peer.local_addr(), b"who are you?").await.unwrap();
+            check_counts(&left, |counters| counters.dials_untrusted).await;
+            let error = until_unreachable(&left, peer.local_addr()).await;
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+            assert_eq!(peer.counters().packets_in, 0);
+        });
+    }
+}
+
+#[test]
+fn a_large_packet_that_never_ends_is_given_up() {
+    let ca = ca();
+    let mut client = client_config(Some(&ca.issue("slow").unwrap()));
+    client.alpn_protocols = vec![b"selkie/1".to_vec()];
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let endpoint = quinn_endpoint();
+        let slow = connect(&endpoint, client, left.local_addr()).await.unwrap();
+        let mut stream = slow.open_uni().await.unwrap();
+        stream.write_all(&[7; 10]).await.unwrap();
+        let trickling = async {
+            loop {
+                Timer::after(Duration::from_millis(200)).await;
+                // One that is given up can be written to no more.
+                if stream.write_all(&[7]).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let counted = check_counts(&left, |counters| counters.streams_timed_out);
+        smol::future::zip(trickling, counted).await;
+        assert_eq!(left.counters().packets_in, 0);
+        check_delivers(&right, &left, b"polite").await;
     });
 }
 
@@ -169,10 +230,15 @@ fn a_peer_has_two_connections_at_most() {
 
 /// Credentials that open a connection to anybody.
 fn credulous(issued: Option<&Issued>) -> Credentials {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
     let own = ca().issue("server").unwrap();
+    Credentials::from_rustls(client_config(issued), server_config(&own), b"secret")
+}
+
+/// A server that lets everybody in, and shows this certificate.
+fn server_config(own: &Issued) -> rustls::ServerConfig {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let server = rustls::ServerConfig::builder_with_provider(provider)
+    rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_no_client_auth()
@@ -180,8 +246,7 @@ fn credulous(issued: Option<&Issued>) -> Credentials {
             vec![CertificateDer::from_pem_slice(own.cert_pem().as_bytes()).unwrap()],
             PrivateKeyDer::from_pem_slice(own.key_pem().as_bytes()).unwrap(),
         )
-        .unwrap();
-    Credentials::from_rustls(client_config(issued), server, b"secret")
+        .unwrap()
 }
 
 #[track_caller]

@@ -16,5 +16,7 @@ mod streams;
 mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
+#[cfg(all(feature = "sealed", feature = "smol"))]
+mod sealed;
 #[cfg(feature = "udp")]
 mod udp;

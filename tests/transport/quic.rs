@@ -15,6 +15,7 @@ use crate::conformance::Fixture;
 
 mod v4 {
     conformance_tests!(super::Cluster::new(std::net::Ipv4Addr::LOCALHOST.into()));
+    stream_tests!(super::Cluster::new(std::net::Ipv4Addr::LOCALHOST.into()));
 }
 
 mod v6 {

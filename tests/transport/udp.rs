@@ -8,17 +8,22 @@ use std::{
 use selkie::{
     Transport,
     transport::{Batch, SendError},
-    transports::PlainUdp,
+    transports::{PlainUdp, udp::Options},
 };
 
-use crate::conformance::{Fixture, said};
+use crate::{
+    conformance::{Fixture, said},
+    streams::connect,
+};
 
 mod v4 {
     conformance_tests!(super::Loopback(std::net::Ipv4Addr::LOCALHOST.into()));
+    stream_tests!(super::Loopback(std::net::Ipv4Addr::LOCALHOST.into()));
 }
 
 mod v6 {
     conformance_tests!(super::Loopback(std::net::Ipv6Addr::LOCALHOST.into()));
+    stream_tests!(super::Loopback(std::net::Ipv6Addr::LOCALHOST.into()));
 }
 
 struct Loopback(IpAddr);
@@ -77,6 +82,37 @@ fn a_taken_port_is_named() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     let addr = taken.local_addr().to_string();
     assert!(error.to_string().contains(&addr), "{error}");
+}
+
+#[test]
+fn a_port_that_tcp_lacks_is_named() {
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = taken.local_addr().unwrap();
+    let error = PlainUdp::bind(addr).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&format!("TCP address {addr}")));
+    let udp = PlainUdp::bind_with(addr, &Options::new().without_streams()).unwrap();
+    assert!(!udp.has_streams());
+    let peer = PlainUdp::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    smol::block_on(async {
+        let opened = udp.open(peer.local_addr()).await.map(|_| ());
+        assert!(matches!(opened, Err(SendError::NoStreams)), "{opened:?}");
+        udp.close().await;
+        let error = udp.accept().await.map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+    });
+}
+
+#[test]
+fn an_accepted_stream_names_the_port_that_packets_are_from() {
+    crate::conformance::run(async {
+        let left = PlainUdp::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let right = PlainUdp::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let (_ours, theirs) = connect(&left, &right).await;
+        assert_eq!(theirs.addr, left.local_addr());
+        assert_eq!(left.counters().streams_out, 1);
+        assert_eq!(right.counters().streams_in, 1);
+    });
 }
 
 #[test]

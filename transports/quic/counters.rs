@@ -64,6 +64,11 @@ counters! {
     dropped_unreachable,
     /// Packets dropped that had waited for a connection, and then found its queue full.
     dropped_queue_full,
+    /// Packets dropped on arrival: more came over a connection than it buffers. Counted when the
+    /// connection ends.
+    dropped_unread,
+    /// Packets sent over connections of which it turned out that the peer does not trust us.
+    dropped_rejected,
     /// Sends refused: too many packets wait for that connection to come about.
     refused_waiting_full,
     /// Sends refused: the connection's queue is full.
@@ -80,6 +85,8 @@ counters! {
     dials_failed,
     /// Connections that peers closed since they do not trust our certificate.
     rejected_by_peer,
+    /// Connections that peers closed since they are of another cluster, or speak another version.
+    rejected_protocol,
     /// Connections made by peers and accepted.
     accepted,
     /// Handshakes begun by peers that showed no certificate.
@@ -88,6 +95,8 @@ counters! {
     inbound_untrusted,
     /// Handshakes begun by peers that speak another protocol (ALPN).
     inbound_wrong_protocol,
+    /// Of those, by members of another cluster.
+    inbound_other_cluster,
     /// Handshakes begun by peers and not finished in time.
     inbound_timed_out,
     /// Handshakes begun by peers that failed otherwise.
@@ -110,6 +119,14 @@ counters! {
     streams_refused,
     /// Large packets dropped on arrival: their stream broke off.
     streams_broken,
+    /// Streams that we opened.
+    streams_opened,
+    /// Streams opened by peers.
+    streams_accepted,
+    /// Streams opened by peers and reset: too many at once.
+    streams_not_accepted,
+    /// Streams that failed since nothing moved for too long.
+    streams_silent,
     /// Connections that their peer closed: it left, or let go of an idle link.
     closed_by_peer,
     /// Connections whose peer was restarted and said so.
@@ -120,6 +137,14 @@ counters! {
     closed_by_error,
     /// Connections replaced, since the peer had been silent while we sent.
     replaced_silent,
+    /// Connections closed, by us or by the peer, since there was another one with the same peer.
+    superseded,
+    /// Times that changed files of credentials were put to use.
+    renewals,
+    /// Times that changed files of credentials were of no use.
+    renewals_failed,
+    /// Connections that we cut, or did not let in, when told to.
+    cut,
     /// Connections that we closed to make room for others.
     evicted,
 }

@@ -6,18 +6,23 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::{error, fmt, time::Duration};
-use std::{fs, io, path::Path};
+use core::fmt;
+use std::{fs, path::Path, time::SystemTime};
 
+use quinn::Connection;
 use ring::hkdf;
 use rustls::{
-    CertificateError, Error, InconsistentKeys, RootCertStore,
+    Error, InconsistentKeys, RootCertStore,
     client::danger::ServerCertVerifier,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject},
     server::WebPkiClientVerifier,
 };
 
-use super::tls::{self, ClusterVerifier};
+use super::{
+    CredentialsError, PinnedKeys, PublicKey, certificate,
+    tls::{self, ClusterVerifier},
+};
+use crate::transport::ProvenPeer;
 
 /// Who a node is, and whom it trusts: its certificate with the private key, and the authority
 /// that signed the certificates of all members.
@@ -32,6 +37,9 @@ pub struct Credentials {
     pub(super) client: Arc<rustls::ClientConfig>,
     pub(super) server: Arc<rustls::ServerConfig>,
     pub(super) secret: hkdf::Prk,
+    not_after: Option<SystemTime>,
+    pins: Option<PinnedKeys>,
+    public_key: Option<PublicKey>,
 }
 
 impl Credentials {
@@ -80,10 +88,33 @@ impl Credentials {
         Self::from_parts(ca, chain, key, names.map(String::from))
     }
 
+    /// Our private key (PEM) and the keys of all members, for clusters without an authority: each
+    /// end of a connection shows its bare public key (RFC 7250), and is whoever `members` says it
+    /// is at that time.
+    ///
+    /// All members of a cluster do it one way or the other: those with certificates and those
+    /// without do not understand each other.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`]
+    pub fn from_pinned(key: &str, members: &PinnedKeys) -> Result<Self, CredentialsError> {
+        let source = Source::given("private key", key);
+        let key = source.private_key()?;
+        let secret = key.secret_der().to_vec();
+        let (client, server, public_key) = tls::pinned_configs(key, members)
+            .map_err(|error| CredentialsError::refused(&source.name, error))?;
+        Ok(Self {
+            pins: Some(members.clone()),
+            public_key: Some(public_key),
+            ..Self::from_rustls(client, server, &secret)
+        })
+    }
+
     /// From rustls' settings, for those who check more, or otherwise, than the chain up to one
     /// authority: names, revocation lists, pinned keys, keys in hardware.
     ///
-    /// The application protocol is set to ours, and session resumption and early data are turned
+    /// The application protocol will be ours, and session resumption and early data are turned
     /// off: a resumed session would let in a peer that is no longer trusted. The name that the
     /// client's verifier is asked for is the peer's IP address.
     ///
@@ -100,6 +131,40 @@ impl Credentials {
             client: Arc::new(client),
             server: Arc::new(server),
             secret: tls::secret(secret),
+            not_after: None,
+            pins: None,
+            public_key: None,
+        }
+    }
+
+    /// When our own certificate, or one of the intermediates that came with it, expires: the
+    /// first of them. None if there is none, or if that is not known: for credentials [from
+    /// rustls](Self::from_rustls).
+    #[must_use]
+    pub fn not_after(&self) -> Option<SystemTime> {
+        self.not_after
+    }
+
+    /// Our own public key: what the others pin. None for credentials [from
+    /// rustls](Self::from_rustls).
+    #[must_use]
+    pub fn public_key(&self) -> Option<&PublicKey> {
+        self.public_key.as_ref()
+    }
+
+    /// Who the other end of a connection is. None at all, if it is nobody any more.
+    pub(super) fn peer(&self, conn: &Connection) -> Result<Option<ProvenPeer>, Stranger> {
+        let Some(certificate) = certificate::of(conn) else {
+            return Ok(None);
+        };
+        let Some(pins) = &self.pins else {
+            return Ok(certificate::member(&certificate));
+        };
+        let key = PublicKey::from_der(&certificate).map_err(|_| Stranger)?;
+        let names = pins.names(&key);
+        match names.is_empty() {
+            true => Err(Stranger),
+            false => Ok(Some(ProvenPeer::new(names, [], key.as_der()))),
         }
     }
 
@@ -144,9 +209,17 @@ impl Credentials {
                 _ => CredentialsError::refused(&key_name, source),
             })?;
         check(&roots, &chain).map_err(|source| CredentialsError::refused(&cert_name, source))?;
-        Ok(Self::from_rustls(client, server, &secret))
+        Ok(Self {
+            not_after: certificate::not_after(&chain),
+            public_key: certificate::public_key(&chain),
+            ..Self::from_rustls(client, server, &secret)
+        })
     }
 }
+
+/// Nobody that we know, any more.
+#[derive(Debug)]
+pub(super) struct Stranger;
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,142 +296,6 @@ impl Source {
         CredentialsError::BrokenPem {
             name: self.name.clone(),
             source,
-        }
-    }
-}
-
-/// Why credentials cannot be used. `name` says which part, with its file if it came from one.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum CredentialsError {
-    /// The file cannot be read.
-    Unreadable {
-        /// Which one.
-        name: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is not well-formed PEM.
-    BrokenPem {
-        /// Which one.
-        name: String,
-        /// Why.
-        source: pem::Error,
-    },
-    /// There is no certificate in it.
-    NoCertificate {
-        /// Which one.
-        name: String,
-    },
-    /// There is no private key in it.
-    NoPrivateKey {
-        /// Which one.
-        name: String,
-    },
-    /// The key is not the one that the certificate is for.
-    KeyMismatch {
-        /// The private key.
-        key: String,
-        /// The certificate.
-        cert: String,
-    },
-    /// The certificate was valid only until some time ago.
-    Expired {
-        /// Which one.
-        name: String,
-        /// How long ago.
-        ago: Duration,
-    },
-    /// The certificate will be valid after some time. Or the clock is wrong.
-    NotValidYet {
-        /// Which one.
-        name: String,
-        /// After how long.
-        after: Duration,
-    },
-    /// The certificate was not signed by the authority, whose members would refuse it.
-    OtherAuthority {
-        /// Which one.
-        name: String,
-    },
-    /// The TLS library, and so every peer, refuses it for some other reason.
-    Refused {
-        /// Which one.
-        name: String,
-        /// Why.
-        source: Error,
-    },
-}
-
-impl CredentialsError {
-    fn refused(name: &str, source: Error) -> Self {
-        let name = name.to_string();
-        let between = |from: UnixTime, to: UnixTime| {
-            Duration::from_secs(to.as_secs().saturating_sub(from.as_secs()))
-        };
-        match source {
-            Error::InvalidCertificate(CertificateError::ExpiredContext { time, not_after }) => {
-                Self::Expired {
-                    name,
-                    ago: between(not_after, time),
-                }
-            }
-            Error::InvalidCertificate(CertificateError::NotValidYetContext {
-                time,
-                not_before,
-            }) => Self::NotValidYet {
-                name,
-                after: between(time, not_before),
-            },
-            Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature,
-            ) => Self::OtherAuthority { name },
-            source => Self::Refused { name, source },
-        }
-    }
-}
-
-impl fmt::Display for CredentialsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { name, source } => write!(f, "{name} cannot be read: {source}"),
-            Self::BrokenPem { name, source } => write!(f, "{name} is broken: {source}"),
-            Self::NoCertificate { name } => write!(f, "{name} has no certificate in it"),
-            Self::NoPrivateKey { name } => write!(f, "{name} has no private key in it"),
-            Self::KeyMismatch { key, cert } => write!(f, "{key} does not belong to {cert}"),
-            Self::Expired { name, ago } => write!(f, "{name} expired {} ago", Span(*ago)),
-            Self::NotValidYet { name, after } => {
-                write!(f, "{name} is not valid before {} from now", Span(*after))
-            }
-            Self::OtherAuthority { name } => {
-                write!(f, "{name} was not signed by the cluster's authority")
-            }
-            Self::Refused { name, source } => write!(f, "{name} is not usable: {source}"),
-        }
-    }
-}
-
-impl error::Error for CredentialsError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Unreadable { source, .. } => Some(source),
-            Self::BrokenPem { source, .. } => Some(source),
-            Self::Refused { source, .. } => Some(source),
-            _ => None,
-        }
-    }
-}
-
-/// A time span in its largest whole unit.
-struct Span(Duration);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secs = self.0.as_secs();
-        let units = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
-        match units.iter().find(|(unit, _)| secs >= unit * 2) {
-            Some((unit, name)) => write!(f, "{} {name}", secs / unit),
-            None => write!(f, "{secs} s"),
         }
     }
 }

@@ -12,7 +12,7 @@ use smol::{
     future,
 };
 
-use crate::transport::Batch;
+use crate::transport::{Batch, ProvenPeer};
 
 /// The most packets that wait for `recv`.
 const PACKETS_MAX: usize = 4096;
@@ -22,12 +22,20 @@ const BYTES_MAX: usize = 4 << 20;
 
 #[derive(Debug)]
 pub(super) struct Inbox {
-    sender: Sender<(SocketAddr, Vec<u8>)>,
-    receiver: Receiver<(SocketAddr, Vec<u8>)>,
+    sender: Sender<Received>,
+    receiver: Receiver<Received>,
     bytes: AtomicUsize,
     /// The socket's failure that `recv` has not returned yet.
     failed: Sender<io::Error>,
     failure: Receiver<io::Error>,
+}
+
+/// A packet, and whom it is from.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) from: SocketAddr,
+    pub(super) peer: Option<ProvenPeer>,
+    pub(super) packet: Vec<u8>,
 }
 
 impl Inbox {
@@ -44,11 +52,11 @@ impl Inbox {
     }
 
     /// Whether there was room.
-    pub(super) fn push(&self, from: SocketAddr, packet: Vec<u8>) -> bool {
-        let len = packet.len();
+    pub(super) fn push(&self, received: Received) -> bool {
+        let len = received.packet.len();
         let before = self.bytes.fetch_add(len, Ordering::Relaxed);
         let fits = before.saturating_add(len) <= BYTES_MAX;
-        let pushed = fits && self.sender.try_send((from, packet)).is_ok();
+        let pushed = fits && self.sender.try_send(received).is_ok();
         if !pushed {
             self.bytes.fetch_sub(len, Ordering::Relaxed);
         }
@@ -70,12 +78,16 @@ impl Inbox {
         let failure = async { self.failure.recv().await.ok().map(Err) };
         let packet = async { self.receiver.recv().await.ok().map(Ok) };
         let mut next = future::or(failure, packet).await.transpose()?;
-        while let Some((from, packet)) = next.take() {
+        while let Some(received) = next.take() {
             if self.receiver.is_closed() {
                 break;
             }
+            let Received { from, peer, packet } = received;
             self.bytes.fetch_sub(packet.len(), Ordering::Relaxed);
-            batch.push(from, &packet);
+            match &peer {
+                Some(peer) => batch.push_proven(from, peer, &packet),
+                None => batch.push(from, &packet),
+            }
             if batch.is_full() {
                 return Ok(());
             }

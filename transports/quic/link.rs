@@ -1,13 +1,14 @@
-//! The connection over which we send to one peer, and the table of them.
+//! The connection over which we send to one peer.
 
 use alloc::{string::String, vec::Vec};
-use core::{mem, net::SocketAddr, time::Duration};
-use std::{collections::HashMap, io, time::Instant};
+use core::{mem, time::Duration};
+use std::{io, time::Instant};
 
-use futures::{FutureExt, future::BoxFuture};
-use quinn::{Connection, SendDatagramError, StoppedError, VarInt};
+use futures::{FutureExt, channel::oneshot, future::BoxFuture};
+use quinn::{Connection, SendDatagramError, Side, StoppedError, VarInt};
 
-use super::{counters::Tally, tls::STREAMS_MAX};
+use super::{counters::Tally, gate::Gate, tls::STREAMS_MAX, trust::Epoch};
+use crate::transport::ProvenPeer;
 
 /// The most packets that wait for a connection to come about.
 const WAITING_PACKETS_MAX: usize = 32;
@@ -15,11 +16,14 @@ const WAITING_PACKETS_MAX: usize = 32;
 /// The most bytes that wait for a connection to come about.
 const WAITING_BYTES_MAX: usize = 256 << 10;
 
+/// The most streams that wait for a connection to come about.
+const WAITING_STREAMS_MAX: usize = 8;
+
 /// For how long at least a peer may give no sign of having received anything.
 const SILENCE_MIN: Duration = Duration::from_secs(1);
 
-/// The code by which a connection is closed to make room for others.
-const EVICTED: VarInt = VarInt::from_u32(1);
+/// How many bytes the two ends of a connection derive from its keys, to tell it from another.
+const MARK_LEN: usize = 16;
 
 /// How we stand with a peer.
 pub(super) enum Link {
@@ -32,18 +36,86 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// The connection that may still be of use to the peer. An older one is closed.
-    fn into_conn(self) -> Option<Connection> {
+    /// Its connections.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Held> {
+        let (current, previous) = match self {
+            Self::Dialling(dialling) => (None, dialling.previous.as_ref()),
+            Self::Up(up) => (Some(&up.held), up.previous.as_ref()),
+            Self::Failed(_) => (None, None),
+        };
+        current.into_iter().chain(previous)
+    }
+
+    /// For how long the last attempts made us pause, if no message has come in since.
+    pub(super) fn pause(&self) -> Duration {
         match self {
-            Self::Dialling(dialling) => dialling.previous,
-            Self::Up(up) => {
-                if let Some(oldest) = up.previous {
-                    oldest.close(EVICTED, b"superseded");
-                }
-                Some(up.conn)
-            }
-            Self::Failed(_) => None,
+            Self::Dialling(dialling) => dialling.pause,
+            Self::Up(up) if up.held.is_accepted() => Duration::ZERO,
+            Self::Up(up) => up.pause,
+            Self::Failed(failed) => failed.pause,
         }
+    }
+}
+
+/// A connection, and what we know of it.
+#[derive(Clone)]
+pub(super) struct Held {
+    pub(super) conn: Connection,
+    /// Who the peer is.
+    pub(super) peer: Option<ProvenPeer>,
+    /// When it was begun.
+    pub(super) epoch: Epoch,
+    pub(super) made: Instant,
+    /// The streams that are open over it, but for those of large packets.
+    pub(super) streams: Gate,
+}
+
+impl Held {
+    pub(super) fn new(conn: Connection, peer: Option<ProvenPeer>, epoch: Epoch) -> Self {
+        Self {
+            peer,
+            conn,
+            epoch,
+            made: Instant::now(),
+            streams: Gate::open(),
+        }
+    }
+
+    pub(super) fn is(&self, other: &Connection) -> bool {
+        self.conn.stable_id() == other.stable_id()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.conn.close_reason().is_some()
+    }
+
+    /// Whether the peer has looked at our certificate and found it good. Who dials is told that
+    /// after its own handshake.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.conn.side() == Side::Server || self.conn.stats().frame_rx.handshake_done > 0
+    }
+
+    /// How many datagrams came in.
+    pub(super) fn heard(&self) -> u64 {
+        self.conn.stats().udp_rx.datagrams
+    }
+
+    /// How many datagrams came in and went out.
+    pub(super) fn traffic(&self) -> u64 {
+        let stats = self.conn.stats();
+        stats
+            .udp_rx
+            .datagrams
+            .saturating_add(stats.udp_tx.datagrams)
+    }
+
+    /// What both ends know of this connection, and nobody else.
+    pub(super) fn mark(&self) -> Option<[u8; MARK_LEN]> {
+        let mut mark = [0; MARK_LEN];
+        let derived = self
+            .conn
+            .export_keying_material(&mut mark, b"EXPORTER-selkie-collapse", b"");
+        derived.ok().map(|()| mark)
     }
 }
 
@@ -53,16 +125,21 @@ pub(super) struct Dialling {
     pub(super) number: u64,
     packets: Vec<Vec<u8>>,
     bytes: usize,
-    previous: Option<Connection>,
+    /// Those who wait to open a stream.
+    streams: Vec<oneshot::Sender<Held>>,
+    pub(super) previous: Option<Held>,
+    pub(super) pause: Duration,
 }
 
 impl Dialling {
-    pub(super) fn new(number: u64, replaced: Option<Link>) -> Self {
+    pub(super) fn new(number: u64, previous: Option<Held>, pause: Duration) -> Self {
         Self {
             number,
             packets: Vec::new(),
             bytes: 0,
-            previous: replaced.and_then(Link::into_conn),
+            streams: Vec::new(),
+            previous,
+            pause,
         }
     }
 
@@ -77,9 +154,20 @@ impl Dialling {
         fits
     }
 
-    /// The packets, to be sent by now.
-    pub(super) fn take_packets(&mut self) -> Vec<Vec<u8>> {
-        mem::take(&mut self.packets)
+    /// Will be given the connection, if there is room to wait for it.
+    pub(super) fn wait(&mut self) -> Option<oneshot::Receiver<Held>> {
+        self.streams.retain(|waiting| !waiting.is_canceled());
+        if self.streams.len() >= WAITING_STREAMS_MAX {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.streams.push(sender);
+        Some(receiver)
+    }
+
+    /// The packets, to be sent by now, and who waits to open a stream.
+    pub(super) fn take_waiting(&mut self) -> (Vec<Vec<u8>>, Vec<oneshot::Sender<Held>>) {
+        (mem::take(&mut self.packets), mem::take(&mut self.streams))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -90,6 +178,7 @@ impl Dialling {
 /// Why the last dial failed.
 pub(super) struct Failed {
     pub(super) until: Instant,
+    pub(super) pause: Duration,
     pub(super) kind: io::ErrorKind,
     pub(super) why: String,
 }
@@ -110,10 +199,12 @@ pub(super) enum Refusal {
 
 /// A connection for sending.
 pub(super) struct Up {
-    conn: Connection,
-    /// The one before, over which the peer may still send: after two that dialled at once, each
-    /// may prefer another one. A peer has no more than these two.
-    previous: Option<Connection>,
+    pub(super) held: Held,
+    /// Another one, over which something may still come in before it is closed. A peer has no more
+    /// than these two.
+    pub(super) previous: Option<Held>,
+    /// The pause before the dial that made it.
+    pub(super) pause: Duration,
     /// The free bytes of its datagram queue when that is empty.
     space: usize,
     /// How many datagrams had come in when we last looked, and since when we send without any
@@ -124,18 +215,19 @@ pub(super) struct Up {
 }
 
 impl Up {
-    pub(super) fn new(conn: Connection, replaced: Option<Link>) -> Self {
+    pub(super) fn new(held: Held, previous: Option<Held>, pause: Duration) -> Self {
         Self {
-            space: conn.datagram_send_buffer_space(),
-            conn,
-            previous: replaced.and_then(Link::into_conn),
+            space: held.conn.datagram_send_buffer_space(),
+            held,
+            previous,
+            pause,
             heard: (0, None),
             streams: Vec::new(),
         }
     }
 
     pub(super) fn room(&self) -> Option<usize> {
-        self.conn.max_datagram_size()
+        self.held.conn.max_datagram_size()
     }
 
     /// Whether the peer has acknowledged nothing for longer than a live one would take. Asked
@@ -144,25 +236,26 @@ impl Up {
     /// A restarted peer tells us so, but not one that was given another key, nor can it when the
     /// network lost that. Another connection costs little.
     pub(super) fn is_silent(&mut self, now: Instant) -> bool {
-        let datagrams = self.conn.stats().udp_rx.datagrams;
+        let datagrams = self.held.heard();
         let (before, since) = self.heard;
         let since = match since {
             Some(since) if before == datagrams => since,
             _ => now,
         };
         self.heard = (datagrams, Some(since));
-        let patience = SILENCE_MIN.max(self.conn.rtt().saturating_mul(4));
+        let patience = SILENCE_MIN.max(self.held.conn.rtt().saturating_mul(4));
         now.saturating_duration_since(since) > patience
     }
 
     /// Hands the packet to the connection's queues; waits for nothing.
     pub(super) fn send(&mut self, packet: &[u8], tally: &Tally) -> Result<(), Refusal> {
+        let conn = &self.held.conn;
         if self.room().is_some_and(|room| packet.len() <= room) {
             // Beyond its buffer, quinn would drop the oldest without a word.
-            if self.conn.datagram_send_buffer_space() < packet.len().max(1) {
+            if conn.datagram_send_buffer_space() < packet.len().max(1) {
                 return Err(Refusal::Full);
             }
-            match self.conn.send_datagram(packet.to_vec().into()) {
+            match conn.send_datagram(packet.to_vec().into()) {
                 Ok(()) => {
                     tally.datagrams_out.one();
                     return Ok(());
@@ -176,7 +269,7 @@ impl Up {
 
     fn send_by_stream(&mut self, packet: &[u8], tally: &Tally) -> Result<(), Refusal> {
         self.forget_finished_streams();
-        if self.conn.close_reason().is_some() {
+        if self.held.is_closed() {
             return Err(Refusal::Lost);
         }
         if self.streams.len() >= STREAMS_MAX {
@@ -184,7 +277,7 @@ impl Up {
         }
         // The peer grants as many streams, and as many bytes, as we have just counted: there is
         // nothing to wait for unless it is slow.
-        let Some(opened) = self.conn.open_uni().now_or_never() else {
+        let Some(opened) = self.held.conn.open_uni().now_or_never() else {
             return Err(Refusal::Full);
         };
         let mut stream = opened.map_err(|_| Refusal::Lost)?;
@@ -210,106 +303,7 @@ impl Up {
     /// Whether everything we were given has left, and arrived as far as we would send it again.
     pub(super) fn is_flushed(&mut self) -> bool {
         self.forget_finished_streams();
-        self.conn.close_reason().is_some()
-            || self.streams.is_empty() && self.conn.datagram_send_buffer_space() >= self.space
-    }
-}
-
-struct Entry {
-    link: Link,
-    used: Instant,
-}
-
-/// All links, by the peer's address.
-pub(super) struct Links {
-    links: HashMap<SocketAddr, Entry>,
-    max: usize,
-    dials: u64,
-}
-
-impl Links {
-    pub(super) fn new(max: usize) -> Self {
-        Self {
-            links: HashMap::new(),
-            max,
-            dials: 0,
-        }
-    }
-
-    pub(super) fn next_dial(&mut self) -> u64 {
-        self.dials = self.dials.wrapping_add(1);
-        self.dials
-    }
-
-    pub(super) fn get(&self, peer: SocketAddr) -> Option<&Link> {
-        self.links.get(&peer).map(|entry| &entry.link)
-    }
-
-    /// The link to a peer, as one that was used now.
-    pub(super) fn used(&mut self, peer: SocketAddr, now: Instant) -> Option<&mut Link> {
-        let entry = self.links.get_mut(&peer)?;
-        entry.used = now;
-        Some(&mut entry.link)
-    }
-
-    /// Puts a link in place of the one that is there. If there are too many, another one goes: one
-    /// that failed, or else the one that was not used for the longest time.
-    pub(super) fn put(&mut self, peer: SocketAddr, link: Link, now: Instant, tally: &Tally) {
-        if !self.links.contains_key(&peer) && self.links.len() >= self.max {
-            self.evict(tally);
-        }
-        let entry = Entry { link, used: now };
-        self.links.insert(peer, entry);
-    }
-
-    /// Takes the link to `peer` out.
-    pub(super) fn take(&mut self, peer: SocketAddr) -> Option<Link> {
-        self.links.remove(&peer).map(|entry| entry.link)
-    }
-
-    /// Forgets a connection that ended. Returns whether it was the one for sending.
-    pub(super) fn forget(&mut self, peer: SocketAddr, conn: &Connection) -> bool {
-        let is_it = |it: &Connection| it.stable_id() == conn.stable_id();
-        let previous = match self.links.get_mut(&peer).map(|entry| &mut entry.link) {
-            Some(Link::Up(up)) if is_it(&up.conn) => {
-                self.links.remove(&peer);
-                return true;
-            }
-            Some(Link::Up(up)) => &mut up.previous,
-            Some(Link::Dialling(dialling)) => &mut dialling.previous,
-            Some(Link::Failed(_)) | None => return false,
-        };
-        let _ended = previous.take_if(|it| is_it(it));
-        false
-    }
-
-    /// Whether nothing waits to be sent.
-    pub(super) fn is_flushed(&mut self) -> bool {
-        self.links.values_mut().all(|entry| match &mut entry.link {
-            Link::Dialling(_) => false,
-            Link::Up(up) => up.is_flushed(),
-            Link::Failed(_) => true,
-        })
-    }
-
-    /// Forgets all of them.
-    pub(super) fn clear(&mut self) {
-        self.links.clear();
-    }
-
-    fn evict(&mut self, tally: &Tally) {
-        let victim = self
-            .links
-            .iter()
-            .filter(|(_, entry)| !matches!(entry.link, Link::Dialling(_)))
-            .min_by_key(|(_, entry)| (matches!(entry.link, Link::Up(_)), entry.used))
-            .map(|(peer, _)| *peer);
-        let Some(entry) = victim.and_then(|peer| self.links.remove(&peer)) else {
-            return;
-        };
-        if let Link::Up(up) = entry.link {
-            up.conn.close(EVICTED, b"evicted");
-            tally.evicted.one();
-        }
+        self.held.is_closed()
+            || self.streams.is_empty() && self.held.conn.datagram_send_buffer_space() >= self.space
     }
 }

@@ -43,31 +43,53 @@
 
 use alloc::sync::Arc;
 use core::{fmt, future::Future, net::SocketAddr, time::Duration};
-use std::{io, net::UdpSocket};
+use std::{io, net::UdpSocket, time::SystemTime};
 
 pub use quinn;
 pub use rustls;
-use smol::Executor;
 
 pub use self::{
     counters::Counters,
-    credentials::{Credentials, CredentialsError},
+    credentials::Credentials,
+    options::Options,
+    pinned::{PinnedKeys, PublicKey},
+    refused::CredentialsError,
+    renewal::CredentialFiles,
+    stream::Stream,
 };
-use self::{runtime::Spawner, serve::within, shared::Shared};
-use crate::transport::{Batch, NoStream, SendError, Transport};
+use self::{
+    runtime::Spawner,
+    serve::within,
+    shared::{Shared, Way},
+    trust::Trust,
+};
+use crate::transport::{Batch, PeerStream, ProvenPeer, SendError, Transport};
 
+mod certificate;
 mod counters;
 mod credentials;
 #[cfg(feature = "certs")]
 mod dev;
+mod gate;
 mod greetings;
 mod inbox;
 mod link;
+mod links;
+mod options;
+mod pinned;
+mod refused;
+mod renewal;
 mod runtime;
 mod serve;
 mod shared;
 mod socket;
+mod stream;
 mod tls;
+mod trust;
+
+/// How long [`Quic::open`](Transport::open) waits, besides for a dial, for the peer to allow one
+/// more stream.
+const OPEN_DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long [`Quic::close`](Transport::close) tries to send what waits to be sent.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
@@ -131,30 +153,85 @@ impl Quic {
         credentials: &Credentials,
         options: &Options,
     ) -> io::Result<Self> {
-        let (client, server) = tls::quic_configs(credentials, options)?;
         let spawner = Spawner::new(options.executor.as_ref());
+        let (trust, server) = Trust::new(credentials, options, &spawner.tally)?;
         let endpoint = quinn::Endpoint::new(
             tls::endpoint_config(credentials, local),
             Some(server),
             socket,
             Arc::new(spawner.clone()),
         )?;
-        let shared = Shared::new(endpoint.clone(), client, spawner.clone(), options);
+        let shared = Shared::new(endpoint.clone(), trust, spawner.clone(), options);
         let shared = Arc::new(shared);
         spawner.run(serve::accept(shared.clone(), endpoint));
         let handle = Arc::new(Handle { shared, local });
         Ok(Self { handle })
     }
 
+    /// From now on, new connections are made with these credentials. Those that are there already
+    /// go on until they end, or until [`cut_old`](Self::cut_old).
+    ///
+    /// Where all members get certificates of another authority, they first trust both (several
+    /// certificates in the file of the authority), then get their new ones, then trust the new one
+    /// alone.
+    ///
+    /// By the private key that it began with, a node tells its peers of its next restart. If it is
+    /// another one by then, they notice that by its silence, within a second or two.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind [`io::ErrorKind::InvalidInput`], when they are of no use to QUIC. Nothing has
+    /// changed then.
+    pub fn replace_credentials(&self, credentials: &Credentials) -> io::Result<()> {
+        self.handle.shared.replace_credentials(credentials)
+    }
+
+    /// Looks at these files every two seconds, and [replaces](Self::replace_credentials) the
+    /// credentials when they have changed since they were read. If the new ones are of no use, the
+    /// former ones stay, which is counted and warned of. Ends when this is closed.
+    pub fn follow(&self, files: CredentialFiles) -> impl Future<Output = ()> + Send + use<> {
+        renewal::follow(Arc::downgrade(&self.handle), files)
+    }
+
+    /// Cuts all connections that were made before the [last
+    /// replacement](Self::replace_credentials) of credentials, and refuses those that were begun
+    /// then. Returns how many were cut. What is on its way over them is lost; the next packet makes
+    /// a new connection, with the credentials of now.
+    pub fn cut_old(&self) -> usize {
+        self.handle.shared.cut_old()
+    }
+
+    /// Cuts the connections with the peers that are chosen, and refuses those that were begun
+    /// before. Returns how many were cut. A peer whose key or certificate is good for a new
+    /// connection may make one at once.
+    pub fn cut(&self, choose: impl FnMut(&ProvenPeer) -> bool) -> usize {
+        self.handle.shared.cut(choose)
+    }
+
+    /// When our own certificate, or an intermediate that came with it, expires. None if that is not
+    /// known, or never: see [`Credentials::not_after`]. From 30 days before, this is warned of once
+    /// a day (feature `tracing`).
+    #[must_use]
+    pub fn not_after(&self) -> Option<SystemTime> {
+        self.handle.shared.not_after()
+    }
+
+    /// How many connections there are, whoever made them. One per peer, but for a moment after two
+    /// have dialled each other at once.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.handle.shared.connections()
+    }
+
     /// How often what happened until now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.handle.shared.counters()
+        self.handle.shared.tally.counters()
     }
 }
 
 impl Transport for Quic {
-    type Stream = NoStream;
+    type Stream = Stream;
 
     fn local_addr(&self) -> SocketAddr {
         self.handle.local
@@ -170,6 +247,36 @@ impl Transport for Quic {
 
     fn recv(&self, batch: &mut Batch) -> impl Future<Output = io::Result<()>> + Send {
         self.handle.shared.inbox.recv(batch)
+    }
+
+    fn enter_cluster(&self, cluster: &str) -> bool {
+        self.handle.shared.enter_cluster(cluster)
+    }
+
+    fn has_streams(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, to: SocketAddr) -> Result<PeerStream<Stream>, SendError> {
+        let shared = &self.handle.shared;
+        let opening = async {
+            let held = match shared.way(to)? {
+                Way::Open(held) => held,
+                Way::Soon(soon) => soon
+                    .await
+                    .map_err(|_| SendError::Unreachable(shared.why_not(to)))?,
+            };
+            let opened = held.conn.open_bi().await;
+            let opened = opened.map_err(|error| SendError::Unreachable(error.into()))?;
+            Ok(shared.visits.opened(to, &held, opened, &shared.spawner))
+        };
+        let limit = shared.dial_deadline.saturating_add(OPEN_DEADLINE);
+        // The peer lets us have no more streams at a time.
+        within(limit, opening).await.unwrap_or(Err(SendError::Busy))
+    }
+
+    fn accept(&self) -> impl Future<Output = io::Result<PeerStream<Stream>>> + Send {
+        self.handle.shared.visits.accept()
     }
 
     async fn close(&self) {
@@ -189,73 +296,5 @@ impl fmt::Debug for Quic {
         f.debug_struct("Quic")
             .field("local", &self.handle.local)
             .finish_non_exhaustive()
-    }
-}
-
-/// How a [`Quic`] behaves. The defaults suit most clusters.
-#[derive(Clone, Debug)]
-pub struct Options {
-    executor: Option<Arc<Executor<'static>>>,
-    idle_timeout: Duration,
-    dial_deadline: Duration,
-    redial_after: Duration,
-    peers_max: usize,
-}
-
-impl Options {
-    /// The defaults.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            executor: None,
-            idle_timeout: Duration::from_secs(15),
-            dial_deadline: Duration::from_secs(3),
-            redial_after: Duration::from_secs(1),
-            peers_max: 1024,
-        }
-    }
-
-    /// Runs the node's tasks on this executor, which the caller drives, instead of smol's global
-    /// one. The node does not keep it alive, but these options do: once its last owner drops it,
-    /// the node is silent at once, without a word to its peers, and its port is free.
-    #[must_use]
-    pub fn executor(mut self, executor: Arc<Executor<'static>>) -> Self {
-        self.executor = Some(executor);
-        self
-    }
-
-    /// How long a connection is kept over which nothing is sent: 15 s. At least a millisecond.
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = timeout;
-        self
-    }
-
-    /// How long a dial may take: 3 s.
-    #[must_use]
-    pub fn dial_deadline(mut self, deadline: Duration) -> Self {
-        self.dial_deadline = deadline;
-        self
-    }
-
-    /// For how long, after a dial failed, sends to that address are refused at once: 1 s.
-    #[must_use]
-    pub fn redial_after(mut self, pause: Duration) -> Self {
-        self.redial_after = pause;
-        self
-    }
-
-    /// The most peers to have connections with at a time: 1,024, of about 40 kB each. Beyond, the
-    /// connection goes that was not used for the longest time. At least 1.
-    #[must_use]
-    pub fn peers_max(mut self, max: usize) -> Self {
-        self.peers_max = max.max(1);
-        self
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -2,19 +2,21 @@
 
 use alloc::{sync::Arc, vec::Vec};
 use core::{future::Future, net::SocketAddr, time::Duration};
-use std::io;
+use std::{io, time::Instant};
 
 use async_io::Timer;
 use futures::{StreamExt, future, stream};
-use quinn::{
-    Connecting, Connection, ConnectionError, Endpoint, Incoming, ReadToEndError, RecvStream, VarInt,
-};
+use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ReadToEndError, RecvStream, VarInt};
 
 use super::{
     Quic,
     counters::Tally,
+    gate::Pass,
     greetings::{Denied, Greeting},
-    shared::{Pass, Shared, canonical},
+    inbox::Received,
+    link::Held,
+    renewal::{WARN_EVERY, warn_of_expiry},
+    shared::{Dial, Shared, canonical},
     tls::STREAMS_MAX,
 };
 
@@ -25,7 +27,7 @@ const GREETING_DEADLINE: Duration = Duration::from_secs(5);
 const STREAM_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How many datagrams of one peer are taken before others have their turn.
-const DATAGRAMS_PER_TURN: usize = 64;
+const DATAGRAMS_PER_TURN: u64 = 64;
 
 /// Runs `future`, for this long at most.
 pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
@@ -41,7 +43,18 @@ pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
 pub(super) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
     let lifeline = Lifeline(shared);
     let shared = &lifeline.0;
-    while let Some(incoming) = endpoint.accept().await {
+    let mut daily = Timer::interval_at(Instant::now(), WARN_EVERY);
+    loop {
+        let accepted = async { endpoint.accept().await.map(Some) };
+        let day = async { daily.next().await.map(|_| None) };
+        let incoming = match smol::future::or(accepted, day).await {
+            Some(Some(incoming)) => incoming,
+            Some(None) => {
+                warn_of_expiry(shared.not_after());
+                continue;
+            }
+            None => break,
+        };
         let peer = incoming.remote_address();
         let is_proven = incoming.remote_address_validated();
         let greeting = match shared.greetings.enter(peer, is_proven) {
@@ -91,6 +104,7 @@ impl Drop for Lifeline {
 
 /// Completes the handshake of a peer that connects to us, and serves the connection.
 async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, guest: Pass) {
+    let epoch = shared.trust.epoch();
     let outcome = match incoming.accept() {
         Ok(connecting) => within(GREETING_DEADLINE, connecting).await,
         Err(error) => Some(Err(error)),
@@ -101,16 +115,17 @@ async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, gues
         Some(Ok(conn)) => {
             tally.accepted.one();
             let peer = canonical(conn.remote_address());
-            shared.adopt(peer, &conn);
-            serve(&shared, peer, conn).await;
+            if let Some(held) = shared.adopt(peer, conn, epoch) {
+                serve(&shared, peer, held).await;
+            }
         }
         Some(Err(ConnectionError::TransportError(error))) => match alert(error.code) {
             Some(CERTIFICATE_REQUIRED) => tally.inbound_without_certificate.one(),
             Some(NO_APPLICATION_PROTOCOL) => tally.inbound_wrong_protocol.one(),
-            Some(BAD_CERTIFICATE..=UNKNOWN_CA) => tally.inbound_untrusted.one(),
+            Some(BAD_CERTIFICATE..=ACCESS_DENIED) => tally.inbound_untrusted.one(),
             _ => tally.inbound_failed.one(),
         },
-        Some(Err(error)) if is_tls(&error) => tally.rejected_by_peer.one(),
+        Some(Err(error)) if is_tls(&error) => count_rejection(tally, &error),
         Some(Err(ConnectionError::TimedOut)) | None => tally.inbound_timed_out.one(),
         Some(Err(_)) => tally.inbound_failed.one(),
     }
@@ -118,72 +133,77 @@ async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, gues
 }
 
 /// Completes a dial, and serves the connection.
-pub(super) async fn dialled(
-    shared: Arc<Shared>,
-    peer: SocketAddr,
-    number: u64,
-    connecting: Connecting,
-    pass: Pass,
-) {
+pub(super) async fn dialled(shared: Arc<Shared>, dial: Dial, connecting: Connecting, pass: Pass) {
     let outcome = within(shared.dial_deadline, connecting).await;
     drop(pass);
     let tally = &shared.tally;
-    let failed = match outcome {
-        Some(Ok(conn)) => {
-            shared.adopt(peer, &conn);
-            serve(&shared, peer, conn).await;
-            return;
-        }
+    match outcome {
+        Some(Ok(conn)) => match shared.adopt(dial.peer, conn, dial.epoch) {
+            Some(held) => serve(&shared, dial.peer, held).await,
+            None => shared.dial_failed(&dial, io::ErrorKind::ConnectionAborted, "cut"),
+        },
         None | Some(Err(ConnectionError::TimedOut)) => {
             tally.dials_timed_out.one();
-            shared.failed(io::ErrorKind::TimedOut, "no answer")
+            shared.dial_failed(&dial, io::ErrorKind::TimedOut, "no answer");
         }
         Some(Err(ConnectionError::TransportError(error))) if alert(error.code).is_some() => {
             tally.dials_untrusted.one();
-            shared.failed(io::ErrorKind::PermissionDenied, error)
+            shared.dial_failed(&dial, io::ErrorKind::PermissionDenied, error);
         }
         Some(Err(error)) if is_tls(&error) => {
-            tally.rejected_by_peer.one();
-            shared.failed(io::ErrorKind::PermissionDenied, error)
+            count_rejection(tally, &error);
+            shared.dial_failed(&dial, io::ErrorKind::PermissionDenied, error);
         }
         Some(Err(error)) => {
             tally.dials_failed.one();
-            shared.failed(io::ErrorKind::ConnectionRefused, error)
-        }
-    };
-    shared.dial_failed(peer, number, failed);
-}
-
-/// Receives from a connection until it ends.
-async fn serve(shared: &Shared, peer: SocketAddr, conn: Connection) {
-    let datagrams = receive_datagrams(shared, peer, &conn);
-    let streams = receive_streams(shared, peer, &conn);
-    future::join(datagrams, streams).await;
-    let why = conn.closed().await;
-    shared.ended(peer, &conn, &why);
-}
-
-async fn receive_datagrams(shared: &Shared, peer: SocketAddr, conn: &Connection) {
-    let mut turn = 0_usize;
-    while let Ok(packet) = conn.read_datagram().await {
-        deliver(shared, peer, packet.into());
-        turn = turn.wrapping_add(1);
-        if turn.is_multiple_of(DATAGRAMS_PER_TURN) {
-            smol::future::yield_now().await;
+            shared.dial_failed(&dial, io::ErrorKind::ConnectionRefused, error);
         }
     }
 }
 
-async fn receive_streams(shared: &Shared, peer: SocketAddr, conn: &Connection) {
+/// Receives from a connection until it ends.
+async fn serve(shared: &Shared, peer: SocketAddr, held: Held) {
+    let datagrams = receive_datagrams(shared, peer, &held);
+    let packets = receive_streams(shared, peer, &held);
+    let streams = take_streams_in(shared, peer, &held);
+    future::join3(datagrams, packets, streams).await;
+    let why = held.conn.closed().await;
+    shared.ended(peer, &held, &why);
+}
+
+async fn receive_datagrams(shared: &Shared, peer: SocketAddr, held: &Held) {
+    let mut read = 0_u64;
+    while let Ok(packet) = held.conn.read_datagram().await {
+        deliver(shared, peer, held, packet.into());
+        read = read.wrapping_add(1);
+        if read.is_multiple_of(DATAGRAMS_PER_TURN) {
+            smol::future::yield_now().await;
+        }
+    }
+    // Quinn drops the oldest when its buffer is full.
+    let arrived = held.conn.stats().frame_rx.datagram;
+    let dropped = arrived.saturating_sub(read) as usize;
+    shared.tally.dropped_unread.many(dropped);
+}
+
+async fn take_streams_in(shared: &Shared, peer: SocketAddr, held: &Held) {
+    while let Ok(opened) = held.conn.accept_bi().await {
+        shared.visits.take_in(peer, held, opened, &shared.spawner);
+    }
+}
+
+async fn receive_streams(shared: &Shared, peer: SocketAddr, held: &Held) {
     stream::unfold((), |()| async {
-        let opened = conn.accept_uni().await.ok()?;
+        let opened = held.conn.accept_uni().await.ok()?;
         Some((opened, ()))
     })
-    .for_each_concurrent(STREAMS_MAX, |opened| receive_stream(shared, peer, opened))
+    .for_each_concurrent(STREAMS_MAX, |opened| {
+        receive_stream(shared, peer, held, opened)
+    })
     .await;
 }
 
-async fn receive_stream(shared: &Shared, peer: SocketAddr, mut opened: RecvStream) {
+async fn receive_stream(shared: &Shared, peer: SocketAddr, held: &Held, mut opened: RecvStream) {
     let tally = &shared.tally;
     let Some(_pass) = shared.streams.enter() else {
         tally.streams_refused.one();
@@ -191,15 +211,16 @@ async fn receive_stream(shared: &Shared, peer: SocketAddr, mut opened: RecvStrea
         return;
     };
     match within(STREAM_DEADLINE, opened.read_to_end(Quic::PACKET_MAX)).await {
-        Some(Ok(packet)) => deliver(shared, peer, packet),
+        Some(Ok(packet)) => deliver(shared, peer, held, packet),
         Some(Err(ReadToEndError::TooLong)) => tally.streams_too_big.one(),
         Some(Err(ReadToEndError::Read(_))) => tally.streams_broken.one(),
         None => tally.streams_timed_out.one(),
     }
 }
 
-fn deliver(shared: &Shared, peer: SocketAddr, packet: Vec<u8>) {
-    match shared.inbox.push(peer, packet) {
+fn deliver(shared: &Shared, from: SocketAddr, held: &Held, packet: Vec<u8>) {
+    let peer = held.peer.clone();
+    match shared.inbox.push(Received { from, peer, packet }) {
         true => shared.tally.packets_in.one(),
         false => shared.tally.dropped_inbox_full.one(),
     }
@@ -207,7 +228,7 @@ fn deliver(shared: &Shared, peer: SocketAddr, packet: Vec<u8>) {
 
 /// TLS alerts (RFC 8446, section 6).
 const BAD_CERTIFICATE: u8 = 42;
-const UNKNOWN_CA: u8 = 48;
+const ACCESS_DENIED: u8 = 49;
 const CERTIFICATE_REQUIRED: u8 = 116;
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 
@@ -215,6 +236,18 @@ const NO_APPLICATION_PROTOCOL: u8 = 120;
 fn alert(code: quinn::TransportErrorCode) -> Option<u8> {
     let alert = u64::from(code).checked_sub(0x100)?;
     u8::try_from(alert).ok()
+}
+
+/// Counts a connection that the peer closed over TLS.
+pub(super) fn count_rejection(tally: &Tally, error: &ConnectionError) {
+    match error {
+        ConnectionError::ConnectionClosed(close)
+            if alert(close.error_code) == Some(NO_APPLICATION_PROTOCOL) =>
+        {
+            tally.rejected_protocol.one();
+        }
+        _ => tally.rejected_by_peer.one(),
+    }
 }
 
 /// Whether the peer closed the connection over TLS: it does not trust us.

@@ -1,30 +1,36 @@
 //! What the handles and the tasks of one node share: sending, and the life of connections.
 
-use alloc::{string::ToString, sync::Arc, vec::Vec};
+use alloc::{string::ToString, sync::Arc};
 use core::{
     net::SocketAddr,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 use std::{
     io,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use async_io::Timer;
-use quinn::{ClientConfig, ConnectError, Connection, ConnectionError, Endpoint, VarInt};
+use futures::channel::oneshot;
+use quinn::{ConnectError, Connection, ConnectionError, Endpoint, VarInt};
 
 use super::{
-    Counters, Quic,
+    Credentials, Options, Quic,
     counters::Tally,
+    gate::Gate,
     greetings::{GREETINGS_MAX, Greetings},
     inbox::Inbox,
-    link::{Dialling, Failed, Link, Links, Refusal, Up},
+    link::{Dialling, Failed, Held, Link, Refusal},
+    links::{CUT, Links, Pair, SUPERSEDED},
+    renewal::warn_of_expiry,
     runtime::Spawner,
     serve,
+    stream::Visits,
+    trust::{Epoch, Trust},
 };
-use crate::transport::SendError;
+use crate::transport::{ProvenPeer, SendError};
 
 /// The room to peers of which nothing is known: what QUIC's least packet leaves.
 const ROOM_MIN: usize = 1162;
@@ -34,6 +40,15 @@ const DIALS_MAX: usize = 64;
 
 /// The most large packets being received at a time, from all peers.
 const STREAMS_IN_MAX: usize = 256;
+
+/// The pause after a failed dial doubles with each further one, up to so many times the first.
+const REDIAL_GROWTH_MAX: u32 = 8;
+
+/// For how long nothing moves over a connection that is closed in favour of another.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// How often we look whether it is quiet before it is closed anyway.
+const QUIET_LOOKS_MAX: u32 = 30;
 
 /// How often `close` looks whether everything has been sent.
 const FLUSH_POLL: Duration = Duration::from_millis(5);
@@ -51,22 +66,30 @@ pub(super) struct Shared {
     pub(super) guests: Gate,
     /// Large packets being received.
     pub(super) streams: Gate,
+    /// Streams that peers opened.
+    pub(super) visits: Visits,
+    pub(super) trust: Trust,
     pub(super) dial_deadline: Duration,
     dials: Gate,
     redial_after: Duration,
-    client: ClientConfig,
     /// Gone once the node has stopped: with it, the socket is closed.
     endpoint: Mutex<Option<Endpoint>>,
     links: Mutex<Links>,
     closed: AtomicBool,
 }
 
+/// What an opened stream waits for.
+pub(super) enum Way {
+    Open(Held),
+    Soon(oneshot::Receiver<Held>),
+}
+
 impl Shared {
     pub(super) fn new(
         endpoint: Endpoint,
-        client: ClientConfig,
+        trust: Trust,
         spawner: Spawner,
-        options: &super::Options,
+        options: &Options,
     ) -> Self {
         Self {
             tally: spawner.tally.clone(),
@@ -81,18 +104,15 @@ impl Shared {
                     .saturating_add(GREETINGS_MAX),
             ),
             streams: Gate::new(STREAMS_IN_MAX),
+            visits: Visits::new(options.stream_timeout),
+            trust,
             dial_deadline: options.dial_deadline,
             dials: Gate::new(DIALS_MAX),
             redial_after: options.redial_after,
-            client,
             endpoint: Mutex::new(Some(endpoint)),
             links: Mutex::new(Links::new(options.peers_max)),
             closed: AtomicBool::new(false),
         }
-    }
-
-    pub(super) fn counters(&self) -> Counters {
-        self.tally.counters()
     }
 
     pub(super) fn room(&self, to: SocketAddr) -> usize {
@@ -103,7 +123,7 @@ impl Shared {
     }
 
     pub(super) fn send(self: &Arc<Self>, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
-        if self.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Err(SendError::Closed);
         }
         if packet.len() > Quic::PACKET_MAX {
@@ -113,21 +133,16 @@ impl Shared {
         let to = canonical(to);
         let now = Instant::now();
         let mut links = lock(&self.links);
+        let is_silent = self.is_silent(&mut links, to, now);
         match links.used(to, now) {
-            Some(Link::Up(up)) => {
-                if up.is_silent(now) {
-                    self.tally.replaced_silent.one();
-                } else {
-                    match up.send(packet, &self.tally) {
-                        Ok(()) => return Ok(()),
-                        Err(Refusal::Full) => {
-                            self.tally.refused_queue_full.one();
-                            return Err(SendError::Busy);
-                        }
-                        Err(Refusal::Lost) => {}
-                    }
+            Some(Link::Up(up)) if !is_silent => match up.send(packet, &self.tally) {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Full) => {
+                    self.tally.refused_queue_full.one();
+                    return Err(SendError::Busy);
                 }
-            }
+                Err(Refusal::Lost) => {}
+            },
             Some(Link::Dialling(dialling)) => {
                 if dialling.push(packet) {
                     return Ok(());
@@ -138,18 +153,69 @@ impl Shared {
             Some(Link::Failed(failed)) if now < failed.until => {
                 return Err(SendError::Unreachable(failed.error()));
             }
-            Some(Link::Failed(_)) | None => {}
+            Some(Link::Up(_) | Link::Failed(_)) | None => {}
         }
-        self.dial(&mut links, to, packet, now)
+        self.dial(&mut links, to, now, |dialling| {
+            dialling.push(packet);
+        })
     }
 
-    /// Begins to make a connection, for which `packet` waits.
+    /// The connection over which to open a stream.
+    pub(super) fn way(self: &Arc<Self>, to: SocketAddr) -> Result<Way, SendError> {
+        if self.is_closed() {
+            return Err(SendError::Closed);
+        }
+        let to = canonical(to);
+        let now = Instant::now();
+        let mut links = lock(&self.links);
+        let is_silent = self.is_silent(&mut links, to, now);
+        match links.used(to, now) {
+            Some(Link::Up(up)) if !is_silent && !up.held.is_closed() => {
+                return Ok(Way::Open(up.held.clone()));
+            }
+            Some(Link::Dialling(dialling)) => {
+                return dialling.wait().map(Way::Soon).ok_or(SendError::Busy);
+            }
+            Some(Link::Failed(failed)) if now < failed.until => {
+                return Err(SendError::Unreachable(failed.error()));
+            }
+            Some(Link::Up(_) | Link::Failed(_)) | None => {}
+        }
+        let mut waiting = None;
+        self.dial(&mut links, to, now, |dialling| waiting = dialling.wait())?;
+        waiting.map(Way::Soon).ok_or(SendError::Busy)
+    }
+
+    /// Why there is no way to a peer at present.
+    pub(super) fn why_not(&self, to: SocketAddr) -> io::Error {
+        match lock(&self.links).get(canonical(to)) {
+            Some(Link::Failed(failed)) => failed.error(),
+            _ => io::ErrorKind::ConnectionAborted.into(),
+        }
+    }
+
+    /// Whether the connection with a peer is silent, and there is no other one to fall back on.
+    fn is_silent(&self, links: &mut Links, to: SocketAddr, now: Instant) -> bool {
+        match links.used(to, now) {
+            Some(Link::Up(up)) if up.held.is_closed() => false,
+            Some(Link::Up(up)) => {
+                let is_silent = up.is_silent(now);
+                if is_silent {
+                    self.tally.replaced_silent.one();
+                }
+                is_silent && !links.fall_back(to)
+            }
+            _ => false,
+        }
+    }
+
+    /// Begins to make a connection, for which something waits.
     fn dial(
         self: &Arc<Self>,
         links: &mut Links,
         to: SocketAddr,
-        packet: &[u8],
         now: Instant,
+        wait: impl FnOnce(&mut Dialling),
     ) -> Result<(), SendError> {
         let Some(pass) = self.dials.enter() else {
             self.tally.refused_dials_full.one();
@@ -157,16 +223,19 @@ impl Shared {
         };
         let endpoint = self.endpoint().ok_or(SendError::Closed)?;
         let name = to.ip().to_string();
-        match endpoint.connect_with(self.client.clone(), to, &name) {
+        let (client, epoch) = self.trust.client();
+        match endpoint.connect_with(client, to, &name) {
             Ok(connecting) => {
                 self.tally.dials.one();
-                let number = links.next_dial();
-                let mut dialling = Dialling::new(number, links.take(to));
-                dialling.push(packet);
-                links.put(to, Link::Dialling(dialling), now, &self.tally);
+                let number = links.dial(to, now, &self.tally, wait);
+                let dial = Dial {
+                    peer: to,
+                    number,
+                    epoch,
+                };
                 let shared = self.clone();
                 self.spawner
-                    .run(serve::dialled(shared, to, number, connecting, pass));
+                    .run(serve::dialled(shared, dial, connecting, pass));
                 Ok(())
             }
             Err(ConnectError::EndpointStopping) => Err(SendError::Closed),
@@ -178,53 +247,72 @@ impl Shared {
         }
     }
 
-    /// From now on, packets to `peer` take this connection: the newest is the one that is most
-    /// likely alive at the other end.
-    pub(super) fn adopt(&self, peer: SocketAddr, conn: &Connection) {
+    /// From now on, packets to `peer` take this connection, or the one that both ends keep. None,
+    /// and it is closed, if it was begun before what it was let in by was cut, or who it is with is
+    /// nobody any more.
+    pub(super) fn adopt(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        conn: Connection,
+        epoch: Epoch,
+    ) -> Option<Held> {
+        let proven = self.trust.peer(&conn);
         let now = Instant::now();
         let mut links = lock(&self.links);
-        if self.closed.load(Ordering::Acquire) && self.endpoint().is_none() {
-            return;
-        }
-        let mut replaced = links.take(peer);
-        let waiting = match &mut replaced {
-            Some(Link::Dialling(dialling)) => dialling.take_packets(),
-            _ => Vec::new(),
+        let (Ok(proven), true) = (proven, self.trust.lets_in(epoch)) else {
+            conn.close(CUT, b"not trusted any more");
+            self.tally.cut.one();
+            return None;
         };
-        let mut up = Up::new(conn.clone(), replaced);
-        for packet in waiting {
-            if up.send(&packet, &self.tally).is_err() {
-                self.tally.dropped_queue_full.one();
-            }
+        let new = Held::new(conn, proven, epoch);
+        if self.is_closed() && self.endpoint().is_none() {
+            return Some(new);
         }
-        links.put(peer, Link::Up(up), now, &self.tally);
+        if let Some(pair) = links.adopt(peer, new.clone(), now, &self.tally) {
+            self.spawner.run(collapse(self.clone(), peer, pair));
+        }
+        Some(new)
+    }
+
+    /// Closes the loser of two connections, if it is not in use after all.
+    fn settle(&self, peer: SocketAddr, pair: &Pair, heard: u64, alive: bool) {
+        let mut links = lock(&self.links);
+        links.settle(peer, pair, heard, alive);
+        self.tally.superseded.one();
     }
 
     /// Notes that a dial came to nothing. If a connection came about otherwise in the meantime,
     /// that is all there is to it.
-    pub(super) fn dial_failed(&self, peer: SocketAddr, number: u64, failed: Failed) {
+    pub(super) fn dial_failed(&self, dial: &Dial, kind: io::ErrorKind, why: impl ToString) {
         let mut links = lock(&self.links);
-        if let Some(Link::Dialling(dialling)) = links.get(peer)
-            && dialling.number == number
+        if let Some(Link::Dialling(dialling)) = links.get(dial.peer)
+            && dialling.number == dial.number
         {
             self.tally.dropped_unreachable.many(dialling.len());
-            links.put(peer, Link::Failed(failed), Instant::now(), &self.tally);
+            let failed = self.failed(dialling.pause, kind, why);
+            links.put(dial.peer, Link::Failed(failed), Instant::now(), &self.tally);
         }
     }
 
     /// Notes that a connection ended, and why.
-    pub(super) fn ended(&self, peer: SocketAddr, conn: &Connection, why: &ConnectionError) {
+    pub(super) fn ended(&self, peer: SocketAddr, held: &Held, why: &ConnectionError) {
         let mut links = lock(&self.links);
-        let was_ours = links.forget(peer, conn);
+        let pause = links.get(peer).map_or(Duration::ZERO, Link::pause);
+        let was_ours = links.forget(peer, &held.conn);
         if serve::is_tls(why) {
-            self.tally.rejected_by_peer.one();
+            serve::count_rejection(&self.tally, why);
+            let lost = held.conn.stats().frame_tx.datagram;
+            self.tally.dropped_rejected.many(lost as usize);
             if was_ours {
-                let failed = self.failed(io::ErrorKind::PermissionDenied, why);
+                let failed = self.failed(pause, io::ErrorKind::PermissionDenied, why);
                 links.put(peer, Link::Failed(failed), Instant::now(), &self.tally);
             }
             return;
         }
         match why {
+            ConnectionError::ApplicationClosed(close) if close.error_code == SUPERSEDED => {
+                self.tally.superseded.one();
+            }
             ConnectionError::ConnectionClosed(_) | ConnectionError::ApplicationClosed(_) => {
                 self.tally.closed_by_peer.one();
             }
@@ -235,26 +323,87 @@ impl Shared {
         }
     }
 
-    /// Why there is no connection to a peer for the time being.
-    pub(super) fn failed(&self, kind: io::ErrorKind, why: impl ToString) -> Failed {
+    /// Why there is no connection to a peer for the time being: twice as long as the last time,
+    /// up to a bound.
+    fn failed(&self, last: Duration, kind: io::ErrorKind, why: impl ToString) -> Failed {
         let now = Instant::now();
+        let longest = self.redial_after.saturating_mul(REDIAL_GROWTH_MAX);
+        let pause = last
+            .saturating_mul(2)
+            .clamp(self.redial_after, longest.max(self.redial_after));
         Failed {
-            until: now.checked_add(self.redial_after).unwrap_or(now),
+            until: now.checked_add(pause).unwrap_or(now),
+            pause,
             kind,
             why: why.to_string(),
         }
+    }
+
+    /// See [`Quic::connections`].
+    pub(super) fn connections(&self) -> usize {
+        lock(&self.links).connections()
+    }
+
+    pub(super) fn not_after(&self) -> Option<SystemTime> {
+        self.trust.not_after()
+    }
+
+    /// Speaks to members of this cluster only.
+    pub(super) fn enter_cluster(&self, cluster: &str) -> bool {
+        let endpoint = self.endpoint();
+        let entered = self.trust.enter_cluster(cluster, |server| {
+            if let Some(endpoint) = endpoint {
+                endpoint.set_server_config(Some(server));
+            }
+        });
+        self.cut_held(|_| true);
+        entered.is_ok()
+    }
+
+    /// See [`Quic::replace_credentials`].
+    pub(super) fn replace_credentials(&self, credentials: &Credentials) -> io::Result<()> {
+        let endpoint = self.endpoint();
+        warn_of_expiry(credentials.not_after());
+        self.trust.replace(credentials, |server| {
+            if let Some(endpoint) = endpoint {
+                endpoint.set_server_config(Some(server));
+            }
+        })
+    }
+
+    /// See [`Quic::cut_old`].
+    pub(super) fn cut_old(&self) -> usize {
+        let present = self.trust.cut_old();
+        self.cut_held(|held| held.epoch < present)
+    }
+
+    /// See [`Quic::cut`].
+    pub(super) fn cut(&self, mut choose: impl FnMut(&ProvenPeer) -> bool) -> usize {
+        self.trust.cut();
+        self.cut_held(|held| held.peer.as_ref().is_some_and(&mut choose))
+    }
+
+    fn cut_held(&self, choose: impl FnMut(&Held) -> bool) -> usize {
+        let cut = lock(&self.links).cut(choose);
+        self.tally.cut.many(cut);
+        cut
     }
 
     /// Refuses further sends and receives; whether that is news.
     pub(super) fn shut(&self) -> bool {
         let open = !self.closed.swap(true, Ordering::AcqRel);
         self.inbox.close();
+        self.visits.close();
         open
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Waits until everything was sent that waits to be.
     pub(super) async fn flush(&self) {
-        while !lock(&self.links).is_flushed() {
+        while !(lock(&self.links).is_flushed() && self.visits.is_flushed()) {
             Timer::after(FLUSH_POLL).await;
         }
     }
@@ -280,34 +429,33 @@ impl Shared {
     }
 }
 
-/// Lets a bounded number in.
-pub(super) struct Gate {
-    inside: Arc<AtomicUsize>,
-    max: usize,
+/// A dial that is under way.
+pub(super) struct Dial {
+    pub(super) peer: SocketAddr,
+    /// Which one: a later one to the same peer has another number.
+    pub(super) number: u64,
+    pub(super) epoch: Epoch,
 }
 
-impl Gate {
-    fn new(max: usize) -> Self {
-        Self {
-            inside: Arc::default(),
-            max,
+/// Closes the loser of two connections once nothing moves over it any more, so that what is under
+/// way on it arrives.
+async fn collapse(shared: Arc<Shared>, peer: SocketAddr, pair: Pair) {
+    let heard = pair.keeper.heard();
+    let began = pair.loser.heard();
+    let mut before = pair.loser.traffic();
+    for _ in 0..QUIET_LOOKS_MAX {
+        Timer::after(QUIET).await;
+        if pair.loser.is_closed() || pair.keeper.is_closed() {
+            return;
         }
+        let now = pair.loser.traffic();
+        if now == before && pair.loser.streams.is_empty() {
+            break;
+        }
+        before = now;
     }
-
-    pub(super) fn enter(&self) -> Option<Pass> {
-        let pass = Pass(self.inside.clone());
-        // Dropping the pass takes this back.
-        (self.inside.fetch_add(1, Ordering::AcqRel) < self.max).then_some(pass)
-    }
-}
-
-/// The right to be inside, until it is dropped.
-pub(super) struct Pass(Arc<AtomicUsize>);
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
+    let alive = pair.loser.heard() > began;
+    shared.settle(peer, &pair, heard, alive);
 }
 
 /// One address for one peer: IPv4 stays IPv4 on a socket for both.

@@ -1,6 +1,6 @@
 //! The TLS and QUIC settings that every node shares.
 
-use alloc::{boxed::Box, format, sync::Arc, vec, vec::Vec};
+use alloc::{boxed::Box, format, string::ToString, sync::Arc, vec, vec::Vec};
 use core::{net::SocketAddr, time::Duration};
 use std::io;
 
@@ -12,11 +12,11 @@ use quinn::{
     },
 };
 use quinn_proto::HashedConnectionIdGenerator;
-use ring::{hkdf, hmac};
+use ring::{digest, hkdf, hmac};
 use rustls::{
     DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
-        Resumption,
+        AlwaysResolvesClientRawPublicKeys, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_cert_signed_by_trust_anchor,
     },
@@ -24,20 +24,38 @@ use rustls::{
         CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
     },
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
-    server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier},
+    server::{
+        AlwaysResolvesServerRawPublicKeys, ClientHello, ParsedCertificate, ResolvesServerCert,
+        VerifierBuilderError, WebPkiClientVerifier,
+    },
+    sign::CertifiedKey,
     version::TLS13,
 };
 
-use super::{Credentials, Options, Quic};
+use super::{
+    Credentials, Options, PinnedKeys, PublicKey, Quic, counters::Tally, pinned::PinVerifier,
+};
 
 /// What we speak inside QUIC (ALPN).
 pub(super) const PROTOCOL: &[u8] = b"selkie/1";
+
+/// How much of the hash of a cluster's name is in what its members speak, in bytes.
+const CLUSTER_HASH_LEN: usize = 16;
 
 /// The most bytes that wait to be sent as datagrams to one peer.
 const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
 
 /// The most large packets on their way to one peer, and from one peer.
 pub(super) const STREAMS_MAX: usize = 8;
+
+/// The most streams that one peer may have opened, besides.
+const PEER_STREAMS_MAX: usize = 32;
+
+/// The most bytes of one stream on their way from a peer.
+const STREAM_WINDOW_BYTES: u32 = Quic::PACKET_MAX as u32;
+
+/// The most bytes of all its streams on their way to a peer, and from a peer.
+const WINDOW_BYTES: u32 = 2 * STREAM_WINDOW_BYTES * STREAMS_MAX as u32;
 
 /// Less than quinn's 333 ms, for the first retransmission not to take a second; more than most
 /// round trips, for it not to be in vain.
@@ -68,30 +86,80 @@ pub(super) fn configs(
     Ok((client, server))
 }
 
-/// Our protocol, and no resumption: it would let a peer in without a look at its certificate.
+/// The TLS settings for both directions, for members known by their keys.
+pub(super) fn pinned_configs(
+    key: PrivateKeyDer<'static>,
+    pins: &PinnedKeys,
+) -> Result<(rustls::ClientConfig, rustls::ServerConfig, PublicKey), Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = provider.key_provider.load_private_key(key)?;
+    let public = key.public_key();
+    let public = public.ok_or_else(|| Error::General("key tells no public key".into()))?;
+    let public = public.to_vec();
+    let own = CertifiedKey::new(vec![CertificateDer::from(public.clone())], key);
+    let own = Arc::new(own);
+    let verifier = Arc::new(PinVerifier::new(pins.clone(), &provider));
+    let client = rustls::ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(
+            own.clone(),
+        )));
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(own)));
+    let public = PublicKey::from_der(&public).map_err(|error| Error::General(error.to_string()))?;
+    Ok((client, server, public))
+}
+
+/// No resumption: it would let a peer in without a look at its certificate.
 pub(super) fn harden(client: &mut rustls::ClientConfig, server: &mut rustls::ServerConfig) {
-    client.alpn_protocols = vec![PROTOCOL.to_vec()];
     client.resumption = Resumption::disabled();
     client.enable_early_data = false;
-    server.alpn_protocols = vec![PROTOCOL.to_vec()];
     server.send_tls13_tickets = 0;
     server.max_early_data_size = 0;
 }
 
-/// The QUIC settings for both directions.
+/// What members of a cluster speak: who listens learns no name.
+pub(super) fn cluster_protocol(cluster: &str) -> Vec<u8> {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(b"selkie cluster ");
+    hash.update(cluster.as_bytes());
+    let hash = hash.finish();
+    let mut protocol = PROTOCOL.to_vec();
+    protocol.push(b' ');
+    for byte in hash.as_ref().iter().take(CLUSTER_HASH_LEN) {
+        protocol.extend(format!("{byte:02x}").bytes());
+    }
+    protocol
+}
+
+/// The QUIC settings for both directions, for those who speak `protocol` (ALPN).
 pub(super) fn quic_configs(
     credentials: &Credentials,
-    options: &Options,
+    transport: &Arc<TransportConfig>,
+    protocol: &[u8],
+    tally: &Arc<Tally>,
 ) -> io::Result<(ClientConfig, ServerConfig)> {
-    let transport = Arc::new(transport(options)?);
     let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-    let tls = QuicClientConfig::try_from(credentials.client.clone()).map_err(invalid)?;
+    let mut tls = (*credentials.client).clone();
+    tls.alpn_protocols = vec![protocol.to_vec()];
+    let tls = QuicClientConfig::try_from(tls).map_err(invalid)?;
     let mut client = ClientConfig::new(Arc::new(tls));
     client.transport_config(transport.clone());
-    let tls = QuicServerConfig::try_from(credentials.server.clone()).map_err(invalid)?;
+    let mut tls = (*credentials.server).clone();
+    tls.alpn_protocols = vec![protocol.to_vec()];
+    tls.cert_resolver = Arc::new(Doorman {
+        resolver: tls.cert_resolver,
+        protocol: protocol.to_vec(),
+        tally: tally.clone(),
+    });
+    let tls = QuicServerConfig::try_from(tls).map_err(invalid)?;
     let mut server = ServerConfig::with_crypto(Arc::new(tls));
     server
-        .transport_config(transport)
+        .transport_config(transport.clone())
         // Who a packet is from is the address it came from.
         .migration(false)
         .max_incoming(INCOMING_MAX)
@@ -100,22 +168,22 @@ pub(super) fn quic_configs(
     Ok((client, server))
 }
 
-fn transport(options: &Options) -> io::Result<TransportConfig> {
+/// The settings of every connection.
+pub(super) fn transport(options: &Options) -> io::Result<TransportConfig> {
     // To QUIC, none at all would mean for ever.
     let idle = options.idle_timeout.max(Duration::from_millis(1));
     let idle = IdleTimeout::try_from(idle)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let packet = Quic::PACKET_MAX as u32;
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(None)
         .initial_rtt(INITIAL_RTT)
-        .max_concurrent_bidi_streams(0_u32.into())
+        .max_concurrent_bidi_streams((PEER_STREAMS_MAX as u32).into())
         .max_concurrent_uni_streams((STREAMS_MAX as u32).into())
-        .stream_receive_window(packet.into())
-        .receive_window((STREAMS_MAX as u32).saturating_mul(packet).into())
-        .send_window((STREAMS_MAX as u64).saturating_mul(u64::from(packet)))
+        .stream_receive_window(STREAM_WINDOW_BYTES.into())
+        .receive_window(WINDOW_BYTES.into())
+        .send_window(WINDOW_BYTES.into())
         .datagram_receive_buffer_size(Some(256 << 10))
         .datagram_send_buffer_size(DATAGRAMS_OUT_BYTES);
     Ok(transport)
@@ -155,6 +223,29 @@ struct Len(usize);
 impl hkdf::KeyType for Len {
     fn len(&self) -> usize {
         self.0
+    }
+}
+
+/// Counts the members of other clusters at the door. That it is shut to them is rustls' doing.
+#[derive(Debug)]
+struct Doorman {
+    resolver: Arc<dyn ResolvesServerCert>,
+    protocol: Vec<u8>,
+    tally: Arc<Tally>,
+}
+
+impl ResolvesServerCert for Doorman {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut offered = hello.alpn().into_iter().flatten().peekable();
+        let is_kin = offered.peek().is_some_and(|it| it.starts_with(PROTOCOL));
+        if is_kin && !offered.any(|it| it == self.protocol) {
+            self.tally.inbound_other_cluster.one();
+        }
+        self.resolver.resolve(hello)
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.resolver.only_raw_public_keys()
     }
 }
 

@@ -1,29 +1,31 @@
-//! One socket, one datagram per packet.
+//! One socket, one datagram per packet, and streams as TCP.
 
-use alloc::{format, vec::Vec};
-use core::{
-    cell::Cell,
-    net::{IpAddr, SocketAddr},
-    pin::pin,
-};
+use alloc::{boxed::Box, sync::Arc};
+use core::net::SocketAddr;
 use std::{
     io,
-    net::UdpSocket,
-    sync::{Mutex, MutexGuard, PoisonError},
-    thread_local,
+    net::{TcpStream, UdpSocket},
 };
 
 use async_io::Async;
-use futures::{
-    FutureExt,
-    channel::oneshot,
-    future::{self, Shared},
+use futures::{AsyncReadExt, AsyncWriteExt};
+
+use super::{
+    Counters, Options, UdpStream, bind,
+    closing::Closing,
+    companion::{Companion, Greeter, Ungreeted},
+    counters::Tally,
+    socket::{DATAGRAM_MAX, Datagrams},
+    stream::{Chunks, Clear},
+};
+use crate::{
+    trace::warn,
+    transport::{Batch, PeerStream, SendError, Transport},
 };
 
-use crate::transport::{Batch, NoStream, SendError, Transport};
-
-/// Packets as plain UDP datagrams: neither encrypted nor proven to come from whom they claim. For
-/// networks in which everybody is trusted.
+/// Packets as plain UDP datagrams, and streams as plain TCP: neither encrypted nor proven to come
+/// from whom they claim. For networks in which everybody is trusted; bound beyond loopback, it
+/// says so in the log.
 ///
 /// Bound to an IPv4 address it speaks IPv4, bound to an IPv6 address IPv6. Bound to `[::]` it
 /// speaks both wherever the system lets such sockets do so (Linux and macOS do, unless told
@@ -51,106 +53,74 @@ use crate::transport::{Batch, NoStream, SendError, Transport};
 /// ```
 #[derive(Debug)]
 pub struct PlainUdp {
-    socket: Async<UdpSocket>,
-    local_addr: SocketAddr,
-    /// Dropped to close.
-    open: Mutex<Option<oneshot::Sender<()>>>,
-    /// Resolves when it is.
-    closed: Shared<oneshot::Receiver<()>>,
+    datagrams: Datagrams,
+    companion: Option<Companion<InClear>>,
+    closing: Closing,
+    tally: Arc<Tally>,
 }
 
 impl PlainUdp {
     /// The most bytes that a UDP datagram carries over IPv4, and the most that this sends.
-    pub const PACKET_MAX: usize = 65_507;
+    pub const PACKET_MAX: usize = DATAGRAM_MAX;
 
-    /// Opens a socket at an address. Port 0 stands for any that is free.
+    /// Opens a socket at an address, and a TCP listener at the same, with the default
+    /// [`Options`]. Port 0 stands for any that is free.
     ///
     /// # Errors
     ///
     /// When the address is taken, is not this machine's, or may not be used; the error names the
     /// address.
     pub fn bind(addr: SocketAddr) -> io::Result<Self> {
-        UdpSocket::bind(addr)
-            .and_then(Self::from_socket)
-            .map_err(|error| {
-                let reason = format!("cannot bind UDP address {addr}: {error}");
-                io::Error::new(error.kind(), reason)
-            })
+        Self::bind_with(addr, &Options::new())
     }
 
-    /// Uses a socket that is bound already.
+    /// As [`bind`](Self::bind), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_with(addr: SocketAddr, options: &Options) -> io::Result<Self> {
+        let (socket, listener) = bind::bind(addr, options.has_streams)?;
+        let mut udp = Self::from_socket(socket)?;
+        if let Some(listener) = listener {
+            let tally = Arc::clone(&udp.tally);
+            let companion = Companion::new(listener, Arc::new(InClear), options, tally)?;
+            udp.companion = Some(companion);
+        }
+        Ok(udp)
+    }
+
+    /// Uses a socket that is bound already. There are no streams.
     ///
     /// # Errors
     ///
     /// When the system cannot say where the socket is bound, or cannot wait for it.
     pub fn from_socket(socket: UdpSocket) -> io::Result<Self> {
-        let local_addr = socket.local_addr()?;
-        let (open, closed) = oneshot::channel();
+        let datagrams = Datagrams::new(socket)?;
+        let addr = datagrams.local_addr();
+        if !addr.ip().to_canonical().is_loopback() {
+            warn!(%addr, "plain UDP beyond loopback: whoever reaches it can read and forge");
+        }
         Ok(Self {
-            socket: Async::new(socket)?,
-            local_addr,
-            open: Mutex::new(Some(open)),
-            closed: closed.shared(),
+            datagrams,
+            companion: None,
+            closing: Closing::new(),
+            tally: Arc::default(),
         })
     }
 
-    /// How the socket has to be told the address of a peer, if it can reach such addresses.
-    fn destination(&self, to: SocketAddr) -> Option<SocketAddr> {
-        match (self.local_addr.ip(), to.ip().to_canonical()) {
-            (IpAddr::V4(_), ip @ IpAddr::V4(_)) => Some(SocketAddr::new(ip, to.port())),
-            (IpAddr::V6(_), IpAddr::V4(ip)) => {
-                Some(SocketAddr::new(ip.to_ipv6_mapped().into(), to.port()))
-            }
-            (IpAddr::V6(_), IpAddr::V6(_)) => Some(to),
-            (IpAddr::V4(_), IpAddr::V6(_)) => None,
-        }
-    }
-
-    /// Takes what is there until the batch is full. Returns how many packets that was.
-    fn receive_ready(&self, batch: &mut Batch) -> io::Result<usize> {
-        // Each thread has one for all sockets: they are idle for the most part, and many.
-        let mut buf = BUFFER.take();
-        buf.resize(Batch::PACKET_MAX, 0);
-        let received = self.receive_by(&mut buf, batch);
-        BUFFER.set(buf);
-        received
-    }
-
-    fn receive_by(&self, buf: &mut [u8], batch: &mut Batch) -> io::Result<usize> {
-        let before = batch.len();
-        for _ in 0..Batch::PACKETS_MAX {
-            match self.socket.get_ref().recv_from(buf) {
-                Ok((len, from)) => {
-                    let packet = buf.get(..len).unwrap_or_default();
-                    batch.push(canonical(from), packet);
-                    if batch.is_full() {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if is_about_a_peer(&error) => {}
-                Err(_) if batch.len() > before => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(batch.len().saturating_sub(before))
-    }
-
-    fn is_closed(&self) -> bool {
-        self.opened().is_none()
-    }
-
-    fn opened(&self) -> MutexGuard<'_, Option<oneshot::Sender<()>>> {
-        // Nothing panics while it holds the lock.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.tally.counters()
     }
 }
 
 impl Transport for PlainUdp {
-    type Stream = NoStream;
+    type Stream = UdpStream;
 
     fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.datagrams.local_addr()
     }
 
     fn room(&self, _to: SocketAddr) -> usize {
@@ -162,82 +132,78 @@ impl Transport for PlainUdp {
             let max = Self::PACKET_MAX;
             return Err(SendError::TooBig { max });
         }
-        if self.is_closed() {
+        if self.closing.is_closed() {
             return Err(SendError::Closed);
         }
-        let to = self.destination(to).ok_or_else(|| {
-            let reason = format!("{to} cannot be reached from {}", self.local_addr);
-            SendError::Unreachable(io::Error::new(io::ErrorKind::Unsupported, reason))
-        })?;
-        // A system that reports on earlier packets does so once each, in place of sending.
-        let sent = match self.socket.send_to(packet, to).await {
-            Err(error) if is_about_a_peer(&error) => self.socket.send_to(packet, to).await,
-            sent => sent,
-        };
-        match sent {
-            Ok(_) => Ok(()),
-            // All that the system says is that it was too much for the way to this peer.
-            Err(error) if error.raw_os_error() == Some(TOO_BIG) => Err(SendError::TooBig {
-                max: packet.len().saturating_sub(1),
-            }),
-            Err(error) if is_about_a_peer(&error) => Err(SendError::Unreachable(error)),
-            Err(error) => Err(SendError::Io(error)),
-        }
+        self.datagrams.send(to, packet).await
     }
 
     async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
-        loop {
-            if self.is_closed() {
-                return Err(io::ErrorKind::NotConnected.into());
-            }
-            if self.receive_ready(batch)? > 0 {
-                return Ok(());
-            }
-            let readable = pin!(self.socket.readable());
-            if let future::Either::Left((Err(error), _)) =
-                future::select(readable, self.closed.clone()).await
-            {
-                return Err(error);
-            }
-        }
+        let open = |packet: &mut [u8]| Some(packet.len());
+        self.datagrams.recv(&self.closing, batch, open).await
     }
 
     /// Nothing is queued, and UDP has no farewell. The address becomes free when this is dropped.
     async fn close(&self) {
-        self.opened().take();
+        self.closing.close();
+    }
+
+    fn has_streams(&self) -> bool {
+        self.companion.is_some()
+    }
+
+    async fn open(&self, to: SocketAddr) -> Result<PeerStream<UdpStream>, SendError> {
+        let companion = self.companion.as_ref().ok_or(SendError::NoStreams)?;
+        companion.open(&self.closing, to).await
+    }
+
+    async fn accept(&self) -> io::Result<PeerStream<UdpStream>> {
+        match &self.companion {
+            Some(companion) => companion.accept(&self.closing).await,
+            None => {
+                self.closing.closed().await;
+                Err(io::ErrorKind::NotConnected.into())
+            }
+        }
     }
 }
 
-/// The address as IPv4 if it is one that an IPv6 socket wraps.
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    match addr.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
-        IpAddr::V6(_) => addr,
+/// The greeting of connections that are not sealed: the magic number and the port of who opened
+/// it, answered by the magic number.
+struct InClear;
+
+impl Greeter for InClear {
+    async fn greet(
+        &self,
+        mut tcp: &Async<TcpStream>,
+        port: u16,
+    ) -> Result<Box<dyn Chunks>, Ungreeted> {
+        let [magic, port] = [&MAGIC[..], &port.to_be_bytes()];
+        tcp.write_all(&[magic, port].concat()).await?;
+        expect_magic(tcp).await?;
+        Ok(Box::new(Clear))
+    }
+
+    async fn welcome(
+        &self,
+        mut tcp: &Async<TcpStream>,
+    ) -> Result<(u16, Box<dyn Chunks>), Ungreeted> {
+        expect_magic(tcp).await?;
+        let mut port = [0; 2];
+        tcp.read_exact(&mut port).await?;
+        tcp.write_all(&MAGIC).await?;
+        Ok((u16::from_be_bytes(port), Box::new(Clear)))
     }
 }
 
-/// Whether an error tells of what became of some packet, rather than of the socket.
-fn is_about_a_peer(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::Interrupted
-    )
+async fn expect_magic(mut tcp: &Async<TcpStream>) -> Result<(), Ungreeted> {
+    let mut magic = [0; MAGIC.len()];
+    tcp.read_exact(&mut magic).await?;
+    if magic != MAGIC {
+        return Err(Ungreeted::Refused("not a greeting of plain streams"));
+    }
+    Ok(())
 }
 
-/// The number of `EMSGSIZE`, which has no [`io::ErrorKind`].
-const TOO_BIG: i32 = if cfg!(windows) {
-    10_040
-} else if cfg!(any(target_os = "linux", target_os = "android")) {
-    90
-} else {
-    40
-};
-
-thread_local! {
-    /// What packets are received into.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
+/// What each direction begins with: what we are, the version, and that nothing is sealed.
+const MAGIC: [u8; 5] = *b"slk\x01p";

@@ -1,5 +1,7 @@
 //! Putting an agent together.
 
+#[cfg(feature = "dns")]
+mod dns;
 mod search;
 mod settings;
 
@@ -8,7 +10,7 @@ use core::fmt;
 
 use self::{search::Search, settings::Settings};
 use super::{
-    BuildError, Cluster, Driver, Stats,
+    BuildError, Cluster, Driver, Event, Stats,
     admission::Door,
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
@@ -19,6 +21,7 @@ use super::{
     metadata::Known,
     news::News,
     outputs::Outputs,
+    remembered::Remembered,
     seeds::Seeds,
     shared::Shared,
     sync::Syncing,
@@ -207,47 +210,65 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         H: BroadcastHandler<I::Identity, Key: Send> + Send + 'static,
     {
         self.config.validate()?;
-        let seeds = self.search.seeds?;
+        let search = self.search;
+        let seeds = search.seeds?;
         let cluster = self.settings.cluster.map_err(BuildError::Cluster)?;
         let transport = Arc::new(self.transport.into_transport());
         let local = transport.local_addr();
-        let identity = self.identity.into_identity(local)?;
+        let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
+        let mut codec = self.codec.into_codec();
+
+        let past = search
+            .snapshot
+            .recall(cluster.as_str(), rng_seed, &mut codec)
+            .await;
+        let identity = self.identity.into_identity(local, past.own.as_ref())?;
+        let identity = past.outdo(identity);
         if !identity.names_member() {
             let identity = format!("{identity:?}");
             return Err(BuildError::Nameless { identity });
         }
 
-        let rng_seed = self.rng_seed.unwrap_or_else(choice::random);
         let is_bare = self.config.foca_wire;
         let datagram_max = self.config.max_packet_size;
-        let shared = Shared::new(identity.clone(), local);
-        let engine = Engine::with_broadcasts(
+        let shared = Shared::new(identity.clone(), self.config.clone(), local);
+        let mut engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
             rng_seed,
-            self.codec.into_codec(),
+            codec,
             Inside::new(self.broadcasts, shared.clone()),
         )
         .map_err(BuildError::from_engine)?;
+        let remembered = Remembered::new(past.others);
+        let (mut news, mut stats) = (News::default(), Stats::default());
+        let saver = search
+            .snapshot
+            .begin(cluster.as_str(), &identity, &remembered, engine.codec_mut())
+            .await;
+        let (saver, unsaved) =
+            saver.map_or((None, None), |(saver, trouble)| (Some(saver), trouble));
+        for reason in past.trouble.into_iter().chain(unsaved) {
+            stats.snapshots_failed += 1;
+            news.events.push(Event::SnapshotFailed { reason });
+        }
+
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
         let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
+        let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
         let mut agent = Agent {
             engine,
-            inputs: Inputs::new(
-                transport.clone(),
-                receiver,
-                Seeds::new(seeds, self.search.period, rng_seed),
-                &limits,
-            ),
+            inputs: Inputs::new(transport.clone(), receiver, seeds, saver, &limits),
             outputs: Outputs::new(transport.clone(), envelope, door, datagram_max, &limits),
             transport,
             lifeline: Lifeline(shared.clone()),
-            news: News::default(),
-            stats: Stats::default(),
+            news,
+            stats,
             phase: Phase::Running,
+            remembered,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
             metadata: Known::new(&limits),
         };

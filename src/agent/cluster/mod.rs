@@ -1,5 +1,7 @@
 //! The handle of a running agent.
 
+mod metadata;
+mod tune;
 mod wait;
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -8,8 +10,9 @@ use core::{fmt, net::SocketAddr};
 use futures::channel::oneshot;
 use smol::channel::Sender;
 
+pub(super) use self::tune::Tuning;
 pub use self::wait::WaitError;
-use super::{CommandError, Events, Members, Metadata, Stats, inside::is_inside, shared::Shared};
+use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
 use crate::{Config, Identity};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
@@ -41,6 +44,10 @@ pub(super) enum Command {
     SetMetadata {
         bytes: Vec<u8>,
         reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Tune {
+        tuning: Tuning,
+        reply: oneshot::Sender<()>,
     },
     Leave {
         reply: oneshot::Sender<Departure>,
@@ -116,41 +123,6 @@ impl<I: Identity> Cluster<I> {
     /// put an identity with this address into a packet, or [`Stopped`](CommandError::Stopped).
     pub async fn announce(&self, to: SocketAddr) -> Result<(), CommandError> {
         self.ask(|reply| Command::Announce { to, reply }).await?
-    }
-
-    /// Changes settings while running.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::Config`] with the rule that is broken, [`TooBig`](CommandError::TooBig) when
-    /// our identity does not fit the new packet size, or [`Stopped`](CommandError::Stopped). The
-    /// present settings stay.
-    pub async fn set_config(&self, config: Config) -> Result<(), CommandError> {
-        let config = Box::new(config);
-        self.ask(|reply| Command::SetConfig { config, reply })
-            .await?
-    }
-
-    /// Says something else of ourselves: bytes that every member comes to know, and shows as our
-    /// [metadata](super::MemberInfo::metadata). They keep through renewals of our identity. See
-    /// [`Metadata`] for values instead of bytes.
-    ///
-    /// Returns when it is on its way. A later call overtakes it.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError::TooBig`]: more than [`Metadata::LEN_MAX`], or, where the transport has no
-    /// streams, than a third of a packet or 512 bytes. [`Stopped`](CommandError::Stopped).
-    pub async fn set_metadata(&self, bytes: impl Into<Vec<u8>>) -> Result<(), CommandError> {
-        let bytes = bytes.into();
-        self.ask(|reply| Command::SetMetadata { bytes, reply })
-            .await?
-    }
-
-    /// What we say of ourselves at present, if anything.
-    #[must_use]
-    pub fn metadata(&self) -> Option<Metadata> {
-        self.shared.published().metadata.clone()
     }
 
     /// Tells the cluster that we go, waits until enough members acknowledged it or two probe

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use futures::{FutureExt, StreamExt};
 
 use super::{EVENTS_MAX, Event, Events};
-use crate::{Identity, Incarnation, Member, Name, Node, State, agent::shared::Shared};
+use crate::{Config, Identity, Incarnation, Member, Name, Node, State, agent::shared::Shared};
 
 struct Fixture {
     shared: Arc<Shared<Node>>,
@@ -15,7 +15,7 @@ impl Fixture {
     fn new() -> Self {
         let addr = SocketAddr::from(([10, 0, 0, 1], 7946));
         Self {
-            shared: Shared::new(node("me", 0), addr),
+            shared: Shared::new(node("me", 0), Config::lan(), addr),
         }
     }
 

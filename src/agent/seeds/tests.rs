@@ -1,7 +1,7 @@
 use alloc::{string::ToString, vec::Vec};
 use core::time::Duration;
 
-use super::{Company, PAUSE_MAX, PAUSE_MIN, PERIOD_MIN, Pause, Seed, Seeds};
+use super::{Company, Found, Resolver, Seed, Seeds};
 
 #[track_caller]
 fn check_refused(seed: &str, rule: &str) {
@@ -16,6 +16,9 @@ fn addresses_and_names_are_seeds() {
         "[::1]:7946",
         "localhost:1",
         "db-1.eu:65535",
+        "_name:7946",
+        "file:/etc/seeds",
+        "file:seeds:1",
     ] {
         assert_eq!(seed.parse::<Seed>().unwrap().to_string(), seed);
     }
@@ -33,35 +36,33 @@ fn what_cannot_be_resolved_by_its_syntax_is_refused() {
     check_refused("two words:7946", "a host is");
     check_refused("http://host:7946", "a host is");
     check_refused("", "no port");
+    check_refused("_gossip.example.org", "no port");
+    check_refused("_gossip._udp", "no port");
+    check_refused("_gossip._udp.two words", "no port");
+    check_refused("file:", "a path");
 }
 
 #[test]
-fn pauses_grow_to_a_bound_and_differ() {
-    let mut pause = Pause::new(7);
-    let mut before = Duration::ZERO;
-    let mut lengths = Vec::new();
-    for _ in 0..10 {
-        pause.grow(before);
-        lengths.push(pause.until - before);
-        before = pause.until;
+fn names_of_srv_records_are_seeds_if_they_can_be_looked_up() {
+    let name = "_gossip._udp.example.org";
+    match name.parse::<Seed>() {
+        Ok(seed) => assert_eq!(seed.to_string(), name),
+        Err(refused) => assert!(refused.rule().contains("feature `dns`")),
     }
-    assert!(lengths[0] <= PAUSE_MIN && lengths[0] >= PAUSE_MIN / 2);
-    assert!(lengths.iter().all(|length| *length <= PAUSE_MAX));
-    assert!(lengths[9] >= PAUSE_MAX / 2);
-    assert_ne!(lengths[8], lengths[9]);
+    assert_eq!(name.parse::<Seed>().is_ok(), cfg!(feature = "dns"));
 }
 
 #[test]
 fn seeds_are_asked_while_alone_and_again_when_alone_again() {
     let mut seeds = seeds(&["10.0.0.1:7946"], None);
     let at = Duration::from_secs;
-    assert_eq!(seeds.ask_if_due(at(0), Company::Nobody).len(), 1);
-    assert!(seeds.ask_if_due(at(0), Company::Nobody).is_empty());
-    assert_eq!(seeds.ask_if_due(at(1), Company::Nobody).len(), 1);
-    assert!(seeds.ask_if_due(at(60), Company::Others).is_empty());
-    assert_eq!(seeds.next_deadline(Company::Others), None);
-    assert!(seeds.next_deadline(Company::Nobody).unwrap() <= at(60) + PAUSE_MIN);
-    assert_eq!(seeds.ask_if_due(at(61), Company::Nobody).len(), 1);
+    assert_eq!(ask_if_due(&mut seeds, at(0), Company::Nobody).len(), 1);
+    assert!(ask_if_due(&mut seeds, at(0), Company::Nobody).is_empty());
+    assert_eq!(ask_if_due(&mut seeds, at(1), Company::Nobody).len(), 1);
+    assert!(ask_if_due(&mut seeds, at(60), Company::Others).is_empty());
+    assert_eq!(seeds.next_deadline(Company::Others, false), None);
+    assert!(seeds.next_deadline(Company::Nobody, false).unwrap() <= at(61));
+    assert_eq!(ask_if_due(&mut seeds, at(61), Company::Nobody).len(), 1);
 }
 
 #[test]
@@ -71,22 +72,18 @@ fn among_others_seeds_are_asked_one_at_a_time_in_turn() {
     let mut seeds = seeds(&addrs, Some(period));
     let mut now = Duration::from_secs(7);
     let mut asked = Vec::new();
-    assert!(seeds.ask_if_due(now, Company::Others).is_empty());
+    assert!(ask_if_due(&mut seeds, now, Company::Others).is_empty());
     for _ in 0..2 * addrs.len() {
-        let due = seeds.next_deadline(Company::Others).unwrap();
+        let due = seeds.next_deadline(Company::Others, false).unwrap();
         let pause = due - now;
         assert!(
             pause >= period * 3 / 4 && pause <= period * 5 / 4,
             "{pause:?}"
         );
-        assert!(
-            seeds
-                .ask_if_due(due - Duration::from_millis(1), Company::Others)
-                .is_empty()
-        );
+        assert!(ask_if_due(&mut seeds, due - Duration::from_millis(1), Company::Others).is_empty());
         now = due;
-        asked.extend(seeds.ask_if_due(now, Company::Others));
-        assert!(seeds.ask_if_due(now, Company::Others).is_empty());
+        asked.extend(ask_if_due(&mut seeds, now, Company::Others));
+        assert!(ask_if_due(&mut seeds, now, Company::Others).is_empty());
     }
     let asked: Vec<_> = asked.iter().map(|found| found.seed.to_string()).collect();
     assert_eq!(asked, [addrs, addrs].concat());
@@ -95,25 +92,19 @@ fn among_others_seeds_are_asked_one_at_a_time_in_turn() {
 #[test]
 fn who_goes_asks_nobody() {
     let mut seeds = seeds(&["10.0.0.1:7946"], Some(Duration::ZERO));
-    assert!(
-        seeds
-            .ask_if_due(Duration::from_secs(1), Company::Unwanted)
-            .is_empty()
-    );
-    assert_eq!(seeds.next_deadline(Company::Unwanted), None);
+    assert!(ask_if_due(&mut seeds, Duration::from_secs(1), Company::Unwanted).is_empty());
+    assert_eq!(seeds.next_deadline(Company::Unwanted, false), None);
 }
 
-#[test]
-fn any_period_will_do() {
-    for period in [Duration::ZERO, Duration::MAX] {
-        let mut seeds = seeds(&["10.0.0.1:7946"], Some(period));
-        seeds.ask_if_due(Duration::ZERO, Company::Others);
-        let due = seeds.next_deadline(Company::Others).unwrap();
-        assert!(due >= PERIOD_MIN / 2, "{due:?}");
+/// Asks if it is time to.
+fn ask_if_due(seeds: &mut Seeds, now: Duration, company: Company) -> Vec<Found> {
+    match seeds.is_due(now, company) {
+        true => seeds.ask(company),
+        false => Vec::new(),
     }
 }
 
 fn seeds(addrs: &[&str], period: Option<Duration>) -> Seeds {
     let addrs = addrs.iter().map(|addr| addr.parse().unwrap());
-    Seeds::new(addrs.collect(), period, 7)
+    Seeds::new(addrs.collect(), Resolver::default(), period, 7)
 }

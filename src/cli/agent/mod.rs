@@ -4,7 +4,10 @@ mod place;
 mod signals;
 mod trust;
 
-use std::io::{self, stderr};
+use std::{
+    io::{self, stderr},
+    path::Path,
+};
 
 use futures::future::{Either, select};
 use selkie::{
@@ -12,8 +15,9 @@ use selkie::{
     agent::{Event, Seed},
     codecs::{BincodeCodec, MsgpackCodec, PostcardCodec},
     transports::{
-        PlainUdp,
-        quic::{Credentials, CredentialsError, Quic},
+        PlainUdp, SealedUdp,
+        quic::{CredentialFiles, CredentialsError, Quic},
+        udp::Keyring,
     },
 };
 use serde::Serialize;
@@ -35,15 +39,26 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
         log(filter)?;
     }
     place::check(&args)?;
+    if args.seal_key.is_some() && args.transport == TransportKind::Quic {
+        let why = "QUIC seals by itself, with certificates";
+        let failure = Failure::new("cannot use --seal-key with QUIC", why);
+        return Err(failure.hint("give --transport udp, or leave --seal-key out"));
+    }
     smol::block_on(async {
         let stop = Stop::new()?;
         match args.transport {
             TransportKind::Quic => {
-                let credentials = credentials(&args)?;
+                let mut files = credential_files(&args)?;
+                let credentials = files.read().map_err(|error| credentials_failed(&error))?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
                 smol::spawn(trust::watch(quic.clone())).detach();
+                smol::spawn(quic.follow(files)).detach();
                 speak(args, quic, stop).await
+            }
+            TransportKind::Udp if args.seal_key.is_some() => {
+                let udp = sealed(&args)?;
+                speak(args, udp, stop).await
             }
             TransportKind::Udp => {
                 let udp = PlainUdp::bind(args.bind).map_err(|error| place::bind_failed(&error))?;
@@ -162,7 +177,10 @@ async fn leave(cluster: &Cluster<Node>, stop: Stop) -> usize {
 }
 
 fn started(args: &AgentArgs, identity: &Node) -> Happening {
-    let transport = args.transport.name();
+    let transport = match args.seal_key {
+        Some(_) => "sealed UDP",
+        None => args.transport.name(),
+    };
     let unnamed = match args.name {
         Some(_) => "",
         None => "; named after the host and port, for want of a --name",
@@ -225,7 +243,16 @@ impl Printer {
     }
 }
 
-fn credentials(args: &AgentArgs) -> Result<Credentials, Failure> {
+fn sealed(args: &AgentArgs) -> Result<SealedUdp, Failure> {
+    let file = args.seal_key.as_deref().unwrap_or(Path::new(""));
+    let keyring = Keyring::from_file(file).map_err(|error| {
+        Failure::caused("cannot use the keys", &error)
+            .hint("a file as `selkie keys generate` makes it will do")
+    })?;
+    SealedUdp::bind(args.bind, &keyring).map_err(|error| place::bind_failed(&error))
+}
+
+fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {
     let (Some(ca), Some(cert), Some(key)) = (&args.ca, &args.cert, &args.key) else {
         let given = [
             ("--ca", &args.ca),
@@ -241,11 +268,12 @@ fn credentials(args: &AgentArgs) -> Result<Credentials, Failure> {
             Failure::new(what, "members prove themselves by certificates").hint(
                 "make them: selkie certs init && selkie certs issue NAME\n\
              then give --ca certs/ca.pem --cert certs/NAME.pem --key certs/NAME-key.pem\n\
+             or share one key: selkie keys generate, then --transport udp --seal-key selkie.key\n\
              or, where everybody on the network is trusted: --transport udp",
             ),
         );
     };
-    Credentials::from_pem_files(ca, cert, key).map_err(|error| credentials_failed(&error))
+    Ok(CredentialFiles::new(ca, cert, key))
 }
 
 fn credentials_failed(error: &CredentialsError) -> Failure {

@@ -1,4 +1,4 @@
-//! PEM files, written whole or not at all.
+//! PEM files, and those of keys, written whole or not at all.
 
 use std::{
     fs, io,
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Readers {
+pub(crate) enum Readers {
     /// Its owner: keys.
     Owner,
     /// Everybody that may read the directory: certificates.
@@ -18,13 +18,13 @@ pub(super) enum Readers {
 }
 
 /// Makes the directory, and those above it.
-pub(super) fn make_dir(dir: &Path) -> Result<(), Failure> {
+pub(crate) fn make_dir(dir: &Path) -> Result<(), Failure> {
     fs::create_dir_all(dir)
         .map_err(|error| Failure::caused(format!("cannot make {}", dir.display()), &error))
 }
 
 /// Reads a file that `selkie certs init` wrote.
-pub(super) fn read(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| {
         let failure = Failure::caused(format!("cannot read {}", path.display()), &error);
         if error.kind() == io::ErrorKind::NotFound {
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// Refuses if one of the files exists.
-pub(super) fn check_absent(paths: &[&PathBuf], force_means: &str) -> Result<(), Failure> {
+pub(crate) fn check_absent(paths: &[&PathBuf], force_means: &str) -> Result<(), Failure> {
     match paths.iter().find(|path| path.exists()) {
         None => Ok(()),
         Some(path) => Err(exists(path, force_means)),
@@ -44,7 +44,7 @@ pub(super) fn check_absent(paths: &[&PathBuf], force_means: &str) -> Result<(), 
 }
 
 /// Writes a file under a temporary name, then gives it its own: there is never half a key.
-pub(super) fn write(
+pub(crate) fn write(
     path: &Path,
     pem: &str,
     readers: Readers,

@@ -1,6 +1,6 @@
 //! `selkie certs`: an authority for development, and what it issues.
 
-mod files;
+pub(crate) mod files;
 
 use core::time::Duration;
 use std::{

@@ -54,6 +54,8 @@ impl Plot {
         let area = SVGBackend::with_string(svg, (800, 480)).into_drawing_area();
         area.fill(&WHITE)?;
         let (width, height) = (self.range(|point| point.0), self.range(|point| point.1));
+        let legend = (height.end - height.start) * 0.08 * self.lines.len() as f64;
+        let height = height.start..height.end + legend;
         let mut chart = ChartBuilder::on(&area)
             .caption(self.title, ("sans-serif", 20))
             .margin(16)
@@ -65,9 +67,11 @@ impl Plot {
             .light_line_style(WHITE)
             .x_desc(self.x)
             .y_desc(self.y)
+            .x_label_formatter(&label)
+            .y_label_formatter(&label)
             .draw()?;
         for (place, line) in self.lines.iter().enumerate() {
-            let color = Palette99::pick(place).to_rgba();
+            let color = COLORS[place % COLORS.len()];
             let points = || line.points.iter().copied().filter(|(_, y)| y.is_finite());
             chart
                 .draw_series(LineSeries::new(points(), color.stroke_width(2)))?
@@ -77,8 +81,10 @@ impl Plot {
                 chart.draw_series(points().map(|point| Circle::new(point, 3, color.filled())))?;
             }
         }
+        // In the room above the lines.
         chart
             .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK)
             .draw()?;
@@ -94,12 +100,29 @@ impl Plot {
         let (least, most) = values.fold(bounds, |(least, most), value| {
             (least.min(value), most.max(value))
         });
-        match least > most * 0.8 && least < most {
+        match least > most * 0.97 && least < most {
             true => least - (most - least) * 0.1..most + (most - least) * 0.1,
             false => 0.0..(most * 1.1).max(1e-9),
         }
     }
 }
+
+/// A number as short as it can be told apart from its neighbours.
+fn label(value: &f64) -> String {
+    // Sums of steps are off by little.
+    let rounded = (value * 1000.0).round() / 1000.0;
+    rounded.to_string()
+}
+
+/// Apart for colour-blind eyes, too (Okabe and Ito).
+const COLORS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+];
 
 /// A line of more points than this shows them by itself.
 const DOTS_MAX: usize = 50;

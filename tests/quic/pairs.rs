@@ -1,0 +1,76 @@
+//! Two nodes have one connection, whoever dialled whom, and it follows the path between them.
+
+use std::time::{Duration, Instant};
+
+use selkie::{Transport, transports::quic::Quic};
+use smol::Timer;
+
+use crate::fixture::*;
+
+#[test]
+fn of_two_connections_dialled_at_once_one_remains() {
+    let ca = ca();
+    run(async {
+        let nodes: Vec<_> = (0..8).map(|_| node(&ca)).collect();
+        let addrs: Vec<_> = nodes.iter().map(Transport::local_addr).collect();
+        // Everybody to everybody, several times: every pair dials from both ends.
+        for round in 0..5_u8 {
+            for (from, node) in nodes.iter().enumerate() {
+                for to in addrs.iter().filter(|to| **to != addrs[from]) {
+                    node.send(*to, &[round]).await.unwrap();
+                }
+            }
+        }
+        let expected = 5 * (nodes.len() - 1);
+        for node in &nodes {
+            let mut got = 0;
+            while got < expected {
+                got += receive(node).await.len();
+            }
+            assert_eq!(got, expected, "packets came twice");
+        }
+        let made = |count: fn(&Quic) -> u64| nodes.iter().map(count).sum::<u64>();
+        let handshakes = made(|node| node.counters().accepted);
+        assert!(handshakes > 28, "no two dialled at once: {handshakes}");
+        for node in &nodes {
+            until(node, "one connection to each", || node.connections() == 7).await;
+        }
+        // All of them still work, and none is made anew.
+        let dials = made(|node| node.counters().dials);
+        for (from, node) in nodes.iter().enumerate() {
+            for to in addrs.iter().filter(|to| **to != addrs[from]) {
+                node.send(*to, b"again").await.unwrap();
+            }
+        }
+        for node in &nodes {
+            let mut got = 0;
+            while got < nodes.len() - 1 {
+                got += receive(node).await.len();
+            }
+            assert_eq!(node.connections(), 7);
+        }
+        assert_eq!(made(|node| node.counters().dials), dials);
+    });
+}
+
+#[test]
+fn the_room_grows_with_what_the_path_is_found_to_carry() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let at_first = left.room(right.local_addr());
+        let deadline = Instant::now() + PATIENCE;
+        while left.room(right.local_addr()) <= at_first + 100 {
+            assert!(Instant::now() < deadline, "still {at_first}");
+            check_delivers(&left, &right, b"probing").await;
+            Timer::after(Duration::from_millis(10)).await;
+        }
+        let room = left.room(right.local_addr());
+        let before = left.counters();
+        check_delivers(&left, &right, &vec![7; room]).await;
+        check_delivers(&left, &right, &vec![7; room + 1]).await;
+        let after = left.counters();
+        assert_eq!(after.datagrams_out, before.datagrams_out + 1);
+        assert_eq!(after.streams_out, before.streams_out + 1);
+    });
+}

@@ -1,0 +1,163 @@
+//! What can be seen and done on the way between two nodes.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use selkie::Transport;
+use smol::{Async, Task, Timer};
+
+use crate::fixture::*;
+
+#[test]
+fn nothing_is_ever_sent_in_the_clear() {
+    const SECRET: &[u8] = b"the gossip of the day";
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let way = Way::between(left.local_addr(), right.local_addr(), Mischief::None);
+        // While connecting, afterwards, and of the size that goes by stream.
+        left.send(way.addr, SECRET).await.unwrap();
+        until_got(&right, SECRET).await;
+        left.send(way.addr, SECRET).await.unwrap();
+        until_got(&right, SECRET).await;
+        let large = SECRET.repeat(500);
+        left.send(way.addr, &large).await.unwrap();
+        until_got(&right, &large).await;
+        left.close().await;
+        let seen = way.seen.lock().unwrap();
+        assert!(seen.iter().map(Vec::len).sum::<usize>() > large.len());
+        for datagram in seen.iter() {
+            assert!(!datagram.windows(8).any(|part| SECRET.starts_with(part)));
+        }
+    });
+}
+
+#[test]
+fn what_comes_twice_and_out_of_order_is_received_once() {
+    const PACKETS: u8 = 100;
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let way = Way::between(left.local_addr(), right.local_addr(), Mischief::Repeat);
+        let mut got = HashMap::new();
+        for number in 0..PACKETS {
+            left.send(way.addr, &[number; 50]).await.unwrap();
+            for (_, packet) in receive(&right).await {
+                *got.entry(packet[0]).or_insert(0) += 1;
+            }
+        }
+        // Whatever was repeated has come by the time that these have.
+        let deadline = Instant::now() + PATIENCE;
+        while !got.contains_key(&(PACKETS - 1)) {
+            assert!(Instant::now() < deadline, "{got:?}");
+            for (_, packet) in receive(&right).await {
+                *got.entry(packet[0]).or_insert(0) += 1;
+            }
+        }
+        assert!(got.values().all(|times| *times == 1), "{got:?}");
+        assert!(way.seen.lock().unwrap().len() > usize::from(PACKETS));
+        assert_eq!(right.counters().accepted, 1, "{:?}", right.counters());
+    });
+}
+
+#[test]
+fn what_is_cut_short_or_changed_on_the_way_is_as_if_lost() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let way = Way::between(left.local_addr(), right.local_addr(), Mischief::Damage);
+        // A third of all datagrams is damaged: what arrives is whole.
+        let deadline = Instant::now() + PATIENCE;
+        let mut whole = 0;
+        while whole < 50 {
+            assert!(Instant::now() < deadline, "{:?}", right.counters());
+            let _ = left.send(way.addr, &[7; 300]).await;
+            Timer::after(Duration::from_millis(5)).await;
+            while let Some(got) = smol::future::poll_once(receive(&right)).await {
+                assert!(got.iter().all(|(_, packet)| *packet == [7; 300]));
+                whole += got.len();
+            }
+        }
+    });
+}
+
+async fn until_got(node: &selkie::transports::Quic, expected: &[u8]) {
+    let got = receive(node).await;
+    assert!(got.iter().any(|(_, packet)| packet == expected));
+}
+
+/// A way between two nodes, on which somebody sits.
+struct Way {
+    /// Where the one sends what is for the other.
+    addr: SocketAddr,
+    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    _relay: Task<()>,
+}
+
+#[derive(Clone, Copy)]
+enum Mischief {
+    None,
+    /// Sends everything again, and what came before after what came later.
+    Repeat,
+    /// Cuts datagrams short, or flips a bit.
+    Damage,
+}
+
+impl Way {
+    fn between(one: SocketAddr, other: SocketAddr, mischief: Mischief) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let addr = socket.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let relay = relay(
+            Async::new(socket).unwrap(),
+            one,
+            other,
+            mischief,
+            seen.clone(),
+        );
+        Self {
+            addr,
+            seen,
+            _relay: smol::spawn(relay),
+        }
+    }
+}
+
+async fn relay(
+    socket: Async<UdpSocket>,
+    one: SocketAddr,
+    other: SocketAddr,
+    mischief: Mischief,
+    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+) {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut before: HashMap<SocketAddr, Vec<u8>> = HashMap::new();
+    let mut buf = [0; 65_536];
+    loop {
+        let Ok((len, from)) = socket.recv_from(&mut buf).await else {
+            continue;
+        };
+        let to = if from == one { other } else { one };
+        let mut datagram = buf[..len].to_vec();
+        seen.lock().unwrap().push(datagram.clone());
+        if let (Mischief::Damage, true) = (mischief, random.u8(..3) == 0) {
+            let at = random.usize(..len);
+            match random.bool() {
+                true => datagram.truncate(at),
+                false => datagram[at] ^= 1 << random.u8(..8),
+            }
+        }
+        let _ = socket.send_to(&datagram, to).await;
+        if let Mischief::Repeat = mischief {
+            if let Some(before) = before.get(&to) {
+                let _ = socket.send_to(before, to).await;
+            }
+            let _ = socket.send_to(&datagram, to).await;
+            before.insert(to, datagram);
+        }
+    }
+}

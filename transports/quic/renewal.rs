@@ -1,0 +1,106 @@
+//! Credentials that expire, and files that are read again when they change.
+
+use alloc::sync::Weak;
+use core::time::Duration;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use async_io::Timer;
+
+use super::{Credentials, CredentialsError, Handle, shared::Shared};
+use crate::trace::warn;
+
+/// How long before our certificate expires we begin to warn.
+const WARN_BEFORE: Duration = Duration::from_secs(30 * DAY_SECS);
+
+/// How often we warn.
+pub(super) const WARN_EVERY: Duration = Duration::from_secs(DAY_SECS);
+
+const DAY_SECS: u64 = 86_400;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The files with the authority's certificates, our certificate and our private key (PEM).
+#[derive(Clone, Debug)]
+pub struct CredentialFiles {
+    ca: PathBuf,
+    cert: PathBuf,
+    key: PathBuf,
+    /// Their stamps when they were last read.
+    seen: Option<Stamps>,
+}
+
+/// When each file was written, and how long it is: by this a change is seen.
+type Stamps = [Option<(SystemTime, u64)>; 3];
+
+impl CredentialFiles {
+    /// These files. Nothing is read yet.
+    pub fn new(ca: impl AsRef<Path>, cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        Self {
+            ca: ca.as_ref().into(),
+            cert: cert.as_ref().into(),
+            key: key.as_ref().into(),
+            seen: None,
+        }
+    }
+
+    /// What is in them now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Credentials::from_pem_files`].
+    pub fn read(&mut self) -> Result<Credentials, CredentialsError> {
+        // Before they are read: what is written meanwhile counts as a change.
+        self.seen = Some(self.stamps());
+        Credentials::from_pem_files(&self.ca, &self.cert, &self.key)
+    }
+
+    fn stamps(&self) -> Stamps {
+        [&self.ca, &self.cert, &self.key].map(|path| {
+            let metadata = fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        })
+    }
+}
+
+/// See [`Quic::follow`](super::Quic::follow).
+pub(super) async fn follow(node: Weak<Handle>, mut files: CredentialFiles) {
+    while let Some(node) = node.upgrade().filter(|node| !node.shared.is_closed()) {
+        if files.seen != Some(files.stamps()) {
+            renew(&node.shared, &mut files);
+        }
+        drop(node);
+        Timer::after(LOOK_EVERY).await;
+    }
+}
+
+fn renew(shared: &Shared, files: &mut CredentialFiles) {
+    // After the first of several files was written, they may not belong together. The next look
+    // will find the others changed, too.
+    let renewed = files.read().map_err(io::Error::other);
+    let renewed = renewed.and_then(|credentials| shared.replace_credentials(&credentials));
+    match renewed {
+        Ok(()) => shared.tally.renewals.one(),
+        Err(error) => {
+            shared.tally.renewals_failed.one();
+            warn!(%error, "changed credentials are of no use, the former ones stay");
+        }
+    }
+}
+
+/// Warns if our certificate expires before long.
+pub(super) fn warn_of_expiry(not_after: Option<SystemTime>) {
+    let Some(not_after) = not_after else {
+        return;
+    };
+    let left = not_after.duration_since(SystemTime::now());
+    let left = left.unwrap_or(Duration::ZERO);
+    if left < WARN_BEFORE {
+        let days = left.as_secs() / DAY_SECS;
+        warn!(days, "our certificate expires before long");
+    }
+}
