@@ -21,6 +21,7 @@ use super::{
     cluster::Command,
     inputs::{Inputs, earlier},
     leave::Phase,
+    messages::Lanes,
     metadata::Known,
     news::News,
     outputs::Outputs,
@@ -84,6 +85,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I>,
     pub(super) metadata: Known<I>,
+    pub(super) lanes: Lanes<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -180,6 +182,12 @@ where
                     }
                     answer(reply, set.map_err(Into::into));
                 }
+                Command::Send {
+                    to,
+                    bytes,
+                    is_reliable,
+                    reply,
+                } => answer(reply, self.dispatch(&to, bytes, is_reliable)),
                 Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
                 Command::Tune { tuning, reply } => {
                     self.tune(tuning);

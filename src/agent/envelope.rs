@@ -40,6 +40,8 @@ pub(super) enum Kind {
     Engine,
     /// A header that says who speaks to whom: it is the items that matter.
     Aside,
+    /// Such a header, and a user's message.
+    Message,
 }
 
 /// Why a datagram was not opened.
@@ -143,6 +145,7 @@ impl Kind {
         match self {
             Self::Engine => 0,
             Self::Aside => 1,
+            Self::Message => 2,
         }
     }
 
@@ -150,6 +153,7 @@ impl Kind {
         match tag {
             0 => Some(Self::Engine),
             1 => Some(Self::Aside),
+            2 => Some(Self::Message),
             _ => None,
         }
     }

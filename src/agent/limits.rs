@@ -23,6 +23,12 @@ pub struct Limits {
     /// The bytes that wait to be told beside the engine's datagrams. Beyond that, what was told
     /// most often is told no more: `asides_dropped`. 256 KiB by default.
     pub backlog_bytes: usize,
+    /// The most bytes of one message: to be sent, it is an error of the call; from another member,
+    /// it is refused. 16 MiB by default.
+    pub message_max: usize,
+    /// The bytes of all messages that wait to be read here; one alone may have more. Beyond that,
+    /// who sends reliably waits, and packets are dropped: `messages_dropped`. 64 MiB by default.
+    pub message_bytes: usize,
 }
 
 impl Default for Limits {
@@ -34,6 +40,8 @@ impl Default for Limits {
             sync_bytes: 8 << 20,
             metadata_bytes: 64 << 20,
             backlog_bytes: 256 << 10,
+            message_max: 16 << 20,
+            message_bytes: 64 << 20,
         }
     }
 }

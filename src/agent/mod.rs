@@ -58,6 +58,7 @@ mod inside;
 mod join;
 mod leave;
 mod limits;
+mod messages;
 mod metadata;
 mod news;
 mod outputs;
@@ -80,6 +81,7 @@ pub use self::{
     error::{BuildError, CommandError},
     events::{Event, Events},
     limits::Limits,
+    messages::{MessageError, Messages, UserMessage},
     metadata::Metadata,
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,

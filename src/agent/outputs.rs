@@ -64,6 +64,12 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
         self.packets.len() >= PACKETS_MAX
     }
 
+    /// Whether such a packet can be sent.
+    pub(super) fn fits(&self, to: &I, body_len: usize) -> bool {
+        let room = self.transport.room(to.socket_addr()).min(self.datagram_max);
+        body_len <= room.saturating_sub(self.envelope.len())
+    }
+
     /// Queues a packet, with as much of what is to be said aside as fits it.
     pub(super) fn send(&mut self, to: &I, kind: Kind, body: &[u8]) {
         let addr = to.socket_addr();

@@ -44,6 +44,7 @@ where
                     self.stats.packets_refused += 1;
                 }
             }
+            Some(Kind::Message) => self.hear_message(opened.body, &source_of(packet)),
             None => self.stats.packets_of_unknown_kind += 1,
         }
     }

@@ -7,7 +7,9 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Departure, Event, Metadata, Stats, events::Readers, view::View};
+use super::{
+    Departure, Event, Limits, Metadata, Stats, events::Readers, messages::Mailbox, view::View,
+};
 use crate::{Config, Identity, Member};
 
 /// One lock for members and readers, so that a reader sees both change together, and one for
@@ -16,6 +18,7 @@ pub(super) struct Shared<I: Identity> {
     pub(super) local_addr: SocketAddr,
     published: Mutex<Published<I>>,
     stats: Mutex<Stats>,
+    pub(super) mailbox: Arc<Mailbox<I>>,
 }
 
 pub(super) struct Published<I: Identity> {
@@ -34,7 +37,12 @@ pub(super) struct Published<I: Identity> {
 pub(super) type Change<I> = (<I as Identity>::Addr, Option<Member<I>>, Option<Metadata>);
 
 impl<I: Identity> Shared<I> {
-    pub(super) fn new(identity: I, config: Config, local_addr: SocketAddr) -> Arc<Self> {
+    pub(super) fn new(
+        identity: I,
+        config: Config,
+        local_addr: SocketAddr,
+        limits: &Limits,
+    ) -> Arc<Self> {
         Arc::new(Self {
             local_addr,
             published: Mutex::new(Published {
@@ -48,6 +56,7 @@ impl<I: Identity> Shared<I> {
                 metadata: None,
             }),
             stats: Mutex::new(Stats::default()),
+            mailbox: Mailbox::new(limits),
         })
     }
 
@@ -106,6 +115,7 @@ impl<I: Identity> Shared<I> {
 
     /// Tells everybody that the driver is no more.
     pub(super) fn stop(&self) {
+        self.mailbox.close();
         let mut published = self.published();
         published.is_stopped = true;
         let wakers = published.readers.take_wakers();

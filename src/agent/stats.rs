@@ -72,6 +72,12 @@ stats! {
     metadata_refused,
     /// Metadata that nobody had whom we asked for it.
     metadata_not_fetched,
+    /// Messages that were sent as packets, or given a stream.
+    messages_out,
+    /// Messages that came as packets.
+    messages_in,
+    /// Those of them that were dropped: nobody read them, or there was no room.
+    messages_dropped,
     /// At present: bytes that wait to be told beside the engine's datagrams.
     aside_bytes,
     /// What was no longer told for want of room.

@@ -23,7 +23,7 @@ use super::{
     Limits,
     driver::Agent,
     seeds::Company,
-    streams::{self, Conversation, Next, Opening, StreamKind},
+    streams::{self, Conversation, Dial, Next, Opening, StreamKind},
 };
 use crate::{BroadcastHandler, Codec, Locate, Member, State, Transport, trace::debug};
 
@@ -167,11 +167,13 @@ where
             }
         }
         put_digest(&mut request, METADATA_DIGEST, &self.metadata_digest());
-        let check = Box::new(self.answers_as(&peer));
-        self.inputs.streams.open(Opening {
+        let dial = Dial {
             to: peer.socket_addr(),
             preface,
-            check,
+            check: Box::new(self.answers_as(&peer)),
+        };
+        self.inputs.streams.open(Opening {
+            dial,
             frames: [request].into(),
             next: Next::Read(BYTES_MAX, streams::Stage::Sync(Stage::Asked(peer, scope))),
         })

@@ -21,6 +21,7 @@ mod fixture;
 mod handles;
 mod hostile;
 mod memory;
+mod messages;
 mod metadata;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;

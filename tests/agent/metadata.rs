@@ -10,7 +10,7 @@ use selkie::{
 };
 
 use super::{
-    cluster::ANY_PORT,
+    cluster::{ANY_PORT, Net},
     fixture::{Agent, builder, event, name, until},
 };
 
@@ -27,42 +27,39 @@ async fn shows(agent: &Agent, of: &str, bytes: &[u8]) {
     .await;
 }
 
-#[test]
-fn sixty_four_kib_reach_twenty_members() {
-    smol::block_on(async {
-        let net = MemoryNetwork::new();
-        let mut agents: Vec<Agent> = Vec::new();
-        for n in 0..20 {
-            let seeds: Vec<&Agent> = agents.first().into_iter().collect();
-            let agent = Agent::start(&format!("a{n}"), net.bind(ANY_PORT).unwrap(), &seeds).await;
-            agents.push(agent);
+pub(crate) async fn metadata_of_64_kib_reaches_20_members(net: impl Net) {
+    let mut agents: Vec<Agent> = Vec::new();
+    for n in 0..20 {
+        let seeds: Vec<&Agent> = agents.first().into_iter().collect();
+        let named = format!("a{n}");
+        let agent = Agent::start(&named, net.bind(&named), &seeds).await;
+        agents.push(agent);
+    }
+    for agent in &agents {
+        agent.knows(19).await;
+    }
+    let (owner, others) = agents.split_first().unwrap();
+    for round in 0..3_u8 {
+        let mut events = others[0].cluster.events();
+        let bytes = vec![round; Metadata::LEN_MAX];
+        let started = Instant::now();
+        owner.cluster.set_metadata(bytes.clone()).await.unwrap();
+        for other in others {
+            shows(other, "a0", &bytes).await;
         }
-        for agent in &agents {
-            agent.knows(19).await;
-        }
-        let (owner, others) = agents.split_first().unwrap();
-        for round in 0..3_u8 {
-            let mut events = others[0].cluster.events();
-            let bytes = vec![round; Metadata::LEN_MAX];
-            let started = Instant::now();
-            owner.cluster.set_metadata(bytes.clone()).await.unwrap();
-            for other in others {
-                shows(other, "a0", &bytes).await;
-            }
-            println!("64 KiB at 20 members after {:?}", started.elapsed());
-            let changed = Event::MetadataChanged(owner.cluster.identity());
-            event(&mut events, &changed).await;
-            assert_eq!(owner.cluster.metadata().unwrap().bytes(), bytes);
-        }
-        let too_big = owner.cluster.set_metadata(vec![0; Metadata::LEN_MAX + 1]);
-        let too_big = too_big.await;
-        assert!(
-            matches!(too_big, Err(CommandError::TooBig { .. })),
-            "{too_big:?}"
-        );
-        let not_fetched = |agent: &Agent| agent.cluster.stats().metadata_not_fetched;
-        assert_eq!(agents.iter().map(not_fetched).sum::<u64>(), 0);
-    });
+        println!("64 KiB at 20 members after {:?}", started.elapsed());
+        let changed = Event::MetadataChanged(owner.cluster.identity());
+        event(&mut events, &changed).await;
+        assert_eq!(owner.cluster.metadata().unwrap().bytes(), bytes);
+    }
+    let too_big = owner.cluster.set_metadata(vec![0; Metadata::LEN_MAX + 1]);
+    let too_big = too_big.await;
+    assert!(
+        matches!(too_big, Err(CommandError::TooBig { .. })),
+        "{too_big:?}"
+    );
+    let not_fetched = |agent: &Agent| agent.cluster.stats().metadata_not_fetched;
+    assert_eq!(agents.iter().map(not_fetched).sum::<u64>(), 0);
 }
 
 #[test]
@@ -113,7 +110,7 @@ fn too_much_metadata_is_refused_at_the_start() {
 }
 
 /// A network without streams.
-struct Streamless(Memory);
+pub(crate) struct Streamless(pub(crate) Memory);
 
 impl Transport for Streamless {
     type Stream = NoStream;

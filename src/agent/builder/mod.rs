@@ -18,6 +18,7 @@ use super::{
     inputs::{COMMANDS_MAX, Inputs},
     inside::Inside,
     leave::Phase,
+    messages::Lanes,
     metadata::Known,
     news::News,
     outputs::Outputs,
@@ -229,9 +230,10 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             return Err(BuildError::Nameless { identity });
         }
 
+        let limits = self.settings.limits;
         let is_bare = self.config.foca_wire;
         let datagram_max = self.config.max_packet_size;
-        let shared = Shared::new(identity.clone(), self.config.clone(), local);
+        let shared = Shared::new(identity.clone(), self.config.clone(), local, &limits);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             self.config,
@@ -255,7 +257,6 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
-        let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
@@ -271,13 +272,9 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             remembered,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
             metadata: Known::new(&limits),
+            lanes: Lanes::new(shared.mailbox.clone(), &limits),
         };
-        if let Some(bytes) = self.settings.metadata {
-            let len = bytes.len();
-            agent
-                .set_metadata(bytes)
-                .map_err(|_| BuildError::TooMuchMetadata { len })?;
-        }
+        agent.begin_metadata(self.settings.metadata)?;
         let driver = Driver::new(trace::within_node(&identity, agent.run()));
         Ok((Cluster::new(shared, sender), driver))
     }

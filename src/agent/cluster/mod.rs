@@ -12,7 +12,10 @@ use smol::channel::Sender;
 
 pub(super) use self::tune::Tuning;
 pub use self::wait::WaitError;
-use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
+use super::{
+    CommandError, Events, Members, MessageError, Stats, inside::is_inside, messages::Waybill,
+    shared::Shared,
+};
 use crate::{Config, Identity};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
@@ -23,12 +26,12 @@ use crate::{Config, Identity};
 /// be read, can be read there as well. When the last one is dropped, the agent
 /// closes its transport and stops; it does not [leave](Self::leave): the others will notice.
 pub struct Cluster<I: Identity> {
-    shared: Arc<Shared<I>>,
-    commands: Sender<Command>,
+    pub(super) shared: Arc<Shared<I>>,
+    commands: Sender<Command<I>>,
 }
 
 /// What a handle asks the driver for.
-pub(super) enum Command {
+pub(super) enum Command<I> {
     Broadcast {
         data: Vec<u8>,
         reply: oneshot::Sender<Result<bool, CommandError>>,
@@ -40,6 +43,12 @@ pub(super) enum Command {
     SetConfig {
         config: Box<Config>,
         reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Send {
+        to: I,
+        bytes: Vec<u8>,
+        is_reliable: bool,
+        reply: oneshot::Sender<Result<Waybill, MessageError>>,
     },
     SetMetadata {
         bytes: Vec<u8>,
@@ -91,7 +100,7 @@ pub enum Status {
 }
 
 impl<I: Identity> Cluster<I> {
-    pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command>) -> Self {
+    pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command<I>>) -> Self {
         Self { shared, commands }
     }
 
@@ -183,9 +192,9 @@ impl<I: Identity> Cluster<I> {
         self.shared.stats()
     }
 
-    async fn ask<R>(
+    pub(super) async fn ask<R>(
         &self,
-        command: impl FnOnce(oneshot::Sender<R>) -> Command,
+        command: impl FnOnce(oneshot::Sender<R>) -> Command<I>,
     ) -> Result<R, CommandError> {
         if is_inside(&self.shared) {
             return Err(CommandError::InHandler);

@@ -5,7 +5,10 @@ use std::time::SystemTime;
 use futures::{FutureExt, StreamExt};
 
 use super::{EVENTS_MAX, Event, Events};
-use crate::{Config, Identity, Incarnation, Member, Name, Node, State, agent::shared::Shared};
+use crate::{
+    Config, Identity, Incarnation, Member, Name, Node, State,
+    agent::{Limits, shared::Shared},
+};
 
 struct Fixture {
     shared: Arc<Shared<Node>>,
@@ -15,7 +18,7 @@ impl Fixture {
     fn new() -> Self {
         let addr = SocketAddr::from(([10, 0, 0, 1], 7946));
         Self {
-            shared: Shared::new(node("me", 0), Config::lan(), addr),
+            shared: Shared::new(node("me", 0), Config::lan(), addr, &Limits::default()),
         }
     }
 

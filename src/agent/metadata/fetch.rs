@@ -7,7 +7,7 @@ use crate::{
     BroadcastHandler, Codec, Locate, Member, Transport,
     agent::{
         driver::Agent,
-        streams::{self, Conversation, Next, Opening, StreamKind},
+        streams::{self, Conversation, Dial, Next, Opening, StreamKind},
     },
 };
 
@@ -95,12 +95,14 @@ where
             codec.encode_member(&member, &mut request).ok()?;
         }
         let preface = self.preface(StreamKind::Metadata, from)?;
-        let check = Box::new(self.answers_as(from));
-        let stage = streams::Stage::Metadata(Stage::Asked(from.clone(), asked.to_vec()));
-        Some(Opening {
+        let dial = Dial {
             to: from.socket_addr(),
             preface,
-            check,
+            check: Box::new(self.answers_as(from)),
+        };
+        let stage = streams::Stage::Metadata(Stage::Asked(from.clone(), asked.to_vec()));
+        Some(Opening {
+            dial,
             frames: [request].into(),
             next: Next::Read(ANSWER_MAX, stage),
         })

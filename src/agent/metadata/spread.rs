@@ -12,7 +12,7 @@ use super::{
 use crate::{
     BroadcastHandler, Codec, Header, Locate, Message, Transport,
     agent::{
-        CommandError, Event,
+        BuildError, CommandError, Event,
         driver::Agent,
         envelope::{Items, Kind, METADATA_ITEM},
         seeds::Company,
@@ -27,6 +27,19 @@ where
     T: Transport,
     H: BroadcastHandler<I>,
 {
+    /// Says what we say from the start.
+    pub(in crate::agent) fn begin_metadata(
+        &mut self,
+        bytes: Option<Vec<u8>>,
+    ) -> Result<(), BuildError> {
+        let Some(bytes) = bytes else {
+            return Ok(());
+        };
+        let len = bytes.len();
+        self.set_metadata(bytes)
+            .map_err(|_| BuildError::TooMuchMetadata { len })
+    }
+
     /// Changes our own.
     pub(in crate::agent) fn set_metadata(&mut self, bytes: Vec<u8>) -> Result<(), CommandError> {
         let room = match self.has_streams() {

@@ -117,12 +117,23 @@ where
         match kind {
             StreamKind::Sync => self.await_sync(peer, conversation),
             StreamKind::Metadata => self.await_fetch(conversation),
+            StreamKind::Messages => self.await_messages(peer, conversation),
         }
     }
 
     /// Which member speaks to us, if it is one, and may say so.
     pub(in crate::agent) fn recognise(&mut self, mut hello: &[u8], source: &Source) -> Option<I> {
-        let header = self.engine.codec_mut().decode_header(&mut hello).ok()?;
+        let sender = self.recognise_sender(&mut hello, source)?;
+        hello.is_empty().then_some(sender)
+    }
+
+    /// The same, of what begins so.
+    pub(in crate::agent) fn recognise_sender(
+        &mut self,
+        bytes: &mut &[u8],
+        source: &Source,
+    ) -> Option<I> {
+        let header = self.engine.codec_mut().decode_header(bytes).ok()?;
         let Header { src, dst, .. } = header;
         let is_for_us = dst.addr() == self.engine.identity().addr();
         let known = self.engine.member(&src.addr())?;
@@ -131,7 +142,7 @@ where
             && matches!(self.phase, Phase::Running);
         let rule = self.outputs.door.senders();
         let may_speak = rule.may_speak(&Claim::new(&src, source, false));
-        (hello.is_empty() && is_for_us && is_member && may_speak).then_some(src)
+        (is_for_us && is_member && may_speak).then_some(src)
     }
 
     /// Whether this very identity is an active member.

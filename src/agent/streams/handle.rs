@@ -31,11 +31,13 @@ where
                 Outcome::Frame(Stage::Metadata(stage), frame, conversation) => {
                     self.on_metadata_frame(stage, &frame, conversation);
                 }
+                Outcome::Frame(Stage::Messages(_), ..) => {}
                 Outcome::Ended(stage, result) => {
                     self.stats.streams_failed += u64::from(result.is_err());
                     match stage {
                         Stage::Sync(stage) => self.on_sync_ended(&stage, result),
                         Stage::Metadata(stage) => self.on_metadata_ended(stage),
+                        Stage::Messages(stage) => self.on_messages_ended(stage),
                     }
                 }
                 Outcome::Nothing(error) => {
