@@ -18,6 +18,7 @@ use futures::channel::oneshot;
 
 use super::{
     Departure, Event, Stats,
+    admission::Proof,
     cluster::Command,
     inputs::{Inputs, earlier},
     leave::Phase,
@@ -84,6 +85,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) phase: Phase<I>,
     pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I>,
+    pub(super) proof: Proof,
     pub(super) metadata: Known<I>,
     pub(super) lanes: Lanes<I>,
 }
@@ -135,11 +137,12 @@ where
         self.handle_commands(leavers);
         self.handle_received();
         self.handle_packets().await;
+        self.handle_streams();
         self.catch_up().await;
         self.handle_timers().await;
+        self.send_last_resort();
         self.handle_found();
         self.handle_saved();
-        self.handle_streams();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
         }
@@ -172,7 +175,8 @@ where
                     answer(reply, added.map_err(Into::into));
                 }
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
-                Command::SetConfig { config, reply } => {
+                Command::SetConfig { mut config, reply } => {
+                    self.proof.settle(&mut config);
                     let (is_bare, datagram_max) = (config.foca_wire, config.max_packet_size);
                     let set = self.engine.set_config(*config, &mut self.outputs);
                     self.lifeline.0.set_config(self.engine.config());

@@ -29,6 +29,12 @@ pub struct Limits {
     /// The bytes of all messages that wait to be read here; one alone may have more. Beyond that,
     /// who sends reliably waits, and packets are dropped: `messages_dropped`. 64 MiB by default.
     pub message_bytes: usize,
+    /// Readers of [events](super::Cluster::events) at a time. Further ones are told nothing, not
+    /// even that the agent stops: their stream is over at once (`readers_refused`). 256 by default.
+    pub readers: usize,
+    /// The events that wait for one reader. Beyond them it is told the outcome, once it reads:
+    /// `events_coalesced`. 512 by default, at least 1.
+    pub reader_events: usize,
 }
 
 impl Default for Limits {
@@ -42,6 +48,8 @@ impl Default for Limits {
             backlog_bytes: 256 << 10,
             message_max: 16 << 20,
             message_bytes: 64 << 20,
+            readers: 256,
+            reader_events: 512,
         }
     }
 }

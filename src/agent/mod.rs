@@ -56,6 +56,7 @@ mod events;
 mod inputs;
 mod inside;
 mod join;
+mod last_resort;
 mod leave;
 mod limits;
 mod messages;

@@ -8,6 +8,7 @@ use super::{
     admission::{Door, Source},
     aside::Aside,
     envelope::{Envelope, ITEMS_LEN_LEN, Kind},
+    last_resort::LastResort,
 };
 use crate::{
     Identity, Locate, Notification, OwnedNotification, Runtime, Timer, TimerQueue, Transport,
@@ -31,6 +32,7 @@ pub(super) struct Outputs<I: Identity, T> {
     /// How large the engine's datagrams are at most: those with items are no larger.
     pub(super) datagram_max: usize,
     items: Vec<u8>,
+    pub(super) last_resort: LastResort<I>,
     bytes: Vec<u8>,
     packets: Vec<(SocketAddr, Range<usize>)>,
 }
@@ -51,6 +53,7 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
             aside: Aside::new(limits.backlog_bytes),
             datagram_max,
             items: Vec::new(),
+            last_resort: LastResort::new(),
             now: Duration::ZERO,
             timers: TimerQueue::new(),
             notices: Vec::new(),
@@ -83,6 +86,17 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
         self.envelope.put(kind, &self.items, &mut self.bytes);
         self.bytes.extend_from_slice(body);
         self.packets.push((addr, start..self.bytes.len()));
+    }
+
+    /// How many packets wait to be sent.
+    pub(super) fn num_waiting(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// The packets that wait, without so many of the first.
+    pub(super) fn waiting_since(&self, num: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        let packets = self.packets.iter().skip(num);
+        packets.map(|(to, range)| (*to, self.bytes.get(range.clone()).unwrap_or_default()))
     }
 
     /// Sends what waits. What cannot be sent is counted, and lost.
@@ -122,6 +136,17 @@ impl<I: Locate + 'static, T: Transport> Runtime<I> for Outputs<I, T> {
 
     fn send_to(&mut self, to: &I, data: &[u8]) {
         self.send(to, Kind::Engine, data);
+    }
+
+    fn has_reliable_way(&self, _to: &I) -> bool {
+        !self.envelope.is_bare && self.transport.has_streams() && self.last_resort.has_place()
+    }
+
+    fn send_reliably(&mut self, to: &I, data: &[u8]) {
+        let mut datagram = Vec::new();
+        self.envelope.put(Kind::Engine, &[], &mut datagram);
+        datagram.extend_from_slice(data);
+        self.last_resort.waiting.push((to.clone(), datagram));
     }
 
     fn submit_after(&mut self, timer: Timer<I>, after: Duration) {

@@ -40,8 +40,8 @@ impl<I: Identity> Shared<I> {
     pub(super) fn new(
         identity: I,
         config: Config,
-        local_addr: SocketAddr,
         limits: &Limits,
+        local_addr: SocketAddr,
     ) -> Arc<Self> {
         Arc::new(Self {
             local_addr,
@@ -49,7 +49,7 @@ impl<I: Identity> Shared<I> {
                 identity,
                 config,
                 view: View::new(),
-                readers: Readers::new(),
+                readers: Readers::new(limits),
                 is_stopped: false,
                 is_defunct: false,
                 departure: None,
@@ -74,7 +74,10 @@ impl<I: Identity> Shared<I> {
 
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.locked_stats().clone();
-        stats.events_coalesced = self.published().readers.coalesced();
+        let readers = &self.published().readers;
+        stats.readers = readers.len() as u64;
+        stats.readers_refused = readers.refused;
+        stats.events_coalesced = readers.coalesced;
         stats
     }
 

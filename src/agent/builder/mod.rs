@@ -11,7 +11,7 @@ use core::fmt;
 use self::{search::Search, settings::Settings};
 use super::{
     BuildError, Cluster, Driver, Event, Stats,
-    admission::Door,
+    admission::{Door, Proof},
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     envelope::Envelope,
@@ -230,13 +230,16 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             return Err(BuildError::Nameless { identity });
         }
 
+        let mut config = self.config;
+        let proof = Proof::new(self.settings.prove_joiners, &*transport);
+        proof.settle(&mut config);
+        let is_bare = config.foca_wire;
         let limits = self.settings.limits;
-        let is_bare = self.config.foca_wire;
-        let datagram_max = self.config.max_packet_size;
-        let shared = Shared::new(identity.clone(), self.config.clone(), local, &limits);
+        let datagram_max = config.max_packet_size;
+        let shared = Shared::new(identity.clone(), config.clone(), &limits, local);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
-            self.config,
+            config,
             rng_seed,
             codec,
             Inside::new(self.broadcasts, shared.clone()),
@@ -270,6 +273,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             stats,
             phase: Phase::Running,
             remembered,
+            proof,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
             metadata: Known::new(&limits),
             lanes: Lanes::new(shared.mailbox.clone(), &limits),

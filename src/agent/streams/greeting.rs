@@ -118,6 +118,7 @@ where
             StreamKind::Sync => self.await_sync(peer, conversation),
             StreamKind::Metadata => self.await_fetch(conversation),
             StreamKind::Messages => self.await_messages(peer, conversation),
+            StreamKind::Probe => self.await_probe(peer, conversation),
         }
     }
 

@@ -25,7 +25,7 @@ use self::{
     places::Place,
 };
 pub(super) use self::{greeting::Greeting, places::Places};
-use super::{Limits, admission::Source, envelope::Envelope, messages, metadata, sync};
+use super::{Limits, admission::Source, envelope::Envelope, last_resort, messages, metadata, sync};
 use crate::{
     Identity, Transport,
     transport::{PeerStream, SendError},
@@ -36,6 +36,8 @@ use crate::{
 pub(super) enum StreamKind {
     /// Comparing what both hold.
     Sync,
+    /// A probe where datagrams get lost.
+    Probe,
     /// Fetching metadata.
     Metadata,
     /// Messages of one member to another.
@@ -46,16 +48,18 @@ impl StreamKind {
     pub(super) fn tag(self) -> u8 {
         match self {
             Self::Sync => 1,
-            Self::Metadata => 2,
-            Self::Messages => 3,
+            Self::Probe => 2,
+            Self::Metadata => 3,
+            Self::Messages => 4,
         }
     }
 
     pub(super) fn from_tag(tag: u8) -> Option<Self> {
         match tag {
             1 => Some(Self::Sync),
-            2 => Some(Self::Metadata),
-            3 => Some(Self::Messages),
+            2 => Some(Self::Probe),
+            3 => Some(Self::Metadata),
+            4 => Some(Self::Messages),
             _ => None,
         }
     }
@@ -87,6 +91,7 @@ pub(super) enum Outcome<I, S> {
 /// How far a conversation is.
 pub(super) enum Stage<I> {
     Sync(sync::Stage<I>),
+    Probe(last_resort::Stage<I>),
     Metadata(metadata::Stage<I>),
     Messages(messages::Stage<I>),
 }
