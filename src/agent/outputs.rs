@@ -75,13 +75,26 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
 
     /// Queues a packet, with as much of what is to be said aside as fits it.
     pub(super) fn send(&mut self, to: &I, kind: Kind, body: &[u8]) {
+        let mut aside = core::mem::replace(&mut self.aside, Aside::new(0));
+        self.send_with(to, kind, &mut aside, body);
+        self.aside = aside;
+    }
+
+    /// Queues a packet, with as much of other things as fits it.
+    pub(super) fn send_with<K: Eq>(
+        &mut self,
+        to: &I,
+        kind: Kind,
+        aside: &mut Aside<K>,
+        body: &[u8],
+    ) {
         let addr = to.socket_addr();
         let start = self.bytes.len();
         self.items.clear();
-        if !self.envelope.is_bare && !self.aside.is_empty() {
+        if !self.envelope.is_bare && !aside.is_empty() {
             let room = self.transport.room(addr).min(self.datagram_max);
             let taken = self.envelope.len() + ITEMS_LEN_LEN + body.len();
-            self.aside.put(room.saturating_sub(taken), &mut self.items);
+            aside.put(room.saturating_sub(taken), &mut self.items);
         }
         self.envelope.put(kind, &self.items, &mut self.bytes);
         self.bytes.extend_from_slice(body);

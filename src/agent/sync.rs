@@ -126,7 +126,7 @@ where
 {
     /// Asks a member, if it is time: at once when there is somebody at last.
     pub(super) fn sync_if_due(&mut self) {
-        if self.sync.period.is_none() || !self.has_streams() {
+        if self.sync.period.is_none() || self.outputs.envelope.is_bare {
             return;
         }
         if self.company() != Company::Others {
@@ -138,6 +138,12 @@ where
         let now = self.inputs.now();
         let at = *self.sync.next_at.get_or_insert(now);
         if now < at || self.sync.is_asking {
+            return;
+        }
+        if !self.has_streams() {
+            // Nobody to compare with: what we say of ourselves is all that we can tell again.
+            self.spread_own();
+            self.sync.is_over(true, now);
             return;
         }
         self.sync.is_asking = true;

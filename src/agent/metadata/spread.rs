@@ -13,6 +13,7 @@ use crate::{
     BroadcastHandler, Codec, Header, Locate, Message, Transport,
     agent::{
         BuildError, CommandError, Event,
+        aside::Aside,
         driver::Agent,
         envelope::{Items, Kind, METADATA_ITEM},
         seeds::Company,
@@ -214,7 +215,21 @@ where
             self.hear_of(entry, &teller);
         }
         if !self.has_streams() {
-            self.spread_own();
+            self.tell_own(id);
+        }
+    }
+
+    /// Tells one member of our own.
+    fn tell_own(&mut self, to: &I) {
+        let (id, inline_max) = (self.engine.identity().clone(), self.inline_max());
+        let Some(own) = self.metadata.own.clone() else {
+            return;
+        };
+        let entry = entry::encode(self.engine.codec_mut(), &id, &own, inline_max);
+        if let (Some(entry), Some(hello)) = (entry, self.hello(to)) {
+            let mut item = Aside::new(entry.len());
+            item.add((), METADATA_ITEM, entry, 1);
+            self.outputs.send_with(to, Kind::Aside, &mut item, &hello);
         }
     }
 
