@@ -42,6 +42,7 @@
 //! any executor will do, tokio's included.
 
 mod admission;
+mod aside;
 mod builder;
 mod choice;
 mod cluster;
@@ -55,6 +56,8 @@ mod join;
 mod last_resort;
 mod leave;
 mod limits;
+mod messages;
+mod metadata;
 mod news;
 mod outputs;
 mod receive;
@@ -76,6 +79,8 @@ pub use self::{
     error::{BuildError, CommandError},
     events::{Event, Events},
     limits::Limits,
+    messages::{MessageError, Messages, UserMessage},
+    metadata::Metadata,
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},

@@ -22,6 +22,8 @@ mod handles;
 mod hostile;
 mod last_resort;
 mod memory;
+mod messages;
+mod metadata;
 #[cfg(feature = "udp")]
 mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]

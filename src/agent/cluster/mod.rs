@@ -1,5 +1,6 @@
 //! The handle of a running agent.
 
+mod metadata;
 mod tune;
 mod wait;
 
@@ -11,7 +12,10 @@ use smol::channel::Sender;
 
 pub(super) use self::tune::Tuning;
 pub use self::wait::WaitError;
-use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
+use super::{
+    CommandError, Events, Members, MessageError, Stats, inside::is_inside, messages::Waybill,
+    shared::Shared,
+};
 use crate::{Config, Identity};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
@@ -24,12 +28,12 @@ use crate::{Config, Identity};
 /// [`CommandError::InHandler`]: it would wait for the handler to return. A task that the handler
 /// spawns may ask.
 pub struct Cluster<I: Identity> {
-    shared: Arc<Shared<I>>,
-    commands: Sender<Command>,
+    pub(super) shared: Arc<Shared<I>>,
+    commands: Sender<Command<I>>,
 }
 
 /// What a handle asks the driver for.
-pub(super) enum Command {
+pub(super) enum Command<I> {
     Broadcast {
         data: Vec<u8>,
         reply: oneshot::Sender<Result<bool, CommandError>>,
@@ -40,6 +44,16 @@ pub(super) enum Command {
     },
     SetConfig {
         config: Box<Config>,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Send {
+        to: I,
+        bytes: Vec<u8>,
+        is_reliable: bool,
+        reply: oneshot::Sender<Result<Waybill, MessageError>>,
+    },
+    SetMetadata {
+        bytes: Vec<u8>,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     Tune {
@@ -88,7 +102,7 @@ pub enum Status {
 }
 
 impl<I: Identity> Cluster<I> {
-    pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command>) -> Self {
+    pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command<I>>) -> Self {
         Self { shared, commands }
     }
 
@@ -181,9 +195,9 @@ impl<I: Identity> Cluster<I> {
         self.shared.stats()
     }
 
-    async fn ask<R>(
+    pub(super) async fn ask<R>(
         &self,
-        command: impl FnOnce(oneshot::Sender<R>) -> Command,
+        command: impl FnOnce(oneshot::Sender<R>) -> Command<I>,
     ) -> Result<R, CommandError> {
         if is_inside(&self.shared) {
             return Err(CommandError::InHandler);
