@@ -113,6 +113,8 @@
 //! | `quic` | `transports::Quic`: encrypted, mutual TLS; ring needs a C compiler | yes |
 //! | `certs` | `transports::certs`: an authority for development and small clusters | yes |
 //! | `sim` | `sim`: a simulator of clusters and their faults, for your own tests | no |
+//! | `metrics` | `metrics`: what is counted, through the `metrics` facade | yes |
+//! | `admin` | `admin`: what an agent tells and does, over a Unix socket and on loopback | yes |
 //! | `tracing` | spans and events; without it the call sites compile to nothing | no |
 //! | `cli` | the command `selkie`; nothing that could be imported | yes |
 //!
@@ -137,6 +139,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "smol")]
 pub mod agent;
 mod broadcast;
@@ -150,6 +154,8 @@ mod error;
 mod identity;
 mod member;
 mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod node;
 mod runtime;
 #[cfg(feature = "sim")]

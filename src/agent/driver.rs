@@ -174,6 +174,10 @@ where
                     has_news |= matches!(added, Ok(true));
                     answer(reply, added.map_err(Into::into));
                 }
+                Command::DeclareDown { id, reply } => {
+                    let declared = self.engine.declare_down(&id, &mut self.outputs);
+                    answer(reply, declared.map_err(Into::into));
+                }
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
                 Command::SetConfig { mut config, reply } => {
                     self.proof.settle(&mut config);

@@ -41,6 +41,7 @@
 //! It waits with async-io's timers, which bring a thread of their own where no smol executor runs:
 //! any executor will do, tokio's included.
 
+mod accusations;
 mod admission;
 mod aside;
 mod builder;
@@ -71,6 +72,7 @@ mod sync;
 mod view;
 
 pub use self::{
+    accusations::{Accusation, Outcome},
     admission::{Admission, CertifiedSenders, Claim, Refusal, Refusals, SenderRule},
     builder::Builder,
     choice::{Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},

@@ -51,6 +51,13 @@ where
     /// Shows the handles what changed.
     pub(super) fn publish(&mut self) {
         let mut notices = core::mem::take(&mut self.outputs.notices);
+        if !notices.is_empty() {
+            let health = self.engine.local_health();
+            let mut accusations = self.lifeline.0.accusations();
+            for notice in &notices {
+                accusations.take(notice, health);
+            }
+        }
         for notice in notices.drain(..) {
             match notice {
                 OwnedNotification::LeaveAcked(member) => self.on_leave_acked(member),
@@ -115,6 +122,7 @@ where
         self.stats.metadata_bytes = self.metadata.bytes() as u64;
         self.stats.aside_bytes = self.outputs.aside.bytes() as u64;
         self.stats.asides_dropped = self.outputs.aside.dropped();
+        self.stats.local_health = self.engine.local_health().into();
         self.stats.members_active = self.engine.num_members() as u64;
         self.stats.updates_waiting = self.engine.updates_backlog() as u64;
         self.stats.broadcasts_waiting = self.engine.broadcasts_backlog() as u64;
@@ -138,6 +146,17 @@ where
                 warn!("declared down, and cannot come back under this identity");
             }
             event => debug!(?event, "changed"),
+        }
+        let count = match &event {
+            Event::Joined(_) => Some(&mut self.stats.members_joined),
+            Event::Suspected { .. } => Some(&mut self.stats.members_suspected),
+            Event::Refuted(_) => Some(&mut self.stats.members_refuted),
+            Event::Failed(_) => Some(&mut self.stats.members_failed),
+            Event::Left(_) => Some(&mut self.stats.members_left),
+            _ => None,
+        };
+        if let Some(count) = count {
+            *count += 1;
         }
         self.news.events.push(event);
     }

@@ -8,16 +8,18 @@ use std::{
 };
 
 use super::{
-    Departure, Event, Limits, Metadata, Stats, events::Readers, messages::Mailbox, view::View,
+    Departure, Event, Limits, Metadata, Stats, accusations::Accusations, events::Readers,
+    messages::Mailbox, view::View,
 };
 use crate::{Config, Identity, Member};
 
-/// One lock for members and readers, so that a reader sees both change together, and one for
-/// figures. Neither is ever held while foreign code runs or a task waits.
+/// One lock for members and readers, so that a reader sees both change together, one for figures,
+/// and one for accusations. None is ever held while foreign code runs or a task waits.
 pub(super) struct Shared<I: Identity> {
     pub(super) local_addr: SocketAddr,
     published: Mutex<Published<I>>,
     stats: Mutex<Stats>,
+    accusations: Mutex<Accusations<I>>,
     pub(super) mailbox: Arc<Mailbox<I>>,
 }
 
@@ -56,6 +58,7 @@ impl<I: Identity> Shared<I> {
                 metadata: None,
             }),
             stats: Mutex::new(Stats::default()),
+            accusations: Mutex::new(Accusations::new()),
             mailbox: Mailbox::new(limits),
         })
     }
@@ -63,6 +66,12 @@ impl<I: Identity> Shared<I> {
     pub(super) fn published(&self) -> MutexGuard<'_, Published<I>> {
         // Nothing panics while holding it but an identity's own `clone` or `eq`.
         self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn accusations(&self) -> MutexGuard<'_, Accusations<I>> {
+        self.accusations
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

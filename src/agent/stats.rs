@@ -4,7 +4,7 @@ use super::Refusals;
 use crate::Counters;
 
 macro_rules! stats {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// How often what happened, since the agent was built, and how much of what there is.
         ///
         /// Counters only grow, and wrap.
@@ -15,7 +15,7 @@ macro_rules! stats {
             pub engine: Counters,
             /// Newcomers that the [admission](super::Builder::admission) refused, by its reasons.
             pub refusals: Refusals,
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])* pub $name: u64,)*
         }
 
         impl Stats {
@@ -24,6 +24,12 @@ macro_rules! stats {
                 let agent = [$((stringify!($name), self.$name),)*];
                 self.engine.iter().chain(agent)
             }
+
+            /// The names of the agent's own figures, each with what it is, in the words of its
+            /// documentation. [`Counters::describe`] has the engine's.
+            pub fn describe() -> impl Iterator<Item = (&'static str, &'static str)> {
+                [$((stringify!($name), concat!($($doc),*)),)*].into_iter()
+            }
         }
     };
 }
@@ -31,6 +37,19 @@ macro_rules! stats {
 stats! {
     /// At present: members that are alive or suspected, without ourselves.
     members_active,
+    /// At present: how slow we think we are ourselves, from 0 (healthy) to 8: see
+    /// [`Engine::local_health`](crate::Engine::local_health).
+    local_health,
+    /// Members that joined, or came back.
+    members_joined,
+    /// Members that were suspected.
+    members_suspected,
+    /// Suspected members that showed that they are alive.
+    members_refuted,
+    /// Members that were declared down.
+    members_failed,
+    /// Members that left.
+    members_left,
     /// At present: updates that wait to be sent.
     updates_waiting,
     /// At present: custom broadcasts that wait to be sent.

@@ -13,7 +13,6 @@ mod args;
 mod certs;
 mod demo;
 mod failure;
-mod happening;
 mod keys;
 mod print;
 mod sim;

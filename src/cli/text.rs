@@ -1,8 +1,9 @@
 //! Times as they are printed.
 
 use core::time::Duration;
+use std::time::SystemTime;
 
-use time::OffsetDateTime;
+use selkie::admin::timestamp;
 
 /// `40 ms`, `1.25 s`, `12.3 s`, `125 s`: three figures or fewer.
 pub(crate) fn seconds(time: Duration) -> String {
@@ -25,30 +26,14 @@ pub(crate) fn millis(time: Duration) -> u64 {
 
 /// The present, in UTC, as RFC 3339 has it.
 pub(crate) fn now() -> String {
-    rfc3339(OffsetDateTime::now_utc())
-}
-
-/// A point in time, in UTC, to the millisecond.
-pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+    timestamp(SystemTime::now())
 }
 
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
 
-    use time::OffsetDateTime;
-
-    use super::{rfc3339, seconds};
+    use super::seconds;
 
     #[test]
     fn spans_have_three_figures() {
@@ -63,11 +48,5 @@ mod tests {
         ] {
             assert_eq!(seconds(Duration::from_millis(millis)), text);
         }
-    }
-
-    #[test]
-    fn points_in_time_are_utc_to_the_millisecond() {
-        let at = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_007);
-        assert_eq!(rfc3339(at), "2001-09-09T01:46:40.007Z");
     }
 }

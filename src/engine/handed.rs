@@ -1,6 +1,6 @@
 //! Memberships that come in other ways than by datagrams.
 
-use super::{Engine, lookup::LOOKUPS_MAX, updates::Spread};
+use super::{Engine, Result, lookup::LOOKUPS_MAX, updates::Spread};
 use crate::{BroadcastHandler, Codec, Identity, Member, Runtime};
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -29,6 +29,27 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         runtime: &mut R,
     ) {
         self.apply_all(members, Some(teller), runtime);
+    }
+
+    /// Declares an active member failed, as if it had been suspected for long enough, and spreads
+    /// that. A member that lives refutes it as it would any such claim: it comes back. Returns
+    /// whether it was active, under this very identity; if not, nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Undead`](crate::Error::Undead) after leaving or being declared down.
+    pub fn declare_down<R: Runtime<I>>(&mut self, id: &I, runtime: &mut R) -> Result<bool, I, C> {
+        self.refuse_if_undead()?;
+        let Some(member) = self.member(&id.addr()).filter(|member| member.id == id) else {
+            return Ok(false);
+        };
+        if !member.state.is_active() {
+            return Ok(false);
+        }
+        let update = Member::down(id.clone(), member.incarnation);
+        self.apply(update, None, runtime);
+        self.arm_gossip(runtime);
+        Ok(true)
     }
 
     fn apply_all<R: Runtime<I>>(

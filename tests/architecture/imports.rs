@@ -86,6 +86,19 @@ fn the_agent_knows_engine_and_transport() {
 }
 
 #[test]
+fn the_metrics_know_the_agent_from_outside() {
+    check_imports("src/metrics", &[CORE, &["metrics", "agent"]].concat());
+}
+
+#[test]
+fn the_admin_channel_knows_the_agent_from_outside() {
+    check_imports(
+        "src/admin",
+        &[CORE, &["admin", "agent", "metrics"]].concat(),
+    );
+}
+
+#[test]
 fn the_simulator_knows_the_engine_and_only_one_file_of_it_does() {
     check_imports("src/sim", &[CORE, &["sim", "engine"]].concat());
     for (path, import) in imports_below("src/sim") {

@@ -38,6 +38,10 @@ pub(super) enum Command<I> {
         data: Vec<u8>,
         reply: oneshot::Sender<Result<bool, CommandError>>,
     },
+    DeclareDown {
+        id: I,
+        reply: oneshot::Sender<Result<bool, CommandError>>,
+    },
     Announce {
         to: SocketAddr,
         reply: oneshot::Sender<Result<(), CommandError>>,
@@ -134,6 +138,18 @@ impl<I: Identity> Cluster<I> {
     /// put an identity with this address into a packet, or [`Stopped`](CommandError::Stopped).
     pub async fn announce(&self, to: SocketAddr) -> Result<(), CommandError> {
         self.ask(|reply| Command::Announce { to, reply }).await?
+    }
+
+    /// Declares an active member failed, at once, and tells the others: for one that is gone for
+    /// good and yet does not go away. One that lives hears of it, and comes back. Returns whether
+    /// it was active here, under this very identity; if not, nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NotAMember`] or [`Stopped`](CommandError::Stopped).
+    pub async fn declare_down(&self, member: &I) -> Result<bool, CommandError> {
+        let id = member.clone();
+        self.ask(|reply| Command::DeclareDown { id, reply }).await?
     }
 
     /// Tells the cluster that we go, waits until enough members acknowledged it or two probe

@@ -12,6 +12,7 @@ use std::{
 use futures::future::{Either, select};
 use selkie::{
     Builder, Cluster, Codec, Node, Transport,
+    admin::{Chronicle, Happening},
     agent::{Event, Seed},
     codecs::{BincodeCodec, MsgpackCodec, PostcardCodec},
     transports::{
@@ -28,7 +29,6 @@ use self::signals::{Asked, Stop};
 use crate::{
     args::{AgentArgs, CodecKind, TransportKind},
     failure::Failure,
-    happening::{Chronicle, Happening},
     print,
     text::now,
 };

@@ -10,6 +10,7 @@ use std::{
 
 use selkie::{
     Name,
+    admin::timestamp,
     transports::certs::{CertsError, DevCa},
 };
 
@@ -18,7 +19,6 @@ use crate::{
     args::{CertsInitArgs, CertsIssueArgs},
     failure::Failure,
     print,
-    text::rfc3339,
 };
 
 /// Runs `selkie certs init`.
@@ -69,7 +69,7 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
     write(&key, issued.key_pem(), Readers::Owner)?;
     write(&cert, issued.cert_pem(), Readers::All)?;
     let (cert, key, ca) = (cert.display(), key.display(), ca_cert.display());
-    let until = rfc3339((now + validity).into());
+    let until = timestamp(now + validity);
     let name = args.name;
     print::line(format_args!(
         "wrote {cert}  certificate of {name}, valid until {until}\n\

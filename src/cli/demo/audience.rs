@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::io::{self, IsTerminal, stdout};
 
+use selkie::admin::Happening;
 use serde::Serialize;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     story::{Present, Step, Times},
 };
 use crate::{
-    happening::Happening,
     print::{json, line},
     text::{millis, seconds},
     view::Row,

@@ -14,6 +14,7 @@ use futures::{
 };
 use selkie::{
     Name, Node,
+    admin::Chronicle,
     agent::{Event, Events},
 };
 use smol::{Timer, stream::StreamExt};
@@ -23,7 +24,7 @@ use self::{
     player::Company,
     story::{Act, Missed, Sight, Story, Times},
 };
-use crate::{args::DemoArgs, failure::Failure, happening::Chronicle, print};
+use crate::{args::DemoArgs, failure::Failure, print};
 
 /// How often the cluster is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

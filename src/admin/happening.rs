@@ -1,48 +1,63 @@
-//! Events as they are printed: by the demo as by an agent.
+//! Events as they are told: one word, a member, and what else there is to say.
 
+use alloc::{collections::BTreeSet, format, string::String};
 use core::{fmt, net::SocketAddr};
-use std::collections::BTreeSet;
 
-use selkie::{Locate, Name, Node, agent::Event};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::{Locate, Name, Node, agent::Event};
 
 /// Something that a member learnt about another, or about itself.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Happening {
-    pub(crate) event: &'static str,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Happening {
+    /// What, in a word: `joined`, `suspect`, `refuted`, `down`, `left`, `renamed`, or what became
+    /// of ourselves: `connected`, `alone`, `rejoined`, `defunct`, `conflict`, `unresolved`, `deaf`,
+    /// `recovered`, `blocked`, `stopped`.
+    pub event: &'static str,
+    /// Whom it is about, if it is about a member.
     #[serde(flatten)]
-    pub(crate) member: Option<Who>,
+    pub member: Option<Who>,
+    /// Who accuses the member, if it is suspected, and that was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Who>,
     /// Who the member was, if it moved or restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) before: Option<Who>,
+    pub before: Option<Who>,
+    /// What else there is to say, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) detail: Option<String>,
+    pub detail: Option<String>,
 }
 
-/// A member, as it is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Who {
-    pub(crate) name: Name,
-    pub(crate) addr: SocketAddr,
-    pub(crate) generation: u64,
+/// A member, as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// Its name.
+    pub name: Name,
+    /// Where the others reach it.
+    pub addr: SocketAddr,
+    /// Which of its lives this is: a later one has a higher number.
+    pub generation: u64,
 }
 
 impl Happening {
     /// One about a member.
-    pub(crate) fn about(event: &'static str, node: &Node) -> Self {
+    #[must_use]
+    pub fn about(event: &'static str, node: &Node) -> Self {
         Self {
             event,
             member: Some(Who::from(node)),
+            by: None,
             before: None,
             detail: None,
         }
     }
 
     /// One about no member.
-    pub(crate) fn of(event: &'static str, detail: impl Into<String>) -> Self {
+    pub fn of(event: &'static str, detail: impl Into<String>) -> Self {
         Self {
             event,
             member: None,
+            by: None,
             before: None,
             detail: Some(detail.into()),
         }
@@ -63,16 +78,16 @@ impl Happening {
     }
 }
 
-/// Turns events into what is printed of them, minding who was under suspicion.
+/// Turns events into what is told of them, minding who was under suspicion.
 #[derive(Debug, Default)]
-pub(crate) struct Chronicle {
+pub struct Chronicle {
     /// No more than there are members.
     suspects: BTreeSet<Name>,
 }
 
 impl Chronicle {
     /// The next event.
-    pub(crate) fn take(&mut self, event: &Event<Node>) -> Happening {
+    pub fn take(&mut self, event: &Event<Node>) -> Happening {
         let was_suspect = match event {
             Event::Suspected { member, .. } => !self.suspects.insert(*member.name()),
             event => event
@@ -81,7 +96,10 @@ impl Chronicle {
         };
         match event {
             Event::Joined(node) => Happening::about("joined", node),
-            Event::Suspected { member, .. } => Happening::about("suspect", member),
+            Event::Suspected { member, by } => Happening {
+                by: by.as_ref().map(Who::from),
+                ..Happening::about("suspect", member)
+            },
             Event::Refuted(node) => Happening::about("refuted", node),
             Event::Failed(node) if was_suspect => Happening::about("down", node),
             Event::Failed(node) => {
@@ -138,6 +156,9 @@ impl fmt::Display for Happening {
                 Some(before) => write!(f, ", before at {}", before.addr)?,
                 None => {}
             }
+        }
+        if let Some(by) = self.by {
+            write!(f, ", accused by {}", by.name)?;
         }
         match (&self.detail, self.member) {
             (Some(detail), Some(_)) => write!(f, " ({detail})"),

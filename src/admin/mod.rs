@@ -1,0 +1,338 @@
+//! What an agent tells its operator, and does for it: from the program that it is part of, over a
+//! Unix socket, and, to read only, over HTTP on loopback.
+//!
+//! [`Admin`] has the calls. [`Admin::serve`] answers the same as JSON over HTTP/1.1, at a
+//! [`Listener`]:
+//!
+//! | request | what it answers, or does |
+//! | --- | --- |
+//! | `GET /v1/members` | [`Admin::members`] |
+//! | `GET /v1/info` | [`Admin::info`] |
+//! | `GET /v1/stats` | [`Admin::stats`] |
+//! | `GET /v1/why/NAME` | [`Admin::why`] |
+//! | `GET /v1/events` | [`Happening`]s, stamped with their `time`, one per line, until it is closed |
+//! | `GET /metrics` | [`Admin::metrics`] |
+//! | `POST /v1/join` | [`Admin::join`] at what the body says |
+//! | `POST /v1/broadcast` | [`Admin::broadcast`] of the body |
+//! | `POST /v1/send/NAME` | [`Admin::send`] of the body; `?unacknowledged` for best effort |
+//! | `POST /v1/metadata` | [`Admin::set_metadata`] to the body |
+//! | `POST /v1/down/NAME` | [`Admin::down`] |
+//! | `POST /v1/leave` | [`Admin::leave`] |
+//!
+//! What was refused is `{"error": "..."}`, with a status that says whose fault it is.
+//!
+//! # Who may ask
+//!
+//! The Unix socket is its owner's only, and takes everything. An address on loopback can be reached
+//! by whoever has an account on the machine, and by web pages in their browsers: it takes `GET`
+//! only, and none of those changes anything. Requests that were made in the name of another host,
+//! or by a page from elsewhere, are refused, so that no page reads along.
+
+mod answers;
+mod guard;
+mod happening;
+mod listener;
+mod routes;
+mod serve;
+
+use alloc::{
+    borrow::ToOwned,
+    collections::BTreeMap,
+    string::{String, ToString},
+    sync::Arc,
+    vec::Vec,
+};
+use core::{fmt, net::SocketAddr, str::FromStr};
+use std::time::SystemTime;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use time::OffsetDateTime;
+
+pub use self::{
+    answers::{
+        Accused, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left, Said,
+    },
+    happening::{Chronicle, Happening, Who},
+    listener::{Listener, default_directory, default_socket},
+};
+use crate::{
+    Cluster, Node,
+    agent::{CommandError, MemberInfo, MessageError, Seed},
+    metrics::Metrics,
+};
+
+/// What can be asked of an agent of [`Node`]s. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin(Arc<Inner>);
+
+struct Inner {
+    metrics: Metrics<Node>,
+    recorder: PrometheusRecorder,
+    since: SystemTime,
+    facts: BTreeMap<String, String>,
+}
+
+impl Admin {
+    /// Of the agent that these metrics are of.
+    #[must_use]
+    pub fn new(metrics: Metrics<Node>) -> Self {
+        Self::with_facts(metrics, [])
+    }
+
+    /// As [`new`](Self::new), with what [`info`](Self::info) is to tell beside what it knows by
+    /// itself, such as the cluster's name.
+    #[must_use]
+    pub fn with_facts(
+        metrics: Metrics<Node>,
+        facts: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        ::metrics::with_local_recorder(&recorder, || metrics.describe());
+        Self(Arc::new(Inner {
+            metrics,
+            recorder,
+            since: SystemTime::now(),
+            facts: facts.into_iter().collect(),
+        }))
+    }
+
+    /// The agent.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster<Node> {
+        self.0.metrics.cluster()
+    }
+
+    /// All members, ourselves first, down ones included.
+    #[must_use]
+    pub fn members(&self) -> Vec<Entry> {
+        let members = self.cluster().members();
+        let ourselves = Entry::ourselves(self.cluster(), self.0.since);
+        let others = members.iter().map(Entry::other);
+        core::iter::once(ourselves).chain(others).collect()
+    }
+
+    /// The agent itself.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        Info::of(self.cluster(), self.0.since, &self.0.facts)
+    }
+
+    /// What was counted: see [`Stats`](crate::agent::Stats).
+    #[must_use]
+    pub fn stats(&self) -> BTreeMap<String, u64> {
+        let stats = self.cluster().stats();
+        stats
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+
+    /// Why a member was suspected or declared down of late, the last time first.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::NoSuchMember`] if there is none of this name, nor was there one of late.
+    pub fn why(&self, name: &str) -> Result<Vec<Accused>, Refused> {
+        let all = self.cluster().accusations();
+        let about = all
+            .iter()
+            .rev()
+            .filter(|it| it.member.name().as_str() == name);
+        let about: Vec<_> = about.map(Accused::from).collect();
+        if about.is_empty() {
+            self.member(name)?;
+        }
+        Ok(about)
+    }
+
+    /// The [metrics](crate::metrics) of this moment, as Prometheus reads them.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let Inner {
+            metrics, recorder, ..
+        } = &*self.0;
+        ::metrics::with_local_recorder(recorder, || metrics.record());
+        recorder.handle().render()
+    }
+
+    /// Asks whoever lives at `ADDRESS:PORT` or `HOST:PORT` to let us in, once.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: it is no such place, or the agent does not do so.
+    pub async fn join(&self, place: &str) -> Result<Joined, Refused> {
+        let seed = Seed::from_str(place).map_err(|error| Refused::Invalid(error.to_string()))?;
+        let resolved = smol::net::resolve(place).await;
+        let addrs = resolved
+            .map_err(|error| Refused::Invalid(alloc::format!("cannot look up {seed}: {error}")))?;
+        let mut announced: Vec<SocketAddr> = Vec::new();
+        let mut refused = None;
+        for addr in addrs {
+            match self.cluster().announce(addr).await {
+                Ok(()) => announced.push(addr),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if announced.is_empty() => Err(error.into()),
+            _ => Ok(Joined { announced }),
+        }
+    }
+
+    /// Leaves the cluster: see [`Cluster::leave`]. The agent stops.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Stopped`].
+    pub async fn leave(&self) -> Result<Left, Refused> {
+        let departure = self.cluster().leave().await?;
+        Ok(Left {
+            acked: departure.acked,
+            wanted: departure.wanted,
+        })
+    }
+
+    /// Spreads bytes to all members: see [`Cluster::broadcast`].
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: too big, or the agent takes no broadcasts.
+    pub async fn broadcast(&self, bytes: Vec<u8>) -> Result<Broadcasted, Refused> {
+        let is_news = self.cluster().broadcast(bytes).await?;
+        Ok(Broadcasted { is_news })
+    }
+
+    /// Sends bytes to the member of this name, and waits until they wait to be read there, or, with
+    /// `is_acknowledged` false, does not: see [`Cluster::send_reliably`] and [`Cluster::send`].
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: no such member, or it was not to be reached, or does not read messages.
+    pub async fn send(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        is_acknowledged: bool,
+    ) -> Result<(), Refused> {
+        let to = self.member(name)?.id;
+        let sent = match is_acknowledged {
+            true => self.cluster().send_reliably(&to, bytes).await,
+            false => self.cluster().send(&to, bytes).await,
+        };
+        Ok(sent?)
+    }
+
+    /// Says something else of ourselves: see [`Cluster::set_metadata`].
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: too big, or stopped.
+    pub async fn set_metadata(&self, bytes: Vec<u8>) -> Result<(), Refused> {
+        Ok(self.cluster().set_metadata(bytes).await?)
+    }
+
+    /// Declares the member of this name failed: see [`Cluster::declare_down`].
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: no such member, or stopped.
+    pub async fn down(&self, name: &str) -> Result<Declared, Refused> {
+        let member = self.member(name)?.id;
+        let was_active = self.cluster().declare_down(&member).await?;
+        Ok(Declared { was_active })
+    }
+
+    fn member(&self, name: &str) -> Result<MemberInfo<Node>, Refused> {
+        let members = self.cluster().members();
+        let member = members
+            .iter()
+            .find(|member| member.id.name().as_str() == name);
+        let refused = || Refused::NoSuchMember {
+            name: name.to_owned(),
+        };
+        member.cloned().ok_or_else(refused)
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin")
+            .field("metrics", &self.0.metrics)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why something asked for was not done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Nobody else is called so, as far as we know.
+    NoSuchMember {
+        /// What was asked for.
+        name: String,
+    },
+    /// What was asked makes no sense.
+    Invalid(String),
+    /// The agent does not do that: it says why.
+    Command(CommandError),
+    /// The message was not delivered.
+    Message(MessageError),
+    /// The agent has stopped.
+    Stopped,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchMember { name } => write!(f, "no other member is called {name}"),
+            Self::Invalid(why) => f.write_str(why),
+            Self::Command(source) => source.fmt(f),
+            Self::Message(source) => source.fmt(f),
+            Self::Stopped => CommandError::Stopped.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Command(source) => Some(source),
+            Self::Message(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<CommandError> for Refused {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Stopped => Self::Stopped,
+            error => Self::Command(error),
+        }
+    }
+}
+
+impl From<MessageError> for Refused {
+    fn from(error: MessageError) -> Self {
+        Self::Message(error)
+    }
+}
+
+/// A point in time as all of this writes it: in UTC, as RFC 3339 has it, to the millisecond.
+#[must_use]
+pub fn timestamp(at: SystemTime) -> String {
+    let at = OffsetDateTime::from(at);
+    alloc::format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.millisecond()
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Which request is which call.
+
+use alloc::{
+    borrow::ToOwned,
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::{convert::Infallible, net::SocketAddr};
+use std::time::SystemTime;
+
+use futures::{StreamExt, stream};
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Frame, Incoming},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+};
+use serde::Serialize;
+
+use super::{Admin, Chronicle, Happening, Refused, guard, timestamp};
+use crate::agent::{CommandError, MessageError};
+
+/// By which way a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    Unix,
+    Http(SocketAddr),
+}
+
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Answers a request, whatever it is.
+pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) -> Response<Body> {
+    if let Way::Http(at) = way
+        && let Err(why) = guard::check(request.method(), request.headers(), at)
+    {
+        return refusal(StatusCode::FORBIDDEN, why);
+    }
+    let path = request.uri().path().to_owned();
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match (request.method().as_str(), parts.as_slice()) {
+        ("GET", ["metrics"]) => text("text/plain; version=0.0.4; charset=utf-8", admin.metrics()),
+        ("GET", ["v1", "members"]) => json(&admin.members()),
+        ("GET", ["v1", "info"]) => json(&admin.info()),
+        ("GET", ["v1", "stats"]) => json(&admin.stats()),
+        ("GET", ["v1", "why", name]) => result(admin.why(name)),
+        ("GET", ["v1", "events"]) => events(admin),
+        ("POST", ["v1", "leave"]) => result(admin.leave().await),
+        ("POST", ["v1", "down", name]) => result(admin.down(name).await),
+        ("POST", ["v1", "join"]) => match body(request).await {
+            Ok(bytes) => result(admin.join(String::from_utf8_lossy(&bytes).trim()).await),
+            Err(refusal) => refusal,
+        },
+        ("POST", ["v1", "broadcast"]) => match body(request).await {
+            Ok(bytes) => result(admin.broadcast(bytes).await),
+            Err(refusal) => refusal,
+        },
+        ("POST", ["v1", "metadata"]) => match body(request).await {
+            Ok(bytes) => result(admin.set_metadata(bytes).await),
+            Err(refusal) => refusal,
+        },
+        ("POST", ["v1", "send", name]) => {
+            let is_acknowledged = request.uri().query() != Some("unacknowledged");
+            match body(request).await {
+                Ok(bytes) => result(admin.send(name, bytes, is_acknowledged).await),
+                Err(refusal) => refusal,
+            }
+        }
+        (_, ["metrics"] | ["v1", "members" | "info" | "stats" | "events"] | ["v1", "why", _]) => {
+            wrong_method(Method::GET)
+        }
+        (_, ["v1", "join" | "leave" | "broadcast" | "metadata"] | ["v1", "down" | "send", _]) => {
+            wrong_method(Method::POST)
+        }
+        _ => refusal(StatusCode::NOT_FOUND, "there is no such path"),
+    }
+}
+
+async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Response<Body>> {
+    let limited = Limited::new(request.into_body(), BODY_MAX);
+    match limited.collect().await {
+        Ok(collected) => Ok(collected.to_bytes().to_vec()),
+        Err(_) => Err(refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body broke off, or is larger than a message may be",
+        )),
+    }
+}
+
+/// Events, for as long as somebody reads them: one JSON object per line.
+fn events(admin: &Admin) -> Response<Body> {
+    let mut chronicle = Chronicle::default();
+    let lines = admin.cluster().events().map(move |event| {
+        let happening = chronicle.take(&event);
+        let time = timestamp(SystemTime::now());
+        line(&Stamped { time, happening })
+    });
+    // The headers are not sent before there is something to follow them.
+    let begin = stream::iter([Frame::data(Bytes::from_static(b"\n"))]);
+    let body = StreamBody::new(begin.chain(lines).map(Ok::<_, Infallible>));
+    respond(StatusCode::OK, "application/x-ndjson", body.boxed_unsync())
+}
+
+#[derive(Serialize)]
+struct Stamped {
+    time: String,
+    #[serde(flatten)]
+    happening: Happening,
+}
+
+fn line(value: &impl Serialize) -> Frame<Bytes> {
+    // It has no map whose keys are not text: there is nothing that could fail.
+    let mut line = serde_json::to_vec(value).unwrap_or_default();
+    line.push(b'\n');
+    Frame::data(Bytes::from(line))
+}
+
+fn result<T: Serialize>(result: Result<T, Refused>) -> Response<Body> {
+    match result {
+        Ok(value) => json(&value),
+        Err(error) => refusal(status(&error), &error.to_string()),
+    }
+}
+
+fn status(error: &Refused) -> StatusCode {
+    match error {
+        Refused::NoSuchMember { .. } => StatusCode::NOT_FOUND,
+        Refused::Invalid(_) => StatusCode::BAD_REQUEST,
+        Refused::Command(CommandError::TooBig { .. })
+        | Refused::Message(MessageError::TooBig { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+        Refused::Command(_) => StatusCode::CONFLICT,
+        Refused::Message(_) => StatusCode::BAD_GATEWAY,
+        Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn json(value: &impl Serialize) -> Response<Body> {
+    match serde_json::to_string(value) {
+        Ok(value) => text("application/json", value),
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn wrong_method(allowed: Method) -> Response<Body> {
+    let mut response = refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path has another method",
+    );
+    if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response<Body> {
+    let body = serde_json::json!({ "error": why }).to_string();
+    respond(status, "application/json", full(body))
+}
+
+fn text(kind: &'static str, text: String) -> Response<Body> {
+    respond(StatusCode::OK, kind, full(text))
+}
+
+fn full(text: String) -> Body {
+    Full::new(Bytes::from(text)).boxed_unsync()
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let nosniff = HeaderName::from_static("x-content-type-options");
+    headers.insert(nosniff, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The most bytes of a body: those of the largest message, as agents have it by default.
+const BODY_MAX: usize = 16 << 20;

@@ -1,0 +1,183 @@
+//! What an agent counts, through the [`metrics`](::metrics) facade.
+//!
+//! [`Metrics::record`] hands the figures of this moment to the recorder that the program installed,
+//! or, within [`with_local_recorder`](::metrics::with_local_recorder), to another one: call it
+//! before a scrape, or leave it to [`Metrics::run`].
+//!
+//! The names begin with `selkie_`, then come, where memberlist or serf count the same, theirs
+//! (`node_instances`, `health_score`, `member_join`, `member_failed`, `queue_broadcasts`), and else
+//! those of [`Stats`]. Counters end in `_total`, units are seconds and bytes. No label has a value
+//! per member.
+
+mod names;
+
+use alloc::{boxed::Box, string::String, vec::Vec};
+use core::{fmt, time::Duration};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ::metrics::{counter, describe_counter, describe_gauge, gauge};
+use smol::Timer;
+
+use self::names::{Kind, Metric};
+use crate::{
+    Cluster, Counters, Identity, State,
+    agent::{Stats, Status},
+};
+
+/// The figures of one agent, and of its transport, if it is told how to read them.
+///
+#[cfg_attr(all(feature = "postcard", feature = "udp"), doc = "```")]
+#[cfg_attr(not(all(feature = "postcard", feature = "udp")), doc = "```ignore")]
+/// use selkie::{Builder, codecs::PostcardCodec, metrics::Metrics, transports::PlainUdp};
+///
+/// # smol::block_on(async {
+/// let udp = PlainUdp::bind("127.0.0.1:0".parse()?)?;
+/// let cluster = Builder::new().codec(PostcardCodec).transport(udp).spawn().await?;
+/// let metrics = Metrics::new(cluster);
+/// metrics.describe();
+/// metrics.record();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Metrics<I: Identity> {
+    cluster: Cluster<I>,
+    transport: Vec<CounterSource>,
+    expiry: Option<Box<dyn Fn() -> Option<SystemTime> + Send + Sync>>,
+}
+
+type CounterSource = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
+
+impl<I: Identity> Metrics<I> {
+    /// Those of this agent. The handle counts as one: drop this to let the agent stop.
+    #[must_use]
+    pub fn new(cluster: Cluster<I>) -> Self {
+        Self {
+            cluster,
+            transport: Vec::new(),
+            expiry: None,
+        }
+    }
+
+    /// Counters of the transport, which is asked for them whenever they are recorded: as
+    /// `selkie_transport_NAME_total`.
+    #[must_use]
+    pub fn transport<C>(mut self, counters: impl Fn() -> C + Send + Sync + 'static) -> Self
+    where
+        C: IntoIterator<Item = (&'static str, u64)>,
+    {
+        let source = move || counters().into_iter().collect();
+        self.transport.push(Box::new(source));
+        self
+    }
+
+    /// When the certificate expires that this member proves itself by, if that is known: as
+    /// `selkie_certificate_expiry_timestamp_seconds`.
+    #[must_use]
+    pub fn certificate_expiry(
+        mut self,
+        not_after: impl Fn() -> Option<SystemTime> + Send + Sync + 'static,
+    ) -> Self {
+        self.expiry = Some(Box::new(not_after));
+        self
+    }
+
+    /// Tells the recorder what each name means. Once is enough.
+    pub fn describe(&self) {
+        for (name, help) in names::FAMILIES {
+            match *name {
+                name if name.ends_with("_total") => describe_counter!(name, *help),
+                name => describe_gauge!(name, *help),
+            }
+        }
+        let described = Counters::describe().chain(Stats::describe());
+        for (stat, help) in described {
+            let metric = Metric::of(stat);
+            match metric.kind {
+                _ if metric.label.is_some() => {}
+                Kind::Counter => describe_counter!(metric.name, plain(help)),
+                Kind::Gauge => describe_gauge!(metric.name, plain(help)),
+            }
+        }
+    }
+
+    /// Hands the figures over, as they are now. Walks through the members.
+    pub fn record(&self) {
+        let stats = self.cluster.stats();
+        for (stat, value) in stats.iter() {
+            let metric = Metric::of(stat);
+            match (metric.kind, metric.label) {
+                (Kind::Gauge, _) => gauge!(metric.name).set(value as f64),
+                (Kind::Counter, None) => counter!(metric.name).absolute(value),
+                (Kind::Counter, Some((label, reason))) => {
+                    counter!(metric.name, label => reason).absolute(value);
+                }
+            }
+        }
+        for (reason, value) in stats.refusals.iter() {
+            let reason = String::from(reason);
+            counter!(names::ADMISSION_REFUSED, "reason" => reason).absolute(value);
+        }
+        for (stat, value) in self.transport.iter().flat_map(|counters| counters()) {
+            counter!(names::of_transport(stat)).absolute(value);
+        }
+        self.record_members();
+        if let Some(not_after) = self.expiry.as_ref().and_then(|expiry| expiry()) {
+            let since_epoch = not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
+            gauge!(names::CERTIFICATE_EXPIRY).set(since_epoch.as_secs_f64());
+        }
+        gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    }
+
+    /// Records every so often, for as long as the agent runs: for recorders that are read without
+    /// asking us. Ends when the agent has stopped.
+    pub async fn run(self, period: Duration) {
+        self.describe();
+        while self.cluster.status() != Status::Stopped {
+            self.record();
+            Timer::after(period).await;
+        }
+    }
+
+    /// The agent.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster<I> {
+        &self.cluster
+    }
+
+    fn record_members(&self) {
+        let members = self.cluster.members();
+        for (state, name) in [
+            (State::Alive, "alive"),
+            (State::Suspect, "suspect"),
+            (State::Down, "down"),
+            (State::Left, "left"),
+        ] {
+            let count = members.iter().filter(|member| member.state == state);
+            gauge!(names::NODE_INSTANCES, "state" => name).set(count.count() as f64);
+        }
+        let is_member = self.cluster.status() == Status::Running;
+        gauge!(names::IS_MEMBER).set(f64::from(u8::from(is_member)));
+    }
+}
+
+impl<I: Identity> fmt::Debug for Metrics<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("cluster", &self.cluster)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A documentation's text, without its links' targets, which mean nothing elsewhere.
+fn plain(help: &str) -> String {
+    let mut text = String::with_capacity(help.len());
+    let mut rest = help.trim();
+    while let Some((before, after)) = rest.split_once("](") {
+        text.push_str(before);
+        rest = after.split_once(')').map_or("", |(_, after)| after);
+    }
+    text.push_str(rest);
+    text.retain(|c| !matches!(c, '[' | ']' | '`'));
+    text
+}
