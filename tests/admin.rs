@@ -180,7 +180,7 @@ fn events_are_streamed_until_the_agent_stops() {
 #[test]
 fn a_socket_is_taken_over_from_the_dead_and_not_from_the_living() {
     smol::block_on(async {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("a.sock");
         let first = Listener::unix(&path).unwrap();
         assert_eq!(
@@ -231,11 +231,11 @@ impl Site {
             Metrics::new(a.clone()),
             [("cluster".to_owned(), "selkie".to_owned())],
         );
-        b.announce(a.local_addr()).await.unwrap();
-        a.wait_for(1, DEADLINE).await.unwrap();
-        b.wait_for(1, DEADLINE).await.unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let listener = Listener::unix(dir.path().join("a.sock")).unwrap();
+        b.announce(a.local_addr()).await.expect("done");
+        a.wait_for(1, DEADLINE).await.expect("done");
+        b.wait_for(1, DEADLINE).await.expect("done");
+        let dir = tempfile::tempdir().expect("a directory");
+        let listener = Listener::unix(dir.path().join("a.sock")).expect("done");
         let (open, closed) = bounded::<()>(1);
         let serving = admin.clone().serve(listener, async move {
             let _ = closed.recv().await;
@@ -255,9 +255,11 @@ impl Site {
     }
 
     async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
-        let stream = UnixStream::connect(self.path()).await.unwrap();
+        let stream = UnixStream::connect(self.path()).await.expect("done");
         let line = format!("{method} {path}");
-        ask(stream, &line, "host: selkie\r\n", body).await.unwrap()
+        ask(stream, &line, "host: selkie\r\n", body)
+            .await
+            .expect("done")
     }
 }
 
@@ -295,11 +297,11 @@ async fn ask(
 }
 
 async fn member(name: &str) -> Cluster<Node> {
-    let udp = PlainUdp::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    let identity = Node::now(Name::new(name).unwrap(), udp.local_addr(), None);
+    let udp = PlainUdp::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    let identity = Node::now(Name::new(name).expect("a name"), udp.local_addr(), None);
     let builder = Builder::new().codec(PostcardCodec).transport(udp);
     let builder = builder.identity(identity).config(Config::local());
-    builder.spawn().await.unwrap()
+    builder.spawn().await.expect("an agent")
 }
 
 const DEADLINE: Duration = Duration::from_secs(60);

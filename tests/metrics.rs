@@ -18,8 +18,18 @@ use selkie::{
 fn what_is_counted_is_what_a_scraper_reads() {
     smol::block_on(async {
         let network = MemoryNetwork::new();
-        let a = member(network.bind("10.0.0.1:7946".parse().unwrap()).unwrap()).await;
-        let b = member(network.bind("10.0.0.2:7946".parse().unwrap()).unwrap()).await;
+        let a = member(
+            network
+                .bind("10.0.0.1:7946".parse().expect("an address"))
+                .unwrap(),
+        )
+        .await;
+        let b = member(
+            network
+                .bind("10.0.0.2:7946".parse().expect("an address"))
+                .unwrap(),
+        )
+        .await;
         b.announce(a.local_addr()).await.unwrap();
         a.wait_for(1, DEADLINE).await.unwrap();
 
@@ -70,7 +80,12 @@ fn what_is_counted_is_what_a_scraper_reads() {
 fn every_metric_says_what_it_is() {
     smol::block_on(async {
         let network = MemoryNetwork::new();
-        let a = member(network.bind("10.0.0.1:7946".parse().unwrap()).unwrap()).await;
+        let a = member(
+            network
+                .bind("10.0.0.1:7946".parse().expect("an address"))
+                .unwrap(),
+        )
+        .await;
         let scrape = scrape(&Metrics::new(a));
         for sample in &scrape.samples {
             let help = scrape.docs.get(&sample.metric);
@@ -87,7 +102,11 @@ fn every_metric_says_what_it_is() {
 
 async fn member(transport: Memory) -> Cluster<Node> {
     let builder = Builder::new().codec(PostcardCodec).transport(transport);
-    builder.config(Config::local()).spawn().await.unwrap()
+    builder
+        .config(Config::local())
+        .spawn()
+        .await
+        .expect("an agent")
 }
 
 fn scrape(metrics: &Metrics<Node>) -> Scrape {
@@ -97,7 +116,7 @@ fn scrape(metrics: &Metrics<Node>) -> Scrape {
         metrics.record();
     });
     let text = recorder.handle().render();
-    Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap()
+    Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).expect("a scrape")
 }
 
 #[track_caller]

@@ -1,9 +1,15 @@
 //! What can be typed.
 
-use core::net::SocketAddr;
+mod agent;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::agent::{AgentArgs, CodecKind};
+use crate::ask::args::{
+    AskArgs, CompletionsArgs, JoinArgs, ManArgs, MembersArgs, NameArgs, SendArgs, TextArgs,
+};
 
 /// Gossip-based cluster membership: see a cluster live, run a member, make its certificates.
 #[derive(Debug, Parser)]
@@ -26,7 +32,30 @@ pub(crate) enum Command {
     /// Seeds need not run yet: they are tried again until they answer, and one a minute afterwards,
     /// so that clusters that formed apart find each other. SIGINT (Ctrl-C) and
     /// SIGTERM tell the others that we leave; a second one exits at once.
-    Agent(AgentArgs),
+    Agent(Box<AgentArgs>),
+    /// List the members as a running agent sees them
+    Members(MembersArgs),
+    /// Tell about a running agent: who it is, how it is, how many it knows
+    Info(AskArgs),
+    /// Print what a running agent learns, from now on, until Ctrl-C
+    Watch(AskArgs),
+    /// Tell why a member was suspected or declared down of late, as a running agent knows
+    ///
+    /// The last time first: when, by whom, who confirmed it, how healthy the agent thought it was
+    /// itself (0 is best, 8 worst), and what became of it.
+    Why(NameArgs),
+    /// Have a running agent ask somebody to let it in
+    Join(JoinArgs),
+    /// Have a running agent leave the cluster, and end
+    Leave(AskArgs),
+    /// Declare a member failed that is gone for good and yet does not go away
+    Down(NameArgs),
+    /// Have a running agent tell all members something: at most some hundred bytes
+    Broadcast(TextArgs),
+    /// Have a running agent send something to one member, and wait until it is there
+    Send(SendArgs),
+    /// Have a running agent say something of itself, which every member comes to know
+    SetMeta(TextArgs),
     /// Simulate a cluster under faults, and compare with what papers measured
     ///
     /// Virtual time: hours pass in seconds. The same seed gives the same figures.
@@ -43,6 +72,10 @@ pub(crate) enum Command {
     /// any other. Certificates tell members apart: see `selkie certs`.
     #[command(subcommand, after_help = KEYS_EXAMPLES)]
     Keys(KeysCommand),
+    /// Print a script that completes these commands in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -56,51 +89,6 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_enum, default_value_t = TransportKind::Quic)]
     pub(crate) transport: TransportKind,
     /// Print one JSON object per event, the result last
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = AGENT_EXAMPLES)]
-pub(crate) struct AgentArgs {
-    /// Address and port to receive at, such as 10.0.0.1:7946 or [::]:7946
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) bind: SocketAddr,
-    /// Where the others reach us, if that is not the bound address; port 0 stands for the bound
-    /// port
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) advertise: Option<SocketAddr>,
-    /// Name, unique in the cluster: a-z 0-9 - . _ [default: HOSTNAME-PORT]
-    #[arg(long)]
-    pub(crate) name: Option<selkie::Name>,
-    /// A member to join at, as ADDRESS:PORT or HOST:PORT; may be given several times
-    #[arg(long, value_name = "SEED")]
-    pub(crate) join: Vec<selkie::agent::Seed>,
-    /// What carries the packets
-    #[arg(long, value_enum, default_value_t = TransportKind::Quic)]
-    pub(crate) transport: TransportKind,
-    /// How packets are written; the same at all members
-    #[arg(long, value_enum, default_value_t = CodecKind::Postcard)]
-    pub(crate) codec: CodecKind,
-    /// How far apart the members are: one machine, one data centre, or the world
-    #[arg(long, value_enum, default_value_t = Preset::Lan)]
-    pub(crate) preset: Preset,
-    /// Certificate of the cluster's authority, PEM (QUIC)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
-    /// Certificate of this member, PEM (QUIC)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cert: Option<PathBuf>,
-    /// Private key of this member, PEM (QUIC)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
-    /// Seal UDP with the first key of this file, and open with each of them; see `selkie keys`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) seal_key: Option<PathBuf>,
-    /// Log to stderr what passes this filter, such as debug or selkie=trace
-    #[arg(long, value_name = "FILTER")]
-    pub(crate) log: Option<String>,
-    /// Print one JSON object per event
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -259,41 +247,12 @@ impl TransportKind {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CodecKind {
-    /// The smallest packets
-    Postcard,
-    /// For clusters that already speak it
-    Bincode,
-    /// Readable by every language's MessagePack library
-    Msgpack,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Preset {
-    /// Members on one machine
-    Local,
-    /// Members in one data centre
-    Lan,
-    /// Members around the world
-    Wan,
-}
-
-impl Preset {
-    pub(crate) fn config(self) -> selkie::Config {
-        match self {
-            Self::Local => selkie::Config::local(),
-            Self::Lan => selkie::Config::lan(),
-            Self::Wan => selkie::Config::wan(),
-        }
-    }
-}
-
 const EXAMPLES: &str = "\
 Examples:
   selkie demo                     a live QUIC cluster, nothing to set up
   selkie certs init               the certificates that real members need
   selkie agent --help             how to run a real member
+  selkie members                  whom the agent on this machine sees
   selkie sim detection            how fast failures are found, in a simulator";
 
 const DEMO_EXAMPLES: &str = "\
@@ -303,33 +262,6 @@ Examples:
   selkie demo --json | tail -1    the result alone, for scripts
 
 Exit codes: 0 the story ended well, 1 a step missed its deadline, 2 wrong usage.";
-
-const AGENT_EXAMPLES: &str = "\
-Examples:
-  Two members on this machine, over QUIC:
-    selkie certs init
-    selkie certs issue a
-    selkie certs issue b
-    selkie agent --bind 127.0.0.1:7946 \\
-      --ca certs/ca.pem --cert certs/a.pem --key certs/a-key.pem
-    selkie agent --bind 127.0.0.1:7947 --join 127.0.0.1:7946 \\
-      --ca certs/ca.pem --cert certs/b.pem --key certs/b-key.pem
-
-  Over UDP, sealed with a key that all members share:
-    selkie keys generate
-    selkie agent --bind 127.0.0.1:7946 --transport udp --seal-key selkie.key
-
-  On all interfaces, unencrypted, joining at whatever a DNS name stands for:
-    selkie agent --bind [::]:7946 --advertise 10.0.0.1:7946 \\
-      --join seeds.example.org:7946 --transport udp
-
-Exit codes:
-  0    left as told, by SIGINT or SIGTERM
-  1    could not start or go on: also when declared down for good, and, after leaving,
-       when nobody reads its stdout any more
-  2    wrong usage
-  130  SIGINT while leaving: ended at once
-  143  SIGTERM while leaving: ended at once";
 
 const SIM_EXAMPLES: &str = "\
 Examples:

@@ -1,5 +1,5 @@
-//! The command `selkie`: a demo, a real member, certificates and keys for both, and a
-//! simulator.
+//! The command `selkie`: a demo, a real member and what can be asked of it, certificates and keys
+//! for both, and a simulator.
 
 #![allow(
     clippy::std_instead_of_alloc,
@@ -10,29 +10,29 @@
 
 mod agent;
 mod args;
+mod ask;
 mod certs;
 mod demo;
 mod failure;
 mod keys;
+mod manual;
 mod print;
+mod settings;
 mod sim;
 mod text;
 mod view;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use self::args::{CertsCommand, Cli, Command, KeysCommand};
+use self::{
+    args::{CertsCommand, Command, KeysCommand},
+    failure::Failure,
+};
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Demo(args) => demo::run(&args),
-        Command::Agent(args) => agent::run(args),
-        Command::Sim(args) => sim::run(&args),
-        Command::Certs(CertsCommand::Init(args)) => certs::init(&args),
-        Command::Certs(CertsCommand::Issue(args)) => certs::issue(&args),
-        Command::Keys(KeysCommand::Generate(args)) => keys::generate(&args),
+    let result = match settings::parse() {
+        Ok(cli) => run(cli.command),
+        Err(failure) => Err(failure),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,5 +40,28 @@ fn main() -> ExitCode {
             print::error(failure);
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Agent(args) => agent::run(*args),
+        Command::Members(args) => ask::members(&args),
+        Command::Info(args) => ask::info(&args),
+        Command::Watch(args) => ask::watch(&args),
+        Command::Why(args) => ask::why(&args),
+        Command::Join(args) => ask::join(&args),
+        Command::Leave(args) => ask::leave(&args),
+        Command::Down(args) => ask::down(&args),
+        Command::Broadcast(args) => ask::broadcast(&args),
+        Command::Send(args) => ask::send(&args),
+        Command::SetMeta(args) => ask::set_meta(&args),
+        Command::Sim(args) => sim::run(&args),
+        Command::Certs(CertsCommand::Init(args)) => certs::init(&args),
+        Command::Certs(CertsCommand::Issue(args)) => certs::issue(&args),
+        Command::Keys(KeysCommand::Generate(args)) => keys::generate(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }

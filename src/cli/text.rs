@@ -1,4 +1,4 @@
-//! Times as they are printed.
+//! Times, and what others say, as they are printed.
 
 use core::time::Duration;
 use std::time::SystemTime;
@@ -29,11 +29,23 @@ pub(crate) fn now() -> String {
     timestamp(SystemTime::now())
 }
 
+/// What others say, without what moves a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char.is_control() {
+            true => printable.extend(char.escape_default()),
+            false => printable.push(char),
+        }
+    }
+    printable
+}
+
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
 
-    use super::seconds;
+    use super::{printable, seconds};
 
     #[test]
     fn spans_have_three_figures() {
@@ -48,5 +60,10 @@ mod tests {
         ] {
             assert_eq!(seconds(Duration::from_millis(millis)), text);
         }
+    }
+
+    #[test]
+    fn what_others_say_moves_no_cursor() {
+        assert_eq!(printable("köln\u{1b}[2J\n"), "köln\\u{1b}[2J\\n");
     }
 }

@@ -87,7 +87,12 @@ pub(crate) struct Agent {
 impl Agent {
     #[track_caller]
     pub(crate) fn start(name: &'static str, args: &[String]) -> Self {
-        let mut child = agent(args)
+        Self::run(name, agent(args))
+    }
+
+    #[track_caller]
+    pub(crate) fn run(name: &'static str, mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -137,13 +142,13 @@ impl Agent {
     }
 
     #[track_caller]
-    pub(crate) fn until_stderr(&mut self, part: &str) {
+    pub(crate) fn until_stderr(&mut self, part: &str) -> String {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let line = self.errors.recv_timeout(left).expect("more on stderr");
             if line.contains(part) {
-                return;
+                return line;
             }
         }
     }
@@ -196,6 +201,9 @@ pub(crate) fn agent(args: &[String]) -> Command {
         }
     }
     command.args(args);
+    if !args.iter().any(|arg| arg.starts_with("--admin")) {
+        command.env("SELKIE_NO_ADMIN", "true");
+    }
     command
 }
 

@@ -1,6 +1,9 @@
 //! `selkie agent`: a real member.
 
+mod bulletin;
+mod desk;
 mod place;
+mod reload;
 mod signals;
 mod trust;
 
@@ -9,12 +12,17 @@ use std::{
     path::Path,
 };
 
-use futures::future::{Either, select};
+use futures::{
+    StreamExt,
+    future::{Either, select},
+    stream::select_all,
+};
 use selkie::{
     Builder, Cluster, Codec, Node, Transport,
     admin::{Chronicle, Happening},
-    agent::{Event, Seed},
+    agent::{Event, Seed, UserMessage},
     codecs::{BincodeCodec, MsgpackCodec, PostcardCodec},
+    metrics::Metrics,
     transports::{
         PlainUdp, SealedUdp,
         quic::{CredentialFiles, CredentialsError, Quic},
@@ -22,15 +30,20 @@ use selkie::{
     },
 };
 use serde::Serialize;
-use smol::stream::StreamExt;
+use smol::channel::Receiver;
 use tracing_subscriber::EnvFilter;
 
-use self::signals::{Asked, Stop};
+use self::{
+    bulletin::Bulletins,
+    desk::Desk,
+    reload::reload,
+    signals::{Asked, Stop},
+};
 use crate::{
     args::{AgentArgs, CodecKind, TransportKind},
     failure::Failure,
     print,
-    text::now,
+    text::{now, printable},
 };
 
 /// Runs the command.
@@ -44,6 +57,9 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
         let failure = Failure::new("cannot use --seal-key with QUIC", why);
         return Err(failure.hint("give --transport udp, or leave --seal-key out"));
     }
+    if args.check {
+        return check(&args);
+    }
     smol::block_on(async {
         let stop = Stop::new()?;
         match args.transport {
@@ -54,67 +70,155 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
                     .map_err(|error| place::bind_failed(&error))?;
                 smol::spawn(trust::watch(quic.clone())).detach();
                 smol::spawn(quic.follow(files)).detach();
-                speak(args, quic, stop).await
+                let (counting, expiring) = (quic.clone(), quic.clone());
+                let measure = move |metrics: Metrics<Node>| {
+                    metrics
+                        .transport(move || counting.counters().iter().collect::<Vec<_>>())
+                        .certificate_expiry(move || expiring.not_after())
+                };
+                let extras = Extras {
+                    measure: Box::new(measure),
+                    keyring: None,
+                };
+                speak(args, quic, extras, stop).await
             }
             TransportKind::Udp if args.seal_key.is_some() => {
-                let udp = sealed(&args)?;
-                speak(args, udp, stop).await
+                let keyring = keyring(&args)?;
+                let udp = SealedUdp::bind(args.bind, &keyring)
+                    .map_err(|error| place::bind_failed(&error))?;
+                let extras = Extras {
+                    keyring: Some(keyring),
+                    ..Extras::none()
+                };
+                speak(args, udp, extras, stop).await
             }
             TransportKind::Udp => {
                 let udp = PlainUdp::bind(args.bind).map_err(|error| place::bind_failed(&error))?;
-                speak(args, udp, stop).await
+                speak(args, udp, Extras::none(), stop).await
             }
         }
     })
 }
 
-async fn speak(args: AgentArgs, transport: impl Transport, stop: Stop) -> Result<(), Failure> {
-    match args.codec {
-        CodecKind::Postcard => live(args, PostcardCodec, transport, stop).await,
-        CodecKind::Bincode => live(args, BincodeCodec::standard(), transport, stop).await,
-        CodecKind::Msgpack => live(args, MsgpackCodec, transport, stop).await,
+/// Reads what the settings name, and binds nothing.
+fn check(args: &AgentArgs) -> Result<(), Failure> {
+    if args.transport == TransportKind::Quic {
+        let credentials = credential_files(args)?.read();
+        credentials.map_err(|error| credentials_failed(&error))?;
+    } else if args.seal_key.is_some() {
+        keyring(args)?;
+    }
+    let identity = place::identity(args, args.bind)?;
+    let said = Happening {
+        detail: Some("the settings are good".to_owned()),
+        ..Happening::about("checked", &identity)
+    };
+    let printer = Printer { json: args.json };
+    printer.print(&said).map_err(|error| print::failed(&error))
+}
+
+/// What there is of some transports only.
+struct Extras {
+    measure: Box<dyn FnOnce(Metrics<Node>) -> Metrics<Node>>,
+    keyring: Option<Keyring>,
+}
+
+impl Extras {
+    fn none() -> Self {
+        Self {
+            measure: Box::new(|metrics| metrics),
+            keyring: None,
+        }
     }
 }
 
-async fn live<C, T>(args: AgentArgs, codec: C, transport: T, stop: Stop) -> Result<(), Failure>
+async fn speak(
+    args: AgentArgs,
+    transport: impl Transport,
+    extras: Extras,
+    stop: Stop,
+) -> Result<(), Failure> {
+    match args.codec {
+        CodecKind::Postcard => live(args, PostcardCodec, transport, extras, stop).await,
+        CodecKind::Bincode => live(args, BincodeCodec::standard(), transport, extras, stop).await,
+        CodecKind::Msgpack => live(args, MsgpackCodec, transport, extras, stop).await,
+    }
+}
+
+async fn live<C, T>(
+    args: AgentArgs,
+    codec: C,
+    transport: T,
+    extras: Extras,
+    stop: Stop,
+) -> Result<(), Failure>
 where
     C: Codec<Node> + Send + 'static,
     T: Transport,
 {
     let identity = place::identity(&args, transport.local_addr())?;
-    let cluster = Builder::new()
+    let (bulletins, heard) = Bulletins::new();
+    let mut builder = Builder::new()
         .codec(codec)
         .transport(transport)
         .identity(identity)
+        .broadcasts(bulletins)
+        .cluster(args.cluster.as_str())
         .config(args.preset.config())
-        .seeds(args.join.iter().cloned())
+        .seeds(args.join.iter().cloned());
+    if let Some(file) = &args.snapshot {
+        builder = builder.snapshot(file);
+    }
+    if let Some(metadata) = &args.metadata {
+        builder = builder.metadata(metadata.as_bytes());
+    }
+    let cluster = builder
         .spawn()
         .await
         .map_err(|error| Failure::caused("cannot start the member", &error))?;
-    let printer = Printer { json: args.json };
-    tell(&args, &cluster, printer, stop).await
+    let metrics = (extras.measure)(Metrics::new(cluster.clone()));
+    let desk = match Desk::open(&args, &cluster, metrics) {
+        Ok(desk) => desk,
+        Err(failure) => {
+            // Nobody took notice of it yet, or they are told.
+            let _ = cluster.leave().await;
+            return Err(failure);
+        }
+    };
+    let site = Site {
+        printer: Printer { json: args.json },
+        args,
+        cluster,
+        heard,
+        keyring: extras.keyring,
+    };
+    let ended = tell(site, stop).await;
+    desk.close().await;
+    ended
+}
+
+/// A running member, and what comes of it.
+struct Site {
+    args: AgentArgs,
+    cluster: Cluster<Node>,
+    heard: Receiver<Vec<u8>>,
+    keyring: Option<Keyring>,
+    printer: Printer,
 }
 
 /// Prints what happens, until there is a reason to end; then leaves.
-async fn tell(
-    args: &AgentArgs,
-    cluster: &Cluster<Node>,
-    printer: Printer,
-    mut stop: Stop,
-) -> Result<(), Failure> {
-    match follow(args, cluster, printer, &mut stop).await {
+async fn tell(mut site: Site, mut stop: Stop) -> Result<(), Failure> {
+    let followed = follow(&mut site, &mut stop).await;
+    let (cluster, printer) = (&site.cluster, site.printer);
+    match followed {
         Ok(End::Asked(signal)) => {
             // Whoever asked may have asked our reader, too.
             let _ = printer.print(&Happening::of(
                 "leaving",
                 format!("{signal}: telling the others"),
             ));
-            let detail = match leave(cluster, stop).await {
-                0 => "nobody had to be told, or nobody answered".to_owned(),
-                1 => "1 member knows".to_owned(),
-                acked => format!("{acked} members know"),
-            };
-            let _ = printer.print(&Happening::of("stopped", detail));
+            let acked = leave(cluster, stop).await;
+            let _ = printer.print(&stopped(acked));
             Ok(())
         }
         Ok(End::Defunct) => {
@@ -124,6 +228,11 @@ async fn tell(
                 .hint("start it again; if its --name is taken, under another one"))
         }
         Ok(End::Stopped) => {
+            // Somebody asked for it, by the admin channel.
+            if let Ok(departure) = cluster.leave().await {
+                let _ = printer.print(&stopped(departure.acked));
+                return Ok(());
+            }
             let why = "its transport was closed";
             Err(Failure::new("the member stopped", why))
         }
@@ -134,6 +243,15 @@ async fn tell(
     }
 }
 
+fn stopped(acked: usize) -> Happening {
+    let detail = match acked {
+        0 => "nobody had to be told, or nobody answered".to_owned(),
+        1 => "1 member knows".to_owned(),
+        acked => format!("{acked} members know"),
+    };
+    Happening::of("stopped", detail)
+}
+
 /// Why a member ends.
 enum End {
     Asked(Asked),
@@ -141,26 +259,50 @@ enum End {
     Stopped,
 }
 
+/// What a member tells of.
+enum Input {
+    Event(Event<Node>),
+    Message(UserMessage<Node>),
+    Broadcast(Vec<u8>),
+}
+
 /// Prints what happens, until there is a reason to end. The error is that of printing.
-async fn follow(
-    args: &AgentArgs,
-    cluster: &Cluster<Node>,
-    printer: Printer,
-    stop: &mut Stop,
-) -> io::Result<End> {
-    let mut events = cluster.events();
+async fn follow(site: &mut Site, stop: &mut Stop) -> io::Result<End> {
+    let cluster = site.cluster.clone();
+    let printer = site.printer;
+    let events = cluster.events().map(Input::Event).boxed();
+    let messages = cluster.messages().map(Input::Message).boxed();
+    let broadcasts = site.heard.clone().map(Input::Broadcast).boxed();
+    let mut inputs = select_all([events, messages, broadcasts]);
     let mut chronicle = Chronicle::default();
     let mut unresolved = Vec::new();
-    printer.print(&started(args, &cluster.identity()))?;
+    printer.print(&started(&site.args, &cluster.identity()))?;
     loop {
         let asked = core::pin::pin!(stop.asked());
-        match select(events.next(), asked).await {
-            Either::Left((Some(Event::Stopped) | None, _)) => return Ok(End::Stopped),
-            Either::Left((Some(event), _)) => {
+        match select(inputs.next(), asked).await {
+            Either::Left((Some(Input::Event(Event::Stopped)) | None, _)) => {
+                return Ok(End::Stopped);
+            }
+            Either::Left((Some(Input::Event(event)), _)) => {
                 warn(&event, &mut unresolved);
                 printer.print(&chronicle.take(&event))?;
                 if event == Event::Defunct {
                     return Ok(End::Defunct);
+                }
+            }
+            Either::Left((Some(Input::Message(message)), _)) => printer.print(&Happening {
+                detail: Some(String::from_utf8_lossy(&message.bytes).into_owned()),
+                ..Happening::about("message", &message.from)
+            })?,
+            Either::Left((Some(Input::Broadcast(bytes)), _)) => {
+                let text = String::from_utf8_lossy(&bytes);
+                printer.print(&Happening::of("broadcast", text))?;
+            }
+            Either::Right((Asked::Hup, _)) => {
+                let reloaded = reload(&mut site.args, &cluster, site.keyring.as_ref()).await;
+                match reloaded {
+                    Ok(happening) => printer.print(&happening)?,
+                    Err(failure) => print::error(failure.hint("all is as it was before")),
                 }
             }
             Either::Right((signal, _)) => return Ok(End::Asked(signal)),
@@ -177,10 +319,7 @@ async fn leave(cluster: &Cluster<Node>, stop: Stop) -> usize {
 }
 
 fn started(args: &AgentArgs, identity: &Node) -> Happening {
-    let transport = match args.seal_key {
-        Some(_) => "sealed UDP",
-        None => args.transport.name(),
-    };
+    let transport = args.transport_name();
     let unnamed = match args.name {
         Some(_) => "",
         None => "; named after the host and port, for want of a --name",
@@ -238,18 +377,18 @@ impl Printer {
             let time = &time;
             print::json(&Stamped { time, happening })
         } else {
-            print::line(format_args!("{time}  {happening}"))
+            let text = printable(&happening.to_string());
+            print::line(format_args!("{time}  {text}"))
         }
     }
 }
 
-fn sealed(args: &AgentArgs) -> Result<SealedUdp, Failure> {
+fn keyring(args: &AgentArgs) -> Result<Keyring, Failure> {
     let file = args.seal_key.as_deref().unwrap_or(Path::new(""));
-    let keyring = Keyring::from_file(file).map_err(|error| {
+    Keyring::from_file(file).map_err(|error| {
         Failure::caused("cannot use the keys", &error)
             .hint("a file as `selkie keys generate` makes it will do")
-    })?;
-    SealedUdp::bind(args.bind, &keyring).map_err(|error| place::bind_failed(&error))
+    })
 }
 
 fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {

@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Being told to stop, or to read the settings again.
 
 use core::fmt;
 use std::process;
@@ -8,7 +8,7 @@ use smol::stream::StreamExt;
 
 use crate::{failure::Failure, print};
 
-/// Waits for SIGINT or SIGTERM.
+/// Waits for SIGINT, SIGTERM or SIGHUP.
 #[derive(Debug)]
 pub(super) struct Stop {
     signals: Signals,
@@ -18,7 +18,7 @@ impl Stop {
     /// From here on the signals no longer end the process by themselves.
     pub(super) fn new() -> Result<Self, Failure> {
         #[cfg(unix)]
-        let wanted = [Signal::Int, Signal::Term];
+        let wanted = [Signal::Int, Signal::Term, Signal::Hup];
         #[cfg(not(unix))]
         let wanted = [Signal::Int];
         let signals = Signals::new(wanted)
@@ -32,6 +32,7 @@ impl Stop {
             match self.signals.next().await {
                 Some(Ok(Signal::Int)) => return Asked::Int,
                 Some(Ok(Signal::Term)) => return Asked::Term,
+                Some(Ok(Signal::Hup)) => return Asked::Hup,
                 Some(Ok(_) | Err(_)) => {}
                 None => core::future::pending().await,
             }
@@ -40,7 +41,12 @@ impl Stop {
 
     /// Ends the process at the next one, with the code that shells have for it.
     pub(super) async fn or_exit(mut self) -> ! {
-        let signal = self.asked().await;
+        let signal = loop {
+            match self.asked().await {
+                Asked::Hup => {}
+                signal => break signal,
+            }
+        };
         print::error(format_args!(
             "selkie: {signal} while leaving: exiting at once, the others have to find out"
         ));
@@ -48,11 +54,13 @@ impl Stop {
     }
 }
 
-/// A signal that asks us to stop.
+/// A signal that asks something of us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Int,
     Term,
+    /// Not to stop, but to read the settings again.
+    Hup,
 }
 
 impl Asked {
@@ -61,6 +69,7 @@ impl Asked {
         match self {
             Self::Int => 130,
             Self::Term => 143,
+            Self::Hup => 129,
         }
     }
 }
@@ -70,6 +79,7 @@ impl fmt::Display for Asked {
         f.write_str(match self {
             Self::Int => "SIGINT",
             Self::Term => "SIGTERM",
+            Self::Hup => "SIGHUP",
         })
     }
 }

@@ -1,0 +1,315 @@
+//! What is asked of running agents.
+
+use core::time::Duration;
+use std::{
+    fs,
+    os::unix::net::UnixListener,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Instant,
+};
+
+use serde_json::Value;
+
+use crate::fixture::{
+    Agent, Certs, DEADLINE, agent, check_failure, lines, owned, run, stderr, text,
+};
+
+/// Three members over QUIC that know each other; the first can be asked.
+struct Site {
+    certs: Certs,
+    a: Agent,
+    b: Agent,
+    c: Agent,
+}
+
+impl Site {
+    fn new() -> Self {
+        let certs = Certs::new(&["a", "b", "c"]);
+        let socket = text(&certs.path("a.sock"));
+        let mut a = Agent::start("a", &certs.args("a", &["--admin", &socket]));
+        let join = a.addr.to_string();
+        let mut b = Agent::start("b", &certs.args("b", &["--join", &join]));
+        let mut c = Agent::start("c", &certs.args("c", &["--join", &join]));
+        for agent in [&mut a, &mut b, &mut c] {
+            let mut joined = 0;
+            agent.until("both others", |event| {
+                joined += usize::from(event["event"] == "joined");
+                joined == 2
+            });
+        }
+        Self { certs, a, b, c }
+    }
+
+    /// Asks the first.
+    fn ask(&self, args: &[&str]) -> Output {
+        let socket = text(&self.certs.path("a.sock"));
+        run(&[args, &["--admin", &socket]].concat())
+    }
+
+    #[track_caller]
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.ask(&[args, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    #[track_caller]
+    fn text(&self, args: &[&str]) -> String {
+        let output = self.ask(args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        String::from_utf8(output.stdout).expect("text")
+    }
+}
+
+#[test]
+fn members_and_figures_are_told() {
+    let site = Site::new();
+    let members = site.json(&["members"]);
+    let mut names: Vec<_> = members.as_array().expect("a list").iter().collect();
+    assert_eq!(names.remove(0)["name"], "a");
+    assert!(
+        names.iter().all(|member| member["state"] == "alive"),
+        "{members}"
+    );
+    let table = site.text(&["members", "--name", "b|x"]);
+    let rows: Vec<Vec<_>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["NAME", "STATE", "ADDRESS", "SINCE", "METADATA"]);
+    assert_eq!(rows[1][..3], ["b", "alive", &site.b.addr.to_string()]);
+    assert_eq!(rows.len(), 2, "{table}");
+    let down = site.json(&["members", "--status", "down", "--status", "left"]);
+    assert_eq!(down, serde_json::json!([]));
+
+    let info = site.json(&["info"]);
+    assert_eq!(info["members"]["alive"], 2);
+    assert_eq!(info["facts"]["transport"], "QUIC");
+    assert!(site.text(&["info"]).contains("local health  0 of 8"));
+    assert!(site.text(&["why", "b"]).contains("was not suspected"));
+}
+
+#[test]
+fn members_are_told_things() {
+    let mut site = Site::new();
+    let set = site.json(&["set-meta", "rack 7"]);
+    assert_eq!(set["len"], 6);
+    assert_eq!(site.json(&["members"])[0]["metadata"]["text"], "rack 7");
+
+    assert_eq!(site.text(&["send", "b", "hello\u{1b}[2J"]), "b has it\n");
+    let message = site.b.until_event("message", "a");
+    assert_eq!(message["detail"], "hello\u{1b}[2J");
+
+    assert_eq!(
+        site.text(&["broadcast", "deploy 5"]),
+        "on its way to all members\n"
+    );
+    for agent in [&mut site.b, &mut site.c] {
+        agent.until("the broadcast", |event| {
+            event["event"] == "broadcast" && event["detail"] == "deploy 5"
+        });
+    }
+    check_failure(
+        &site.ask(&["broadcast", "deploy 5"]),
+        &["not sent", "of late", "hint: "],
+    );
+
+    let joined = site.json(&["join", &site.b.addr.to_string()]);
+    assert_eq!(joined["announced"][0], site.b.addr.to_string());
+}
+
+#[test]
+fn why_names_the_accusers_of_a_member_that_is_cut_off() {
+    let mut site = Site::new();
+    site.c.signal("STOP");
+    site.a.until_event("down", "c");
+    let why = site.json(&["why", "c"]);
+    let latest = &why[0];
+    assert_eq!(latest["member"]["name"], "c");
+    assert_eq!(latest["outcome"], "down", "{why}");
+    let by = latest["by"]["name"].as_str().expect("an accuser");
+    assert!(["a", "b"].contains(&by), "{why}");
+    assert!(latest["local_health"].is_u64(), "{why}");
+    let table = site.text(&["why", "c"]);
+    assert!(table.starts_with("WHEN"), "{table}");
+    assert!(table.contains(" down "), "{table}");
+    assert_eq!(site.json(&["members", "--status", "down"])[0]["name"], "c");
+
+    // It lives, and comes back.
+    site.c.signal("CONT");
+    site.a.until_event("joined", "c");
+}
+
+#[test]
+fn a_member_is_forced_out_and_the_agent_leaves_when_told() {
+    let mut site = Site::new();
+    site.c.signal("STOP");
+    assert!(site.text(&["down", "c"]).contains("c is down"));
+    site.b.until_event("down", "c");
+    check_failure(
+        &site.ask(&["down", "c"]),
+        &["cannot declare c down", "down already"],
+    );
+
+    let left = site.text(&["leave"]);
+    assert!(left.starts_with("left; "), "{left}");
+    assert_eq!(site.a.wait(), Some(0), "{:?}", site.a.seen);
+    site.b.until_event("left", "a");
+    assert!(!site.certs.path("a.sock").exists());
+}
+
+#[test]
+fn events_and_members_are_watched_until_the_agent_stops() {
+    let site = Site::new();
+    let socket = text(&site.certs.path("a.sock"));
+    let watching = |args: &[&str]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_selkie"))
+            .args([args, &["--json", "--admin", &socket]].concat())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let stdout = child.stdout.take().expect("piped");
+        let parse = |line: String| serde_json::from_str::<Value>(&line).expect("JSON");
+        (child, lines(stdout, parse))
+    };
+    let (mut watch, events) = watching(&["watch"]);
+    let (mut table, tables) = watching(&["members", "--watch", "--status", "left"]);
+    assert_eq!(tables.recv_timeout(DEADLINE), Ok(serde_json::json!([])));
+    while events.recv_timeout(DEADLINE).expect("an event")["event"] != "connected" {}
+    site.b.signal("TERM");
+    let left = events.recv_timeout(DEADLINE).expect("an event");
+    assert_eq!(
+        (&left["event"], &left["name"]),
+        (&"left".into(), &"b".into())
+    );
+    let table_now = tables.recv_timeout(DEADLINE).expect("a table");
+    assert_eq!(table_now[0]["name"], "b");
+    site.a.signal("TERM");
+    for child in [&mut watch, &mut table] {
+        assert_eq!(crate::fixture::wait(child), Some(1));
+    }
+}
+
+#[test]
+fn who_asks_in_vain_is_told_what_to_do() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dead = text(&dir.path().join("dead.sock"));
+    drop(UnixListener::bind(&dead).expect("a socket"));
+    let none = text(&dir.path().join("none.sock"));
+    check_failure(
+        &run(&["members", "--admin", &dead]),
+        &[&dead, "hint: ", "dead"],
+    );
+    check_failure(
+        &run(&["members", "--admin", &none]),
+        &[&none, "hint: ", "--admin"],
+    );
+    let http = "http://127.0.0.1:1";
+    check_failure(
+        &run(&["info", "--admin", http]),
+        &[http, "hint: ", "--admin-http"],
+    );
+    check_failure(
+        &run(&["info", "--admin", "http://here"]),
+        &["http://here", "hint: "],
+    );
+    for args in [
+        &["members", "--name", "("][..],
+        &["members", "--status", "ill"],
+        &["down"],
+        &["send", "b"],
+        &[
+            "agent",
+            "--bind",
+            "127.0.0.1:0",
+            "--admin-http",
+            "10.0.0.1:80",
+        ],
+    ] {
+        assert_eq!(run(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn agents_of_ours_are_found_at_their_usual_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ask = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selkie"));
+        let command = command.args(args).env("XDG_RUNTIME_DIR", dir.path());
+        command.output().expect("run")
+    };
+    let start = |name: &'static str| {
+        let args = [
+            "--bind",
+            "127.0.0.1:0",
+            "--transport",
+            "udp",
+            "--name",
+            name,
+        ];
+        let mut command = agent(&owned(&args));
+        command
+            .env("XDG_RUNTIME_DIR", dir.path())
+            .env_remove("SELKIE_NO_ADMIN");
+        Agent::run(name, command)
+    };
+    check_failure(
+        &ask(&["members"]),
+        &["no agent to ask", "hint: ", "--admin"],
+    );
+    let _a = start("a");
+    wait_until(|| ask(&["info", "--json"]).status.success());
+    let mut b = start("b");
+    wait_until(|| ask(&["info", "--agent", "b"]).status.success());
+    check_failure(
+        &ask(&["members"]),
+        &["selkie@a", "selkie@b", "hint: ", "--agent"],
+    );
+    // Its socket stays, and does not confuse anybody.
+    b.kill();
+    let info = ask(&["info", "--json"]);
+    let info: Value = serde_json::from_slice(&info.stdout).expect("JSON");
+    assert_eq!(info["name"], "a");
+}
+
+#[test]
+fn loopback_is_for_reading_and_for_prometheus() {
+    let args = ["--bind", "127.0.0.1:0", "--transport", "udp", "--name", "a"];
+    let admin = ["--admin-http", "127.0.0.1:0", "--no-admin"];
+    let mut a = Agent::start("a", &owned(&[&args[..], &admin].concat()));
+    let line = a.until_stderr("/metrics");
+    let (_, url) = line.split_once("at ").expect("an address");
+    let http = url.trim_end_matches("/metrics");
+    let members = run(&["members", "--admin", http]);
+    assert!(members.status.success(), "{}", stderr(&members));
+    check_failure(
+        &run(&["leave", "--admin", http]),
+        &["read-only", "hint: ", "--admin"],
+    );
+    assert!(!a.has_ended());
+}
+
+#[test]
+fn shells_and_man_are_told_of_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(&["completions", shell]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let script = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(script.contains("set-meta"), "{script}");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let output = run(&["man", "--dir", &text(dir.path())]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let page = fs::read_to_string(dir.path().join("selkie-agent.1")).expect("a page");
+    assert!(page.contains("advertise"), "{page}");
+}
+
+#[track_caller]
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never was");
+        thread::sleep(Duration::from_millis(20));
+    }
+}

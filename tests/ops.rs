@@ -1,0 +1,89 @@
+//! What `docs/ops` asks of Prometheus is there to be asked.
+#![cfg(all(feature = "admin", feature = "postcard", feature = "quic"))]
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use selkie::{
+    Builder,
+    admin::Admin,
+    codecs::PostcardCodec,
+    metrics::Metrics,
+    transports::{MemoryNetwork, quic::Counters},
+};
+use serde_json::Value;
+
+#[test]
+fn every_name_in_alerts_and_dashboard_is_exported() {
+    let exported = exported();
+    for file in ["alerts.yaml", "dashboard.json", "README.md"] {
+        let text = read(file);
+        let names: BTreeSet<&str> = names(&text).collect();
+        assert!(names.len() > 5, "{file} was not understood: {names:?}");
+        for name in names {
+            assert!(
+                exported.contains(name),
+                "{file} has {name}, which nobody exports"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_explained() {
+    let (alerts, manual) = (read("alerts.yaml"), read("README.md"));
+    let all: Vec<_> = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(all.len() > 10, "{all:?}");
+    for alert in all {
+        assert!(manual.contains(&format!("\n### {alert}\n")), "{alert}");
+    }
+}
+
+#[test]
+fn the_dashboard_has_a_query_in_every_panel() {
+    let dashboard: Value = serde_json::from_str(&read("dashboard.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    assert!(panels.len() > 10);
+    for panel in panels {
+        let query = panel["targets"][0]["expr"].as_str();
+        assert!(
+            query.is_some_and(|query| query.contains("selkie_")),
+            "{panel}"
+        );
+    }
+}
+
+/// The names that an agent over QUIC exports.
+fn exported() -> BTreeSet<String> {
+    smol::block_on(async {
+        let network = MemoryNetwork::new();
+        let transport = network
+            .bind("10.0.0.1:7946".parse().expect("an address"))
+            .expect("a transport");
+        let builder = Builder::new().codec(PostcardCodec).transport(transport);
+        let metrics = Metrics::new(builder.spawn().await.expect("an agent"))
+            .transport(|| Counters::default().iter().collect::<Vec<_>>())
+            .certificate_expiry(|| Some(std::time::SystemTime::now()));
+        let text = Admin::new(metrics).metrics();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples
+            .flat_map(|line| names(line).take(1))
+            .map(str::to_owned)
+            .collect()
+    })
+}
+
+/// Whatever begins as our names do, and is not just the beginning of some.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("selkie_") && !word.ends_with('_'))
+}
+
+fn read(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("docs/ops")
+        .join(file);
+    fs::read_to_string(path).expect("a file")
+}
