@@ -232,7 +232,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let proof = Proof::new(self.settings.prove_joiners, &*transport);
         proof.settle(&mut config);
         let is_bare = config.foca_wire;
-        let shared = Shared::new(identity.clone(), config.clone(), local);
+        let limits = self.settings.limits;
+        let shared = Shared::new(identity.clone(), config.clone(), &limits, local);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             config,
@@ -256,7 +257,6 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
-        let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
