@@ -159,6 +159,13 @@ impl Transport for PlainUdp {
         self.0.closing.close();
     }
 
+    fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        let counters = self.counters();
+        counters
+            .iter()
+            .for_each(|(name, figure)| tell(name, figure));
+    }
+
     fn has_streams(&self) -> bool {
         self.0.companion.is_some()
     }

@@ -24,7 +24,7 @@ use super::{
     outputs::Outputs,
     remembered::Remembered,
     seeds::Seeds,
-    shared::Shared,
+    shared::{Shared, counting},
     sync::Syncing,
 };
 use crate::{
@@ -236,7 +236,13 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let is_bare = config.foca_wire;
         let limits = self.settings.limits;
         let datagram_max = config.max_packet_size;
-        let shared = Shared::new(identity.clone(), config.clone(), &limits, local);
+        let shared = Shared::new(
+            identity.clone(),
+            config.clone(),
+            &limits,
+            local,
+            counting(&transport),
+        );
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             config,
