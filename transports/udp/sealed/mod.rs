@@ -49,6 +49,12 @@ use crate::{
 /// recorded datagram once more. What SWIM says is made for that: it is ordered by incarnations.
 /// Streams cannot be replayed.
 ///
+/// # What must not be copied
+///
+/// What is sealed stays so since no transport ever counts to the same number twice, and each draws
+/// at random what it counts by. A process that is copied while it runs, by `fork` or by resuming
+/// the snapshot of a machine twice, must bind anew in one of the two.
+///
 /// ```
 /// use selkie::{Transport, transport::Batch, transports::SealedUdp};
 /// use selkie::transports::udp::{Key, Keyring};
