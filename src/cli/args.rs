@@ -351,5 +351,5 @@ Examples:
   selkie keys generate
   selkie keys generate --out /etc/selkie/cluster.key
 
-To replace a key: add the new one as a second line of the file at every member and start them again,
-one by one; then move it to the first line, likewise; then take the old one out.";
+To replace a key: add the new one as a second line of the file at every member; then move it to the
+first line at every member; then take the old one out. Members that run take it up within seconds.";

@@ -90,6 +90,12 @@ pub trait Transport: Send + Sync + 'static {
         false
     }
 
+    /// Tells what was counted, as names and figures: what was refused above all, by reason. Part of
+    /// an agent's [`Stats`](crate::agent::Stats). By default nothing.
+    fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        let _ = tell;
+    }
+
     /// Whether streams can be [opened](Self::open).
     fn has_streams(&self) -> bool {
         false

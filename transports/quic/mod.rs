@@ -257,6 +257,13 @@ impl Transport for Quic {
         true
     }
 
+    fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        let counters = self.counters();
+        counters
+            .iter()
+            .for_each(|(name, figure)| tell(name, figure));
+    }
+
     fn has_streams(&self) -> bool {
         true
     }
