@@ -19,6 +19,10 @@ pub(super) const SUPERSEDED: VarInt = VarInt::from_u32(2);
 /// The code by which a connection is closed that is not trusted any more.
 pub(super) const CUT: VarInt = VarInt::from_u32(3);
 
+/// With fewer peers, all others are as good as connected. Gossip goes to those that are, by
+/// preference: among so many, chosen at random by whoever dialled first, it spreads as among all.
+const NEAR_MIN: usize = 6;
+
 /// Two that dialled each other within this time did so at once.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
@@ -52,6 +56,16 @@ impl Links {
 
     pub(super) fn get(&self, peer: SocketAddr) -> Option<&Link> {
         self.links.get(&peer).map(|entry| &entry.link)
+    }
+
+    /// Whether a packet to this peer needs no further connection, or there are so few that one more
+    /// is welcome.
+    pub(super) fn is_near(&self, peer: SocketAddr) -> bool {
+        match self.get(peer) {
+            Some(Link::Dialling(_) | Link::Up(_)) => true,
+            Some(Link::Failed(_)) => false,
+            None => self.links.len() < NEAR_MIN,
+        }
     }
 
     /// The link to a peer, as one that was used now.

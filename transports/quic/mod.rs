@@ -241,6 +241,10 @@ impl Transport for Quic {
         self.handle.shared.room(to)
     }
 
+    fn is_near(&self, to: SocketAddr) -> bool {
+        self.handle.shared.is_near(to)
+    }
+
     async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
         self.handle.shared.send(to, packet)
     }

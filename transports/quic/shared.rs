@@ -122,6 +122,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn is_near(&self, to: SocketAddr) -> bool {
+        lock(&self.links).is_near(canonical(to))
+    }
+
     pub(super) fn send(self: &Arc<Self>, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
         if self.is_closed() {
             return Err(SendError::Closed);
