@@ -18,6 +18,7 @@ use futures::channel::oneshot;
 
 use super::{
     Departure, Event, Stats,
+    admission::Proof,
     cluster::Command,
     inputs::{Inputs, earlier},
     leave::Phase,
@@ -82,6 +83,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) phase: Phase<I>,
     pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I>,
+    pub(super) proof: Proof,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -129,11 +131,12 @@ where
         self.handle_commands(leavers);
         self.handle_received();
         self.handle_packets().await;
+        self.handle_streams();
         self.catch_up().await;
         self.handle_timers().await;
+        self.send_last_resort();
         self.handle_found();
         self.handle_saved();
-        self.handle_streams();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
         }
@@ -164,7 +167,8 @@ where
                     answer(reply, added.map_err(Into::into));
                 }
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
-                Command::SetConfig { config, reply } => {
+                Command::SetConfig { mut config, reply } => {
+                    self.proof.settle(&mut config);
                     let is_bare = config.foca_wire;
                     let set = self.engine.set_config(*config, &mut self.outputs);
                     self.lifeline.0.set_config(self.engine.config());

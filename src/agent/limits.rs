@@ -17,6 +17,12 @@ pub struct Limits {
     /// The bytes that a member tells another of the membership at a time, to either side: what is
     /// beyond waits for the next time, or for gossip. 8 MiB by default, at most 16 MiB.
     pub sync_bytes: usize,
+    /// Readers of [events](super::Cluster::events) at a time. Further ones are told nothing, not
+    /// even that the agent stops: their stream is over at once (`readers_refused`). 256 by default.
+    pub readers: usize,
+    /// The events that wait for one reader. Beyond them it is told the outcome, once it reads:
+    /// `events_coalesced`. 512 by default, at least 1.
+    pub reader_events: usize,
 }
 
 impl Default for Limits {
@@ -26,6 +32,8 @@ impl Default for Limits {
             streams_per_peer: 8,
             dials: 64,
             sync_bytes: 8 << 20,
+            readers: 256,
+            reader_events: 512,
         }
     }
 }

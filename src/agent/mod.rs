@@ -55,6 +55,7 @@ mod events;
 mod inputs;
 mod inside;
 mod join;
+mod last_resort;
 mod leave;
 mod limits;
 mod news;

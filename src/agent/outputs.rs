@@ -7,6 +7,7 @@ use super::{
     Stats,
     admission::{Door, Source},
     envelope::{Envelope, Kind},
+    last_resort::LastResort,
 };
 use crate::{
     Locate, Notification, OwnedNotification, Runtime, Timer, TimerQueue, Transport,
@@ -25,6 +26,7 @@ pub(super) struct Outputs<I, T> {
     pub(super) door: Door,
     /// Where what the engine hears now came from, if anywhere.
     pub(super) source: Option<Source>,
+    pub(super) last_resort: LastResort<I>,
     bytes: Vec<u8>,
     packets: Vec<(SocketAddr, Range<usize>)>,
 }
@@ -36,6 +38,7 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
             envelope,
             door,
             source: None,
+            last_resort: LastResort::new(),
             now: Duration::ZERO,
             timers: TimerQueue::new(),
             notices: Vec::new(),
@@ -47,6 +50,17 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
     /// Whether enough waits to be sent that no more input should be handled before it is.
     pub(super) fn is_full(&self) -> bool {
         self.packets.len() >= PACKETS_MAX
+    }
+
+    /// How many packets wait to be sent.
+    pub(super) fn num_waiting(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// The packets that wait, without so many of the first.
+    pub(super) fn waiting_since(&self, num: usize) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+        let packets = self.packets.iter().skip(num);
+        packets.map(|(to, range)| (*to, self.bytes.get(range.clone()).unwrap_or_default()))
     }
 
     /// Sends what waits. What cannot be sent is counted, and lost.
@@ -90,6 +104,17 @@ impl<I: Locate + 'static, T: Transport> Runtime<I> for Outputs<I, T> {
         self.bytes.extend_from_slice(data);
         self.packets
             .push((to.socket_addr(), start..self.bytes.len()));
+    }
+
+    fn has_reliable_way(&self, _to: &I) -> bool {
+        !self.envelope.is_bare && self.transport.has_streams() && self.last_resort.has_place()
+    }
+
+    fn send_reliably(&mut self, to: &I, data: &[u8]) {
+        let mut datagram = Vec::new();
+        self.envelope.put(Kind::Engine, &[], &mut datagram);
+        datagram.extend_from_slice(data);
+        self.last_resort.waiting.push((to.clone(), datagram));
     }
 
     fn submit_after(&mut self, timer: Timer<I>, after: Duration) {

@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Departure, Event, Stats, events::Readers, view::View};
+use super::{Departure, Event, Limits, Stats, events::Readers, view::View};
 use crate::{Config, Identity, Member};
 
 /// One lock for members and readers, so that a reader sees both change together, and one for
@@ -29,14 +29,19 @@ pub(super) struct Published<I: Identity> {
 }
 
 impl<I: Identity> Shared<I> {
-    pub(super) fn new(identity: I, config: Config, local_addr: SocketAddr) -> Arc<Self> {
+    pub(super) fn new(
+        identity: I,
+        config: Config,
+        limits: &Limits,
+        local_addr: SocketAddr,
+    ) -> Arc<Self> {
         Arc::new(Self {
             local_addr,
             published: Mutex::new(Published {
                 identity,
                 config,
                 view: View::new(),
-                readers: Readers::new(),
+                readers: Readers::new(limits),
                 is_stopped: false,
                 is_defunct: false,
                 departure: None,
@@ -59,7 +64,10 @@ impl<I: Identity> Shared<I> {
 
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.locked_stats().clone();
-        stats.events_coalesced = self.published().readers.coalesced();
+        let readers = &self.published().readers;
+        stats.readers = readers.len() as u64;
+        stats.readers_refused = readers.refused;
+        stats.events_coalesced = readers.coalesced;
         stats
     }
 

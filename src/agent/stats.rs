@@ -100,6 +100,10 @@ stats! {
     snapshots_failed,
     /// Calls of a handle that were carried out.
     commands,
+    /// At present: readers of events.
+    readers,
+    /// Readers of events refused: there were too many.
+    readers_refused,
     /// Events that found a reader's queue full: it is told the outcome instead.
     events_coalesced,
     /// Rounds of the driver.

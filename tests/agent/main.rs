@@ -20,7 +20,10 @@ mod executors;
 mod fixture;
 mod handles;
 mod hostile;
+mod last_resort;
 mod memory;
+#[cfg(feature = "udp")]
+mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 mod seeds;

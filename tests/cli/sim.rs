@@ -50,7 +50,7 @@ fn lifeguard_is_compared_part_by_part() {
 
 #[test]
 fn a_sample_of_the_lifeguard_experiment_keeps_its_promise() {
-    let object = check("lifeguard", &["--nodes", "128", "--runs", "2"]);
+    let object = check_runs("lifeguard", &["--nodes", "128", "--runs", "2"]);
     let bars = object["bars"].as_array().expect("bars");
     for what in [
         "wrong declarations, of SWIM's",
@@ -159,7 +159,12 @@ fn wrong_scenario_is_named_beside_those_that_exist() {
 /// One run; what it found. Missed bars are an exit code, not an end before the end.
 #[track_caller]
 fn check(scenario: &str, more: &[&str]) -> Value {
-    let args = ["sim", scenario, "--json", "--runs", "1"];
+    check_runs(scenario, &[&["--runs", "1"], more].concat())
+}
+
+#[track_caller]
+fn check_runs(scenario: &str, more: &[&str]) -> Value {
+    let args = ["sim", scenario, "--json"];
     let output = run(&[&args, more].concat());
     let stdout = String::from_utf8(output.stdout.clone()).expect("text");
     let last = stdout.lines().last().expect("a line");

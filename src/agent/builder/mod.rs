@@ -11,7 +11,7 @@ use core::fmt;
 use self::{search::Search, settings::Settings};
 use super::{
     BuildError, Cluster, Driver, Event, Stats,
-    admission::Door,
+    admission::{Door, Proof},
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     envelope::Envelope,
@@ -228,11 +228,15 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             return Err(BuildError::Nameless { identity });
         }
 
-        let is_bare = self.config.foca_wire;
-        let shared = Shared::new(identity.clone(), self.config.clone(), local);
+        let mut config = self.config;
+        let proof = Proof::new(self.settings.prove_joiners, &*transport);
+        proof.settle(&mut config);
+        let is_bare = config.foca_wire;
+        let limits = self.settings.limits;
+        let shared = Shared::new(identity.clone(), config.clone(), &limits, local);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
-            self.config,
+            config,
             rng_seed,
             codec,
             Inside::new(self.broadcasts, shared.clone()),
@@ -253,7 +257,6 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
-        let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
@@ -267,6 +270,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             stats,
             phase: Phase::Running,
             remembered,
+            proof,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
         };
         let driver = Driver::new(trace::within_node(&identity, agent.run()));

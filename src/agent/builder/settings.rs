@@ -14,6 +14,7 @@ pub(super) struct Settings {
     pub(super) cluster: Result<Name, InvalidName>,
     pub(super) senders: Arc<dyn SenderRule>,
     pub(super) admission: Option<Arc<dyn Admission>>,
+    pub(super) prove_joiners: Option<bool>,
     pub(super) limits: Limits,
     pub(super) sync_period: Option<Duration>,
 }
@@ -24,6 +25,7 @@ impl Default for Settings {
             cluster: Name::new("selkie"),
             senders: Arc::new(CertifiedSenders),
             admission: None,
+            prove_joiners: None,
             limits: Limits::default(),
             sync_period: Some(sync::PERIOD),
         }
@@ -34,6 +36,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("cluster", &self.cluster)
+            .field("prove_joiners", &self.prove_joiners)
             .field("limits", &self.limits)
             .field("sync_period", &self.sync_period)
             .finish_non_exhaustive()
@@ -60,6 +63,15 @@ impl<C, T, I, H> Builder<C, T, I, H> {
     /// and whom the others tell of.
     pub fn admission(mut self, admission: impl Admission) -> Self {
         self.settings.admission = Some(Arc::new(admission));
+        self
+    }
+
+    /// Whether newcomers must [prove](crate::Config::prove_joiners) that they receive where they
+    /// say, before they are believed and answered at any length, whatever the settings say. By
+    /// default they must where the transport [hears strangers](crate::Transport::proves_peers), as
+    /// [`PlainUdp`](crate::transports) does, unless on foca's wire; elsewhere the settings decide.
+    pub fn prove_joiners(mut self, prove: bool) -> Self {
+        self.settings.prove_joiners = Some(prove);
         self
     }
 

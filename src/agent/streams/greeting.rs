@@ -124,6 +124,7 @@ where
         };
         match kind {
             StreamKind::Sync => self.await_sync(peer, conversation),
+            StreamKind::Probe => self.await_probe(peer, conversation),
         }
     }
 

@@ -25,7 +25,7 @@ use self::{
     places::Place,
 };
 pub(super) use self::{greeting::Greeting, places::Places};
-use super::{Limits, admission::Source, envelope::Envelope, sync};
+use super::{Limits, admission::Source, envelope::Envelope, last_resort, sync};
 use crate::{
     Identity, Transport,
     transport::{PeerStream, SendError},
@@ -36,18 +36,22 @@ use crate::{
 pub(super) enum StreamKind {
     /// Comparing what both hold.
     Sync,
+    /// A probe where datagrams get lost.
+    Probe,
 }
 
 impl StreamKind {
     pub(super) fn tag(self) -> u8 {
         match self {
             Self::Sync => 1,
+            Self::Probe => 2,
         }
     }
 
     pub(super) fn from_tag(tag: u8) -> Option<Self> {
         match tag {
             1 => Some(Self::Sync),
+            2 => Some(Self::Probe),
             _ => None,
         }
     }
@@ -79,6 +83,7 @@ pub(super) enum Outcome<I, S> {
 /// How far a conversation is.
 pub(super) enum Stage<I> {
     Sync(sync::Stage<I>),
+    Probe(last_resort::Stage<I>),
 }
 
 /// What follows when all frames are written.
