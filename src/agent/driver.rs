@@ -22,6 +22,8 @@ use super::{
     cluster::Command,
     inputs::{Inputs, earlier},
     leave::Phase,
+    messages::Lanes,
+    metadata::Known,
     news::News,
     outputs::Outputs,
     remembered::Remembered,
@@ -84,6 +86,8 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I>,
     pub(super) proof: Proof,
+    pub(super) metadata: Known<I>,
+    pub(super) lanes: Lanes<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -101,6 +105,8 @@ where
         loop {
             self.seek();
             self.sync_if_due();
+            self.fetch_if_wanted();
+            self.gossip_aside_if_due();
             self.publish();
             self.save_if_due();
             self.outputs.flush(&mut self.stats).await;
@@ -152,7 +158,9 @@ where
         let saver = self.inputs.saver.as_ref().and_then(Saver::next_deadline);
         let timers = self.outputs.timers.next_deadline();
         let sync = self.sync.next_deadline();
-        earlier(earlier(sync, earlier(leave, saver)), earlier(seeds, timers))
+        let aside = self.metadata_deadline();
+        let own = earlier(earlier(sync, aside), earlier(leave, saver));
+        earlier(own, earlier(seeds, timers))
     }
 
     fn handle_commands(&mut self, leavers: &mut Vec<oneshot::Sender<Departure>>) {
@@ -169,14 +177,22 @@ where
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
                 Command::SetConfig { mut config, reply } => {
                     self.proof.settle(&mut config);
-                    let is_bare = config.foca_wire;
+                    let (is_bare, datagram_max) = (config.foca_wire, config.max_packet_size);
                     let set = self.engine.set_config(*config, &mut self.outputs);
                     self.lifeline.0.set_config(self.engine.config());
                     if set.is_ok() {
                         self.outputs.envelope.is_bare = is_bare;
+                        self.outputs.datagram_max = datagram_max;
                     }
                     answer(reply, set.map_err(Into::into));
                 }
+                Command::Send {
+                    to,
+                    bytes,
+                    is_reliable,
+                    reply,
+                } => answer(reply, self.dispatch(&to, bytes, is_reliable)),
+                Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
                 Command::Tune { tuning, reply } => {
                     self.tune(tuning);
                     answer(reply, ());

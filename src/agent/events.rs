@@ -50,6 +50,8 @@ pub enum Event<I> {
         /// Who it is.
         after: I,
     },
+    /// A member says something else of itself: see [`MemberInfo::metadata`].
+    MetadataChanged(I),
     /// At least one other member is known.
     Connected,
     /// No other member is active: seeds are asked again.
@@ -139,6 +141,7 @@ impl<I> Event<I> {
             | Self::Refuted(id)
             | Self::Failed(id)
             | Self::Left(id)
+            | Self::MetadataChanged(id)
             | Self::Renamed { after: id, .. } => Some(id),
             _ => None,
         }

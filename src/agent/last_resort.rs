@@ -15,7 +15,7 @@ use std::io;
 
 use super::{
     driver::Agent,
-    streams::{self, Conversation, Next, Opening, StreamKind},
+    streams::{self, Conversation, Dial, Next, Opening, StreamKind},
 };
 use crate::{
     BroadcastHandler, Codec, Locate, Transport,
@@ -68,12 +68,14 @@ where
             let Some(preface) = self.preface(StreamKind::Probe, &to) else {
                 continue;
             };
-            let check = Box::new(self.answers_as(&to));
-            let stage = Stage::Asked(self.outputs.last_resort.under_way.clone(), 0);
-            self.inputs.streams.open(Opening {
+            let dial = Dial {
                 to: to.socket_addr(),
                 preface,
-                check,
+                check: Box::new(self.answers_as(&to)),
+            };
+            let stage = Stage::Asked(self.outputs.last_resort.under_way.clone(), 0);
+            self.inputs.streams.open(Opening {
+                dial,
                 frames: [datagram].into(),
                 next: Next::Read(Batch::PACKET_MAX, streams::Stage::Probe(stage)),
             });

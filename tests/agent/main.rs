@@ -22,10 +22,14 @@ mod handles;
 mod hostile;
 mod last_resort;
 mod memory;
+mod messages;
+mod metadata;
 #[cfg(feature = "udp")]
 mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
+#[cfg(feature = "udp")]
+mod restart;
 mod seeds;
 mod snapshot;
 #[cfg(feature = "udp")]

@@ -18,6 +18,8 @@ use super::{
     inputs::{COMMANDS_MAX, Inputs},
     inside::Inside,
     leave::Phase,
+    messages::Lanes,
+    metadata::Known,
     news::News,
     outputs::Outputs,
     remembered::Remembered,
@@ -233,6 +235,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         proof.settle(&mut config);
         let is_bare = config.foca_wire;
         let limits = self.settings.limits;
+        let datagram_max = config.max_packet_size;
         let shared = Shared::new(identity.clone(), config.clone(), &limits, local);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
@@ -260,10 +263,10 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
-        let agent = Agent {
+        let mut agent = Agent {
             engine,
             inputs: Inputs::new(transport.clone(), receiver, seeds, saver, &limits),
-            outputs: Outputs::new(transport.clone(), envelope, door),
+            outputs: Outputs::new(transport.clone(), envelope, door, datagram_max, &limits),
             transport,
             lifeline: Lifeline(shared.clone()),
             news,
@@ -272,7 +275,10 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             remembered,
             proof,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
+            metadata: Known::new(&limits),
+            lanes: Lanes::new(shared.mailbox.clone(), &limits),
         };
+        agent.begin_metadata(self.settings.metadata)?;
         let driver = Driver::new(trace::within_node(&identity, agent.run()));
         Ok((Cluster::new(shared, sender), driver))
     }

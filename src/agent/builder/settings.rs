@@ -1,6 +1,6 @@
 //! What the agent is told of itself, beside the engine's settings.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
 use super::Builder;
@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) prove_joiners: Option<bool>,
     pub(super) limits: Limits,
     pub(super) sync_period: Option<Duration>,
+    pub(super) metadata: Option<Vec<u8>>,
 }
 
 impl Default for Settings {
@@ -28,6 +29,7 @@ impl Default for Settings {
             prove_joiners: None,
             limits: Limits::default(),
             sync_period: Some(sync::PERIOD),
+            metadata: None,
         }
     }
 }
@@ -78,6 +80,13 @@ impl<C, T, I, H> Builder<C, T, I, H> {
     /// How much the agent holds of what, at most.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// What we say of ourselves from the start: see
+    /// [`Cluster::set_metadata`](crate::Cluster::set_metadata).
+    pub fn metadata(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.settings.metadata = Some(bytes.into());
         self
     }
 

@@ -195,4 +195,7 @@ fn lead<I: Identity>(was: Option<&MemberInfo<I>>, is: &MemberInfo<I>, events: &m
         }
         _ => {}
     }
+    if is.metadata.is_some() && was.is_none_or(|was| was.metadata != is.metadata) {
+        events.push(Event::MetadataChanged(id()));
+    }
 }

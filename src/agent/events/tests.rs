@@ -35,6 +35,10 @@ impl Fixture {
 
     fn publish(&self, members: Vec<(Name, Option<Member<Node>>)>, events: &[Event<Node>]) {
         let me = node("me", 0);
+        let members = members
+            .into_iter()
+            .map(|(addr, member)| (addr, member, None));
+        let members = members.collect();
         self.shared.publish(&me, members, events, SystemTime::now());
     }
 

@@ -31,6 +31,18 @@ where
                 Outcome::Frame(Stage::Probe(stage), frame, conversation) => {
                     self.on_probe_frame(stage, &frame, conversation);
                 }
+                Outcome::Frame(Stage::Metadata(stage), frame, conversation) => {
+                    self.on_metadata_frame(stage, &frame, conversation);
+                }
+                Outcome::Frame(Stage::Messages(_), ..) => {}
+                Outcome::Ended(Stage::Metadata(stage), result) => {
+                    self.stats.streams_failed += u64::from(result.is_err());
+                    self.on_metadata_ended(stage);
+                }
+                Outcome::Ended(Stage::Messages(stage), result) => {
+                    self.stats.streams_failed += u64::from(result.is_err());
+                    self.on_messages_ended(stage);
+                }
                 Outcome::Ended(Stage::Sync(stage), result) => {
                     self.stats.streams_failed += u64::from(result.is_err());
                     self.on_sync_ended(&stage, result);
