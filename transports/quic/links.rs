@@ -174,7 +174,14 @@ impl Links {
     /// Closes the loser of two connections, unless it has become the one for sending. If nothing
     /// came in over the other one since `heard`, but something over the loser, that is the one
     /// that is alive.
-    pub(super) fn settle(&mut self, peer: SocketAddr, pair: &Pair, heard: u64, alive: bool) {
+    pub(super) fn settle(
+        &mut self,
+        peer: SocketAddr,
+        pair: &Pair,
+        heard: u64,
+        alive: bool,
+        tally: &Tally,
+    ) {
         let Some(Link::Up(up)) = self.links.get_mut(&peer).map(|entry| &mut entry.link) else {
             return;
         };
@@ -187,9 +194,7 @@ impl Links {
             dead = Some(pair.keeper.clone());
             *up = Up::new(pair.loser.clone(), None, up.pause);
         }
-        if let Some(dead) = dead {
-            dead.conn.close(SUPERSEDED, b"superseded");
-        }
+        close(dead, tally);
     }
 
     /// Forgets a connection that ended. Returns whether it was the one for sending, and there is
