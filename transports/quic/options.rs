@@ -71,7 +71,7 @@ impl Options {
         self
     }
 
-    /// The most peers to have connections with at a time: 1,024, of about 40 kB each. Beyond, the
+    /// The most peers to have connections with at a time: 1,024, of 32 KiB each. Beyond, the
     /// connection goes that was not used for the longest time. At least 1.
     #[must_use]
     pub fn peers_max(mut self, max: usize) -> Self {
