@@ -171,6 +171,10 @@ impl<I: Locate + 'static, T: Transport> Runtime<I> for Outputs<I, T> {
         room.saturating_sub(self.envelope.len())
     }
 
+    fn is_near(&self, to: &I) -> bool {
+        self.transport.is_near(to.socket_addr())
+    }
+
     fn admit(&self, newcomer: &I, sender: &I) -> bool {
         let is_hearsay = newcomer != sender;
         self.door.admits(newcomer, self.source.as_ref(), is_hearsay)

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -220,6 +220,9 @@ pub(crate) struct CertsIssueArgs {
     #[arg(long, value_name = "N", default_value_t = 90,
           value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub(crate) days: u16,
+    /// Where the member lives, and nowhere else [default: anywhere]; may be given several times
+    #[arg(long = "addr", value_name = "IP")]
+    pub(crate) addrs: Vec<IpAddr>,
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
