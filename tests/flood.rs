@@ -109,7 +109,7 @@ fn flood(to: &Node, addr: SocketAddr, is_over: &AtomicBool, sent: &AtomicU64) {
             // Where the receiver's buffer is full, it is dropped there.
             let _ = socket.send_to(datagram, addr);
             let count = sent.fetch_add(1, Ordering::Relaxed) + 1;
-            if count % 100 == 0 {
+            if count.is_multiple_of(100) {
                 let due = Duration::from_micros(count * 1_000_000 / RATE);
                 thread::sleep(due.saturating_sub(started.elapsed()));
             }
