@@ -16,7 +16,7 @@
 //!
 #![cfg_attr(all(feature = "postcard", feature = "udp"), doc = "```")]
 #![cfg_attr(not(all(feature = "postcard", feature = "udp")), doc = "```ignore")]
-//! use futures::StreamExt;
+//! use core::time::Duration;
 //! use selkie::{Builder, codecs::PostcardCodec, transports::PlainUdp};
 //!
 //! # smol::block_on(async {
@@ -30,11 +30,8 @@
 //!     .seeds([first.local_addr()])
 //!     .spawn()
 //!     .await?;
-//! let mut events = second.events();
-//! while second.members().num_active() == 0 {
-//!     events.next().await;
-//! }
-//! assert_eq!(second.members().active().next().unwrap().id, first.identity());
+//! let others = second.wait_for(1, Duration::from_secs(60)).await?;
+//! assert_eq!(others.active().next().unwrap().id, first.identity());
 //! second.leave().await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;

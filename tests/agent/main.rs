@@ -29,6 +29,8 @@ mod metadata;
 mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
+#[cfg(feature = "udp")]
+mod restart;
 mod seeds;
 mod snapshot;
 #[cfg(feature = "udp")]

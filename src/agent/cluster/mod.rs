@@ -20,11 +20,13 @@ use crate::{Config, Identity};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
 ///
-/// Cheap to clone, and to be used from any task or thread, a
-/// [broadcast handler](crate::BroadcastHandler) too: what is asked for there of the handler's own
-/// agent is refused with [`CommandError::InHandler`], as that would wait for the handler; what can
-/// be read, can be read there as well. When the last one is dropped, the agent
+/// Cheap to clone, and to be used from any task or thread. When the last one is dropped, the agent
 /// closes its transport and stops; it does not [leave](Self::leave): the others will notice.
+///
+/// A [broadcast handler](crate::BroadcastHandler) may hold one of its own agent's, which counts,
+/// too. What can be read, can be read there; what is asked for there is refused with
+/// [`CommandError::InHandler`]: it would wait for the handler to return. A task that the handler
+/// spawns may ask.
 pub struct Cluster<I: Identity> {
     pub(super) shared: Arc<Shared<I>>,
     commands: Sender<Command<I>>,
@@ -180,7 +182,8 @@ impl<I: Identity> Cluster<I> {
     }
 
     /// The members as they are, as events that introduce them, and what happens from now on: see
-    /// [`Events`].
+    /// [`Events`]. One reader too many ([`Limits::readers`](super::Limits::readers)) is told
+    /// nothing: its stream is over at once.
     #[must_use]
     pub fn events(&self) -> Events<I> {
         Events::new(self.shared.clone())
