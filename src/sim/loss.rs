@@ -129,6 +129,15 @@ pub(super) enum Lost {
 }
 
 impl Loss {
+    /// Whether any packet may be lost.
+    pub(super) fn can_lose(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Independent(probability) => *probability > 0.0,
+            Self::Bursts(bursts) => bursts.mean_loss() > 0.0,
+        }
+    }
+
     /// Decides about one packet.
     pub(super) fn draw(
         &self,

@@ -91,7 +91,7 @@ impl Network {
     /// Whether a node loses what others do not.
     pub(super) fn loses_at(&self, node: usize) -> bool {
         let ends = &self.ends[node];
-        ends.ingress.0 != Loss::None || ends.egress.0 != Loss::None
+        ends.ingress.0.can_lose() || ends.egress.0.can_lose()
     }
 
     pub(super) fn cut(&mut self, from: &[usize], to: &[usize], is_both_ways: bool) -> u32 {

@@ -5,7 +5,10 @@ use std::{net::SocketAddrV4, time::Duration};
 use selkie::{
     BroadcastHandler, Config, Incarnation, Invalidates, Member,
     codecs::PostcardCodec,
-    sim::{AllSeen, Bounds, Limits, Link, Load, Machine, NoneStaysDown, Peer, Rule, Simulation},
+    sim::{
+        AllSeen, Bounds, Bursts, Limits, Link, Load, Loss, Machine, NoneStaysDown, Peer, Rule,
+        Simulation,
+    },
 };
 
 use crate::{
@@ -97,6 +100,22 @@ fn a_healthy_member_that_stays_down_is_found() {
     let (sound, _) = one_is_paused(sim);
     sound.verdict().unwrap();
     assert!(sound.identity(3).life > 0, "it was never declared down");
+}
+
+#[test]
+fn a_loss_of_nothing_excuses_nobody() {
+    for nothing in [
+        Loss::from(0.0),
+        Loss::from(Bursts::new(secs(9), secs(1)).losing(0.0, 0.0)),
+    ] {
+        let mut sim = joined(5, Config::lan(), 1);
+        sim.set_ingress_loss(3, 1.0);
+        sim.run_for(secs(60));
+        assert!(sim.is_troubled(3));
+        sim.set_ingress_loss(3, nothing);
+        sim.set_egress_loss(3, nothing);
+        assert!(!sim.is_troubled(3), "{nothing:?}");
+    }
 }
 
 fn split_for_two_minutes(config: Config) -> Peers {
