@@ -32,6 +32,8 @@ pub struct Simulation<M: Machine> {
     seeds: Rng,
     /// How many events there were at the present instant.
     pub(super) at_once: u64,
+    /// How many actions are under way, each within another.
+    pub(super) acting: u32,
 }
 
 /// What a scenario does later.
@@ -83,6 +85,7 @@ impl<M: Machine> Simulation<M> {
             seed,
             seeds,
             at_once: 0,
+            acting: 0,
         }
     }
 
@@ -246,7 +249,10 @@ impl<M: Machine> Simulation<M> {
         held.then(|| self.now().saturating_sub(start))
     }
 
-    /// Does something later. What is done may ask for more to be done.
+    /// Does something later. What is done may ask for more to be done, and may let time pass
+    /// itself: whatever else is due then happens meanwhile, and what it is part of, such as a
+    /// [`run_for`](Self::run_for), takes longer if need be. Actions that let time pass within each
+    /// other more than 32 deep are a [`Livelock`](super::Rule::Livelock).
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {

@@ -202,18 +202,20 @@ impl<I: Identity, T> World<I, T> {
         place.waiting += 1;
         place.busy_until = place.busy_until.max(self.now) + processing.sample(&mut self.rng);
         self.counts.slowed += 1;
-        self.queue.push(place.busy_until, Event::Processed(parcel));
+        let (at, life) = (place.busy_until, place.life);
+        self.queue.push(at, Event::Processed { parcel, life });
         None
     }
 
     /// A slow node has come to a packet. Hands it back if the node still can take it in.
-    pub(super) fn processed(&mut self, parcel: Parcel) -> Option<Parcel> {
+    pub(super) fn processed(&mut self, parcel: Parcel, life: u32) -> Option<Parcel> {
         let place = &mut self.places[parcel.to];
-        place.waiting = place.waiting.saturating_sub(1);
-        if !place.is_up {
+        if !place.is_up || place.life != life {
             self.drop_at_down(parcel);
-            None
-        } else if place.is_held() {
+            return None;
+        }
+        place.waiting = place.waiting.saturating_sub(1);
+        if place.is_held() {
             self.hold_in(parcel);
             None
         } else {

@@ -16,6 +16,7 @@ mod measures;
 mod network;
 mod nodes;
 mod replay;
+mod time;
 
 use std::time::Duration;
 

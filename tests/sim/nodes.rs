@@ -137,6 +137,23 @@ fn a_crashed_node_hears_nothing_and_a_restarted_one_is_new() {
 }
 
 #[test]
+fn what_waits_at_a_slow_node_ends_with_its_life() {
+    let mut sim = beacons(2, 1);
+    send_every(&mut sim, secs(1));
+    sim.slow_down(1, secs(20));
+    sim.run_for(millis(5500));
+    sim.restart(1);
+    sim.set_links(Link::perfect().loss(1.0));
+    sim.run_for(secs(300));
+    assert_eq!(numbers(&sim), [0_u32; 0]);
+    assert_eq!(sim.faults().to_down, 5);
+    // What it has to do now does not wait for that.
+    sim.set_links(Link::perfect());
+    sim.run_for(secs(1));
+    assert_eq!(numbers(&sim).len(), 1);
+}
+
+#[test]
 fn a_node_that_left_is_not_live_and_others_know() {
     let mut sim = joined(8, Config::lan(), 1);
     let start = sim.now();
