@@ -45,7 +45,7 @@ impl<M: Machine> Guard<M> for NoneStaysDown {
 }
 
 /// Each live member is seen by all in time: as [`NoneStaysDown`], and those that have never seen
-/// each other are found as well. The time begins when both are live.
+/// each other are found as well. The time begins when both are live, anew when one starts again.
 ///
 /// ```
 /// # #[cfg(feature = "postcard")] {
@@ -84,8 +84,16 @@ impl<M: Machine> Guard<M> for AllSeen {
 struct Missing {
     longest: Duration,
     looks_at: Duration,
+    since: HashMap<(usize, usize), Pair, Hasher>,
+}
+
+/// Two live nodes, of which the first should see the second.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    /// In which lives.
+    lives: (u32, u32),
     /// `None` while the first sees the second, or has a reason not to.
-    since: HashMap<(usize, usize), Option<Duration>, Hasher>,
+    missed_since: Option<Duration>,
 }
 
 /// Whether those who have never seen each other may miss each other.
@@ -135,23 +143,30 @@ impl Missing {
         (observer, subject): (usize, usize),
         strangers: Strangers,
     ) -> Option<Duration> {
+        let pair = Pair {
+            lives: (sim.life(observer), sim.life(subject)),
+            missed_since: None,
+        };
         if sim.sees(observer, subject) {
-            self.since.insert((observer, subject), None);
+            self.since.insert((observer, subject), pair);
             return None;
         }
-        let since = match strangers {
+        let known = match strangers {
             Strangers::MayMiss => self.since.get_mut(&(observer, subject))?,
-            Strangers::MayNot => self.since.entry((observer, subject)).or_default(),
+            Strangers::MayNot => self.since.entry((observer, subject)).or_insert(pair),
         };
+        if known.lives != pair.lives {
+            *known = pair;
+        }
         let has_reason = sim.is_troubled(observer)
             || sim.is_troubled(subject)
             || sim.is_cut(observer, subject)
             || sim.is_cut(subject, observer);
         if has_reason {
-            *since = None;
+            known.missed_since = None;
             return None;
         }
-        Some(*since.get_or_insert(sim.now()))
+        Some(*known.missed_since.get_or_insert(sim.now()))
     }
 }
 

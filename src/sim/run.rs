@@ -91,7 +91,10 @@ impl<M: Machine> Simulation<M> {
     fn act(&mut self, act: Action<M>) {
         self.acting += 1;
         if self.acting > ACTING_MAX {
-            self.report(Rule::Livelock, "actions let time pass within each other without end");
+            self.report(
+                Rule::Livelock,
+                "actions let time pass within each other without end",
+            );
         } else {
             act(self);
         }

@@ -291,7 +291,7 @@ impl<I: Identity, T> World<I, T> {
             self.queue.push(self.now + late, Event::Due(alarm));
             return None;
         }
-        if place.freezes > 0 {
+        if place.freezes.are_any() {
             self.counts.timers_late += 1;
             place.held_timers.push_back(alarm);
             return None;

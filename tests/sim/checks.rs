@@ -56,6 +56,32 @@ fn a_member_that_was_never_seen_is_found_all_along() {
 }
 
 #[test]
+fn a_member_that_starts_again_has_as_long_as_any_to_be_seen() {
+    let mut sim = joined(5, Config::lan(), 1);
+    sim.guard(AllSeen::within(secs(20)));
+    let stranger = sim.add_peers(1).start;
+    // It does not find the others, and is away for no time, so that nobody looks meanwhile.
+    for node in 0..stranger {
+        sim.set_link(stranger, node, Link::lan().loss(1.0));
+    }
+    for _ in 0..4 {
+        sim.run_for(secs(15));
+        sim.restart(stranger);
+    }
+    assert_eq!(sim.verdict().map_err(|violation| violation.rule()), Ok(()));
+}
+
+#[test]
+fn nobody_sees_nobody() {
+    let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    assert!(sim.all_see_all() && sim.is_converged());
+    sim.add_peers(2);
+    assert!(!sim.all_see_all());
+    (0..2).for_each(|node| drop(sim.crash(node)));
+    assert!(sim.all_see_all() && sim.is_converged());
+}
+
+#[test]
 fn a_member_that_is_seen_after_its_death_is_found() {
     let mut sim = joined(5, Config::lan(), 1);
     sim.crash(2);

@@ -13,6 +13,7 @@ mod checks;
 mod custom;
 mod foreign;
 mod measures;
+mod mistakes;
 mod network;
 mod nodes;
 mod replay;

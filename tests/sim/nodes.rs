@@ -55,6 +55,25 @@ fn a_paused_senders_timers_fire_and_what_it_sends_goes_out_when_it_is_resumed() 
 }
 
 #[test]
+fn a_pauses_time_ends_that_pause_and_no_later_one() {
+    let mut sim = beacons(2, 1);
+    sim.pause_for(1, secs(10));
+    sim.freeze_for(0, secs(10));
+    sim.run_for(secs(5));
+    sim.resume(1);
+    sim.thaw(0);
+    assert!(!sim.is_troubled(0) && !sim.is_troubled(1));
+    sim.pause(1);
+    sim.freeze(0);
+    sim.run_for(secs(10));
+    assert!(sim.is_troubled(0) && sim.is_troubled(1));
+    sim.resume(1);
+    sim.thaw(0);
+    assert!(!sim.is_troubled(0) && !sim.is_troubled(1));
+    assert_eq!((sim.faults().pauses, sim.faults().freezes), (2, 2));
+}
+
+#[test]
 fn an_inbox_overflows_at_its_bound() {
     let mut sim = beacons(2, 1);
     sim.set_inbox_max(3);
