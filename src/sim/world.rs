@@ -11,6 +11,7 @@ use super::{
     engine::news,
     fingerprint::Fingerprint,
     network::{Carried, Network},
+    pace::Pace,
     place::Place,
     queue::{Alarm, Event, Parcel, Queue},
 };
@@ -31,6 +32,8 @@ pub(super) struct World<I: Identity, T> {
     /// The most packets that wait at a node.
     pub(super) inbox_max: usize,
     pub(super) fingerprint: Fingerprint,
+    /// Those that guards asked for.
+    pub(super) paces: Vec<Pace>,
     rng: Rng,
     /// Which node has which address.
     routes: HashMap<I::Addr, usize, Hasher>,
@@ -72,6 +75,7 @@ impl<I: Identity, T> World<I, T> {
             kinds: Box::new(|_| "packet"),
             inbox_max: INBOX_MAX,
             fingerprint: Fingerprint::new(),
+            paces: Vec::new(),
             rng: Rng::with_seed(seed),
             routes: HashMap::default(),
             pool: Vec::new(),
@@ -111,6 +115,9 @@ impl<I: Identity, T> World<I, T> {
         let place = &mut self.places[from];
         place.traffic.count_sent(kind, data.len());
         place.largest_sent = place.largest_sent.max(data.len());
+        for pace in &mut self.paces {
+            pace.count(from, self.now);
+        }
         self.stamp(from, data.len() as u64);
         self.fingerprint.bytes(data);
         let to = target;

@@ -77,7 +77,9 @@ fn nobody_sees_nobody() {
     assert!(sim.all_see_all() && sim.is_converged());
     sim.add_peers(2);
     assert!(!sim.all_see_all());
-    (0..2).for_each(|node| drop(sim.crash(node)));
+    for node in 0..2 {
+        sim.crash(node);
+    }
     assert!(sim.all_see_all() && sim.is_converged());
 }
 
@@ -297,6 +299,40 @@ fn packets_and_backlogs_beyond_tighter_bounds_are_found() {
         (Bounds::new().packets_per_second(1), Rule::Packets),
     ] {
         assert_eq!(run(bounds).unwrap_err().rule(), rule);
+    }
+}
+
+/// Node 0 sends so many packets at once, at a time.
+fn burst(sim: &mut Beacons, at: Duration, packets: usize) {
+    sim.after(at - sim.now(), move |sim| {
+        let to = *sim.identity(1);
+        sim.input(0, |_, port| {
+            (0..packets).for_each(|_| port.send(&to, "burst", &[0; 4]));
+        });
+    });
+}
+
+#[test]
+fn a_storm_is_found_wherever_its_second_begins_and_however_seldom_guards_look() {
+    let found = |tick, most, bursts: &[(u64, usize)]| {
+        let mut sim = beacons(2, 1);
+        sim.set_tick(tick);
+        sim.guard(Bounds::new().packets_per_second(most));
+        for &(at, packets) in bursts {
+            burst(&mut sim, millis(at), packets);
+        }
+        sim.run_for(secs(60));
+        sim.verdict().is_err_and(|violation| {
+            assert!(violation.details().contains("node 0"), "{violation}");
+            violation.rule() == Rule::Packets
+        })
+    };
+    for tick in [millis(1), millis(100), secs(30)] {
+        // Within 100 ms, over the edge of a second of the clock.
+        assert!(found(tick, 40, &[(4950, 32), (5050, 32)]));
+        assert!(found(tick, 8, &[(10_000, 60)]));
+        assert!(found(tick, 8, &[(10_000, 4), (10_500, 4), (10_999, 1)]));
+        assert!(!found(tick, 8, &[(10_000, 4), (10_500, 4), (11_000, 4)]));
     }
 }
 

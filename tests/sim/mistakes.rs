@@ -22,20 +22,34 @@ fn refused<R>(act: impl FnOnce() -> R) -> String {
 #[test]
 fn nodes_that_are_not_there_are_refused_everywhere() {
     let acts: [fn(&mut Peers); 14] = [
-        |sim| drop(sim.partition(0..2, [2, 9])),
-        |sim| drop(sim.partition([9], [0])),
-        |sim| drop(sim.cut([0], [9])),
-        |sim| drop(sim.isolate([9])),
+        |sim| {
+            let _ = sim.partition(0..2, [2, 9]);
+        },
+        |sim| {
+            let _ = sim.partition([9], [0]);
+        },
+        |sim| {
+            let _ = sim.cut([0], [9]);
+        },
+        |sim| {
+            let _ = sim.isolate([9]);
+        },
         |sim| sim.set_link(0, 9, Link::lan()),
         |sim| sim.set_link(9, 0, Link::lan()),
         |sim| sim.join(0, 9),
         |sim| sim.join_any(9),
         |sim| sim.join_all(9),
-        |sim| drop(sim.crash(9)),
+        |sim| {
+            let _ = sim.crash(9);
+        },
         |sim| sim.pause_for(9, secs(1)),
         |sim| sim.set_ingress_loss(9, 0.5),
-        |sim| drop(sim.is_cut(0, 9)),
-        |sim| drop(sim.sees(0, 9)),
+        |sim| {
+            let _ = sim.is_cut(0, 9);
+        },
+        |sim| {
+            let _ = sim.sees(0, 9);
+        },
     ];
     let mut sim = joined(5, Config::lan(), 1);
     for act in acts {
@@ -48,12 +62,24 @@ fn nodes_that_are_not_there_are_refused_everywhere() {
 fn what_is_no_probability_is_refused_everywhere() {
     for wrong in [-0.1, 1.1, 5.0, f64::NAN, f64::INFINITY] {
         let acts: [&dyn Fn(); 7] = [
-            &|| drop(Loss::from(wrong)),
-            &|| drop(Link::lan().loss(wrong)),
-            &|| drop(Link::lan().loss(Loss::Independent(wrong))),
-            &|| drop(Link::lan().duplicates(wrong)),
-            &|| drop(Link::lan().reorders(wrong, Latency::Constant(secs(1)))),
-            &|| drop(Bursts::new(secs(1), secs(1)).losing(0.0, wrong)),
+            &|| {
+                let _ = Loss::from(wrong);
+            },
+            &|| {
+                let _ = Link::lan().loss(wrong);
+            },
+            &|| {
+                let _ = Link::lan().loss(Loss::Independent(wrong));
+            },
+            &|| {
+                let _ = Link::lan().duplicates(wrong);
+            },
+            &|| {
+                let _ = Link::lan().reorders(wrong, Latency::Constant(secs(1)));
+            },
+            &|| {
+                let _ = Bursts::new(secs(1), secs(1)).losing(0.0, wrong);
+            },
             &|| joined(3, Config::lan(), 1).set_egress_loss(2, Loss::Independent(wrong)),
         ];
         for act in acts {
