@@ -154,6 +154,25 @@ impl Chaos {
         }
     }
 
+    /// The same faults, for members with settings that differ from those that the seed chose,
+    /// `Config::lan()` or `Config::local()`. How long they may take to come back together stays
+    /// what goes with those.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// use selkie::{codecs::PostcardCodec, sim::Chaos};
+    ///
+    /// let chaos = Chaos::from_seed(7).with(|config| config.num_indirect_probes = 5);
+    /// chaos.run(PostcardCodec)?;
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
     /// How many members there are.
     #[must_use]
     pub fn nodes(&self) -> usize {
@@ -367,6 +386,3 @@ fn planned(nodes: usize, faults_last: Duration, rng: &mut Rng) -> Planned {
 fn one_of_two(rng: &mut Rng) -> f64 {
     f64::from(u8::from(rng.bool()))
 }
-
-#[cfg(all(test, feature = "postcard"))]
-mod tests;
