@@ -49,7 +49,8 @@ pub struct Config {
     /// Announce to random active members every now and then: repairs what gossip left out.
     pub periodic_announce: Option<Periodic>,
     /// Announce to down members every now and then, also while no member is active: heals
-    /// partitions.
+    /// partitions. Always to so many; every other one to whoever fell last, less and less often,
+    /// the others to all in turn.
     pub periodic_announce_to_down_members: Option<Periodic>,
     /// Send what waits to be sent between probes, so that news travels faster than the protocol
     /// period. Never sends empty packets.

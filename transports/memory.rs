@@ -204,6 +204,10 @@ impl Transport for Memory {
         self.unbind();
     }
 
+    fn proves_peers(&self) -> bool {
+        true
+    }
+
     fn has_streams(&self) -> bool {
         true
     }

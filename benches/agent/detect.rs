@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use selkie::transports::certs::DevCa;
+use selkie::transports::{certs::DevCa, udp::Key};
 use serde_json::Value;
 
 const AGENTS: usize = 32;
@@ -64,6 +64,7 @@ impl<'a> Processes<'a> {
         let (says, said) = channel();
         let ca = DevCa::new("bench")?;
         fs::write(dir.join("ca.pem"), ca.cert_pem())?;
+        fs::write(dir.join("key"), &*Key::generate()?.to_base64())?;
         let mut this = Self {
             transport,
             dir,
@@ -93,7 +94,14 @@ impl<'a> Processes<'a> {
             "--bind",
             "127.0.0.1:0",
         ]);
-        command.args(["--name", &name, "--transport", self.transport]);
+        let transport = match self.transport {
+            "sealed" => "udp",
+            other => other,
+        };
+        command.args(["--name", &name, "--transport", transport]);
+        if self.transport == "sealed" {
+            command.arg("--seal-key").arg(self.dir.join("key"));
+        }
         if self.transport == "quic" {
             let issued = self.ca.issue(&name)?;
             for (option, file, text) in [

@@ -11,13 +11,18 @@ use cpu_time::ProcessTime;
 use selkie::{
     Builder, Cluster, Name, Node, Transport,
     codecs::PostcardCodec,
-    transports::{PlainUdp, Quic, certs::DevCa, quic::Credentials},
+    transports::{
+        PlainUdp, Quic, SealedUdp,
+        certs::DevCa,
+        quic::Credentials,
+        udp::{Key, Keyring},
+    },
 };
 use smol::Timer;
 
 use crate::network::bytes_sent;
 
-pub const TRANSPORTS: [&str; 2] = ["udp", "quic"];
+pub const TRANSPORTS: [&str; 3] = ["udp", "sealed", "quic"];
 
 pub const HEAD: &str = "\
 | transport | agents | all see all s | CPU ms/s each | KiB each | bytes/s each |
@@ -40,6 +45,11 @@ pub fn row(transport: &str, agents: usize) -> Result<(), Box<dyn Error>> {
     match transport {
         "udp" => {
             let transports = (0..agents).map(|_| PlainUdp::bind(ANY_PORT));
+            measure(transport, transports.collect::<Result<_, _>>()?)
+        }
+        "sealed" => {
+            let keyring = Keyring::new(&Key::generate()?);
+            let transports = (0..agents).map(|_| SealedUdp::bind(ANY_PORT, &keyring));
             measure(transport, transports.collect::<Result<_, _>>()?)
         }
         "quic" => {

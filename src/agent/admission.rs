@@ -8,7 +8,7 @@ use core::{
     net::SocketAddr,
 };
 
-use crate::{Locate, transport::ProvenPeer};
+use crate::{Config, Locate, Transport, transport::ProvenPeer};
 
 /// Somebody, and what vouches for it.
 #[derive(Clone, Copy)]
@@ -208,6 +208,30 @@ impl Refusals {
 pub(super) struct Source {
     pub(super) from: SocketAddr,
     pub(super) peer: Option<ProvenPeer>,
+}
+
+/// Whether newcomers prove their addresses, whatever the engine's settings say of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof {
+    /// What the user wants, if it said so.
+    wanted: Option<bool>,
+    /// Whether strangers are heard.
+    hears_strangers: bool,
+}
+
+impl Proof {
+    pub(super) fn new(wanted: Option<bool>, transport: &impl Transport) -> Self {
+        Self {
+            wanted,
+            hears_strangers: !transport.proves_peers(),
+        }
+    }
+
+    /// Settles it. On foca's wire, what is not asked for is as with foca.
+    pub(super) fn settle(self, config: &mut Config) {
+        let by_default = self.hears_strangers && !config.foca_wire;
+        config.prove_joiners = self.wanted.unwrap_or(config.prove_joiners || by_default);
+    }
 }
 
 /// Both rules, and what became of newcomers.

@@ -18,9 +18,12 @@ use futures::channel::oneshot;
 
 use super::{
     Departure, Event, Stats,
+    admission::Proof,
     cluster::Command,
     inputs::{Inputs, earlier},
     leave::Phase,
+    messages::Lanes,
+    metadata::Known,
     news::News,
     outputs::Outputs,
     remembered::Remembered,
@@ -82,6 +85,9 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) phase: Phase<I>,
     pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I>,
+    pub(super) proof: Proof,
+    pub(super) metadata: Known<I>,
+    pub(super) lanes: Lanes<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -99,6 +105,8 @@ where
         loop {
             self.seek();
             self.sync_if_due();
+            self.fetch_if_wanted();
+            self.gossip_aside_if_due();
             self.publish();
             self.save_if_due();
             self.outputs.flush(&mut self.stats).await;
@@ -129,11 +137,12 @@ where
         self.handle_commands(leavers);
         self.handle_received();
         self.handle_packets().await;
+        self.handle_streams();
         self.catch_up().await;
         self.handle_timers().await;
+        self.send_last_resort();
         self.handle_found();
         self.handle_saved();
-        self.handle_streams();
         if self.inputs.is_closed && matches!(self.phase, Phase::Running) {
             self.phase = Phase::Ending;
         }
@@ -149,7 +158,9 @@ where
         let saver = self.inputs.saver.as_ref().and_then(Saver::next_deadline);
         let timers = self.outputs.timers.next_deadline();
         let sync = self.sync.next_deadline();
-        earlier(earlier(sync, earlier(leave, saver)), earlier(seeds, timers))
+        let aside = self.metadata_deadline();
+        let own = earlier(earlier(sync, aside), earlier(leave, saver));
+        earlier(own, earlier(seeds, timers))
     }
 
     fn handle_commands(&mut self, leavers: &mut Vec<oneshot::Sender<Departure>>) {
@@ -164,15 +175,24 @@ where
                     answer(reply, added.map_err(Into::into));
                 }
                 Command::Announce { to, reply } => answer(reply, self.announce(to)),
-                Command::SetConfig { config, reply } => {
-                    let is_bare = config.foca_wire;
+                Command::SetConfig { mut config, reply } => {
+                    self.proof.settle(&mut config);
+                    let (is_bare, datagram_max) = (config.foca_wire, config.max_packet_size);
                     let set = self.engine.set_config(*config, &mut self.outputs);
                     self.lifeline.0.set_config(self.engine.config());
                     if set.is_ok() {
                         self.outputs.envelope.is_bare = is_bare;
+                        self.outputs.datagram_max = datagram_max;
                     }
                     answer(reply, set.map_err(Into::into));
                 }
+                Command::Send {
+                    to,
+                    bytes,
+                    is_reliable,
+                    reply,
+                } => answer(reply, self.dispatch(&to, bytes, is_reliable)),
+                Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
                 Command::Tune { tuning, reply } => {
                     self.tune(tuning);
                     answer(reply, ());

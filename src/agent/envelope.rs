@@ -38,6 +38,10 @@ pub(super) struct Opened<'a> {
 pub(super) enum Kind {
     /// What the engine sends and takes.
     Engine,
+    /// A header that says who speaks to whom: it is the items that matter.
+    Aside,
+    /// Such a header, and a user's message.
+    Message,
 }
 
 /// Why a datagram was not opened.
@@ -140,12 +144,16 @@ impl Kind {
     fn tag(self) -> u8 {
         match self {
             Self::Engine => 0,
+            Self::Aside => 1,
+            Self::Message => 2,
         }
     }
 
     fn from_tag(tag: u8) -> Option<Self> {
         match tag {
             0 => Some(Self::Engine),
+            1 => Some(Self::Aside),
+            2 => Some(Self::Message),
             _ => None,
         }
     }
@@ -156,6 +164,10 @@ impl Kind {
 pub(super) struct Items<'a>(&'a [u8]);
 
 impl Items<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn is_whole(mut self) -> bool {
         while self.next().is_some() {}
         self.0.is_empty()
@@ -182,6 +194,10 @@ fn mark_of(cluster: &Name) -> Mark {
     [a, b, c, d]
 }
 
+/// The tag of an item about a member's metadata.
+pub(super) const METADATA_ITEM: u8 = 1;
+/// How many bytes say how many bytes of items there are.
+pub(super) const ITEMS_LEN_LEN: usize = 2;
 /// The first byte of every envelope: of this layout. No codec of ours begins a datagram with it.
 const VERSION: u8 = 0xe1;
 /// The bit of the kind that says that items precede the body.

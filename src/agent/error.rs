@@ -27,6 +27,12 @@ pub enum BuildError {
         /// The identity, as it shows itself.
         identity: String,
     },
+    /// The metadata is larger than what
+    /// [`Cluster::set_metadata`](crate::Cluster::set_metadata) takes over this transport.
+    TooMuchMetadata {
+        /// How many bytes it has.
+        len: usize,
+    },
     /// The identity cannot be encoded, or takes more room than a packet has.
     Identity(Box<dyn Error + Send + Sync>),
 }
@@ -47,6 +53,12 @@ impl fmt::Display for BuildError {
                 "identity {identity} names no member: it needs what its kind asks for, such as \
                  a name, and an address with a port that others can reach"
             ),
+            Self::TooMuchMetadata { len } => {
+                write!(
+                    f,
+                    "{len} bytes of metadata are more than the transport has room for"
+                )
+            }
             Self::Identity(source) => write!(f, "identity cannot be sent: {source}"),
         }
     }
@@ -59,7 +71,9 @@ impl Error for BuildError {
             Self::Cluster(source) => Some(source),
             Self::Seed(source) => Some(source),
             Self::Identity(source) => Some(source.as_ref()),
-            Self::WildcardAddr { .. } | Self::Nameless { .. } => None,
+            Self::WildcardAddr { .. } | Self::Nameless { .. } | Self::TooMuchMetadata { .. } => {
+                None
+            }
         }
     }
 }
@@ -96,7 +110,8 @@ pub enum CommandError {
     InHandler,
     /// It left, or was declared down and cannot come back: nobody listens to it.
     NotAMember,
-    /// What was given is larger than what a packet has room for, and was not taken: a broadcast;
+    /// What was given is larger than what there is room for, and was not taken: a broadcast;
+    /// metadata;
     /// or, with a smaller packet size in new settings, our identity; or whom to announce to.
     TooBig {
         /// How many bytes it takes.
@@ -124,7 +139,7 @@ impl fmt::Display for CommandError {
             ),
             Self::NotAMember => f.write_str("not a member any more: left, or declared down"),
             Self::TooBig { len, room } => {
-                write!(f, "{len} bytes do not fit a packet with room for {room}")
+                write!(f, "{len} bytes are more than the {room} that fit")
             }
             Self::WrongAddr(addr) => {
                 write!(f, "no member of this cluster can live at {addr}")

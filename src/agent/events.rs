@@ -1,31 +1,24 @@
 //! What happens, as a stream: complete for a reader that keeps up, and for one that does not, the
 //! difference that it missed.
-//!
-//! Up to a bound, events wait for their reader. At the bound the agent stops to queue them, and
-//! keeps a [copy](super::view) of the members as the queue leaves them; when the reader has read
-//! the queue, it is told how the members differ from that copy by then. So a reader that sleeps
-//! costs nothing, and always learns the state that each member is in.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-    sync::Arc,
-    vec::Vec,
-};
+mod readers;
+
+use alloc::{collections::VecDeque, string::String, sync::Arc};
 use core::{
     fmt, mem,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use futures::{Stream, stream::FusedStream};
 
+pub(super) use self::readers::Readers;
+use self::readers::introduce;
 use super::{
     Members, Seed,
     shared::{Published, Shared},
-    view::MemberInfo,
 };
-use crate::{Identity, OwnedNotification, State};
+use crate::{Identity, OwnedNotification};
 
 /// Something that happened in the cluster, or to this agent.
 ///
@@ -57,6 +50,8 @@ pub enum Event<I> {
         /// Who it is.
         after: I,
     },
+    /// A member says something else of itself: see [`MemberInfo::metadata`].
+    MetadataChanged(I),
     /// At least one other member is known.
     Connected,
     /// No other member is active: seeds are asked again.
@@ -146,6 +141,7 @@ impl<I> Event<I> {
             | Self::Refuted(id)
             | Self::Failed(id)
             | Self::Left(id)
+            | Self::MetadataChanged(id)
             | Self::Renamed { after: id, .. } => Some(id),
             _ => None,
         }
@@ -173,8 +169,8 @@ impl<I> Event<I> {
 /// and then [`Event::Connected`], if there were any. What happened since follows. Whoever applies
 /// one after the other has the members as they are, and needs no other call.
 ///
-/// It never holds the agent up. Events that its reader does not take are queued to a bound;
-/// after that it gets, for each member that changed meanwhile, events that lead to the state that
+/// It never holds the agent up. Events that its reader does not take are queued to a
+/// [bound](super::Limits::reader_events); after that it gets, for each member that changed meanwhile, events that lead to the state that
 /// the member is in, and of each other kind of event the last. It ends after
 /// [`Event::Stopped`]; holding it does not keep the agent running.
 pub struct Events<I: Identity> {
@@ -190,7 +186,26 @@ pub struct Events<I: Identity> {
 impl<I: Identity> Unpin for Events<I> {}
 
 impl<I: Identity> Events<I> {
+    /// For a user: one of a bounded number.
     pub(super) fn new(shared: Arc<Shared<I>>) -> Self {
+        let mut published = shared.published();
+        if published.readers.is_full() {
+            published.readers.refused += 1;
+            drop(published);
+            return Self {
+                shared,
+                reader: NO_READER,
+                snapshot: None,
+                ready: VecDeque::new(),
+                is_over: true,
+            };
+        }
+        drop(published);
+        Self::beyond_limits(shared)
+    }
+
+    /// For a call that has an end.
+    pub(super) fn beyond_limits(shared: Arc<Shared<I>>) -> Self {
         let mut published = shared.published();
         let reader = published.readers.add();
         let snapshot = (!published.is_stopped).then(|| published.view.copy());
@@ -282,173 +297,8 @@ impl<I: Identity> fmt::Debug for Events<I> {
     }
 }
 
-/// The queues of all readers.
-pub(super) struct Readers<I> {
-    queues: BTreeMap<u64, Queue<I>>,
-    next: u64,
-    coalesced: u64,
-}
-
-struct Queue<I> {
-    events: VecDeque<Event<I>>,
-    missed: Option<Missed<I>>,
-    waker: Option<Waker>,
-}
-
-/// What a reader will be told instead of the events that found its queue full.
-struct Missed<I> {
-    /// The members as the reader knows them, once it has read its queue.
-    since: Members<I>,
-    /// The last event of each topic.
-    others: Vec<(Topic, Event<I>)>,
-}
-
-impl<I: Identity> Readers<I> {
-    pub(super) fn new() -> Self {
-        Self {
-            queues: BTreeMap::new(),
-            next: 0,
-            coalesced: 0,
-        }
-    }
-
-    /// How many events found a queue full.
-    pub(super) fn coalesced(&self) -> u64 {
-        self.coalesced
-    }
-
-    /// Makes room for so many events, or notes that some reader will miss them. `before` copies
-    /// the members as they are before those events.
-    pub(super) fn reserve(&mut self, events: usize, mut before: impl FnMut() -> Members<I>) {
-        for queue in self.queues.values_mut() {
-            if queue.missed.is_none() && queue.events.len() + events > EVENTS_MAX {
-                queue.missed = Some(Missed {
-                    since: before(),
-                    others: Vec::new(),
-                });
-            }
-        }
-    }
-
-    /// Queues what happened. All events of one change are queued, or none: the copy is of a
-    /// moment between changes.
-    pub(super) fn push(&mut self, events: &[Event<I>], wakers: &mut Vec<Waker>) {
-        for queue in self.queues.values_mut() {
-            if let Some(missed) = &mut queue.missed {
-                self.coalesced += events.len() as u64;
-                missed.note(events);
-            } else {
-                queue.events.extend(events.iter().cloned());
-            }
-            wakers.extend(queue.waker.take());
-        }
-    }
-
-    /// Everybody who waits.
-    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
-        let wakers = self.queues.values_mut().filter_map(|q| q.waker.take());
-        wakers.collect()
-    }
-
-    fn add(&mut self) -> u64 {
-        let reader = self.next;
-        self.next += 1;
-        let queue = Queue {
-            events: VecDeque::new(),
-            missed: None,
-            waker: None,
-        };
-        self.queues.insert(reader, queue);
-        reader
-    }
-
-    /// Queues what only this reader needs to be told.
-    fn tell(&mut self, reader: u64, event: Event<I>) {
-        if let Some(queue) = self.queues.get_mut(&reader) {
-            queue.events.push_back(event);
-        }
-    }
-}
-
-/// What a reader that knows nobody is told of the members.
-fn introduce<I: Identity>(members: &Members<I>) -> Vec<Event<I>> {
-    let mut events = Vec::new();
-    for member in members.active() {
-        lead(None, member, &mut events);
-    }
-    if members.num_active() > 0 {
-        events.push(Event::Connected);
-    }
-    events
-}
-
-impl<I: Identity> Missed<I> {
-    fn note(&mut self, events: &[Event<I>]) {
-        for event in events {
-            if let Some(topic) = event.topic() {
-                self.others.retain(|(noted, _)| *noted != topic);
-                self.others.push((topic, event.clone()));
-            }
-        }
-    }
-
-    /// What leads from the members that the reader knows to those that are.
-    fn into_events(self, members: &Members<I>) -> Vec<Event<I>> {
-        let mut gone = Vec::new();
-        let mut events = Vec::new();
-        members.for_each_change(&self.since, |was, is| {
-            let was_same = was.filter(|was| is.is_some_and(|is| is.id.addr() == was.id.addr()));
-            if let Some(was) = was
-                && was_same.is_none()
-                && was.state.is_active()
-            {
-                gone.push(Event::Failed(was.id.clone()));
-            }
-            if let Some(is) = is {
-                lead(was_same, is, &mut events);
-            }
-        });
-        // Whoever was forgotten and came back is in another place: first it goes, then it comes.
-        gone.extend(events);
-        gone.extend(self.others.into_iter().map(|(_, event)| event));
-        gone
-    }
-}
-
-/// The events that lead from one belief about a member to another.
-fn lead<I: Identity>(was: Option<&MemberInfo<I>>, is: &MemberInfo<I>, events: &mut Vec<Event<I>>) {
-    if let Some(was) = was
-        && was.id != is.id
-    {
-        events.push(Event::Renamed {
-            before: was.id.clone(),
-            after: is.id.clone(),
-        });
-    }
-    let before = was.map_or(State::Down, |was| was.state);
-    let id = || is.id.clone();
-    if is.state.is_active() && !before.is_active() {
-        events.push(Event::Joined(id()));
-    }
-    match (before, is.state) {
-        (State::Suspect, State::Suspect) => {}
-        (_, State::Suspect) => events.push(Event::Suspected {
-            member: id(),
-            by: None,
-        }),
-        (State::Suspect, State::Alive) => events.push(Event::Refuted(id())),
-        (State::Alive | State::Suspect, State::Down) => events.push(Event::Failed(id())),
-        // Never known to be up, but known of: it is told, since it is a final state.
-        (_, State::Down) if was.is_none() => events.push(Event::Failed(id())),
-        (State::Alive | State::Suspect | State::Down, State::Left) => {
-            events.push(Event::Left(id()));
-        }
-        _ => {}
-    }
-}
-
-/// The most events that wait for one reader.
-pub(super) const EVENTS_MAX: usize = 512;
+/// Stands for a reader that was refused; so many never come.
+const NO_READER: u64 = u64::MAX;
 
 #[cfg(test)]
 mod tests;

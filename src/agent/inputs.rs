@@ -27,7 +27,7 @@ use crate::{
 /// Everything that makes the driver turn, and what came of waiting for it.
 pub(super) struct Inputs<I: Identity, T: Transport> {
     transport: Arc<T>,
-    inbox: Inbox,
+    inbox: Inbox<I>,
     timer: Timer,
     timer_at: Option<Instant>,
     pub(super) started: Instant,
@@ -35,7 +35,7 @@ pub(super) struct Inputs<I: Identity, T: Transport> {
     pub(super) seeds: Seeds,
     pub(super) saver: Option<Saver>,
     /// Commands taken, at most [`COMMANDS_MAX`].
-    pub(super) commands: Vec<Command>,
+    pub(super) commands: Vec<Command<I>>,
     /// Whether all handles are gone.
     pub(super) is_closed: bool,
     pub(super) packets: Batch,
@@ -56,7 +56,7 @@ pub(super) struct Inputs<I: Identity, T: Transport> {
 impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Inputs<I, T> {
     pub(super) fn new(
         transport: Arc<T>,
-        commands: Receiver<Command>,
+        commands: Receiver<Command<I>>,
         seeds: Seeds,
         saver: Option<Saver>,
         limits: &Limits,
@@ -201,11 +201,16 @@ pub(super) fn earlier(a: Option<Duration>, b: Option<Duration>) -> Option<Durati
 }
 
 /// The commands that wait. Dropped, it drops them: their callers learn that the agent stopped.
-struct Inbox(Pin<Box<Receiver<Command>>>);
+struct Inbox<I>(Pin<Box<Receiver<Command<I>>>>);
 
-impl Inbox {
+impl<I> Inbox<I> {
     /// Takes what is there; returns whether there was something.
-    fn take(&mut self, cx: &mut Context<'_>, to: &mut Vec<Command>, is_closed: &mut bool) -> bool {
+    fn take(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut Vec<Command<I>>,
+        is_closed: &mut bool,
+    ) -> bool {
         let before = (to.len(), *is_closed);
         while to.len() < COMMANDS_MAX && !*is_closed {
             match self.0.as_mut().poll_next(cx) {
@@ -218,7 +223,7 @@ impl Inbox {
     }
 }
 
-impl Drop for Inbox {
+impl<I> Drop for Inbox<I> {
     fn drop(&mut self) {
         self.0.close();
         // The channel itself lives for as long as there is a handle.

@@ -5,6 +5,7 @@ use alloc::{
     vec::Vec,
 };
 use core::net::SocketAddr;
+use std::collections::HashSet;
 
 use super::{
     CommandError, Event,
@@ -121,6 +122,9 @@ where
     }
 
     fn try_addrs(&mut self, addrs: &[SocketAddr], company: Company) {
+        // Once, as there may be many of both.
+        let members = self.engine.members();
+        let known: HashSet<_> = members.map(|member| member.id.socket_addr()).collect();
         let mut asked = 0;
         for &addr in addrs {
             if asked >= ADDRS_ASKED_MAX {
@@ -130,12 +134,10 @@ where
                 self.stats.seeds_passed_over += 1;
                 continue;
             }
-            let mut members = self.engine.members();
-            if members.any(|member| member.id.socket_addr() == addr) {
+            if known.contains(&addr) {
                 self.stats.seeds_known += 1;
                 continue;
             }
-            drop(members);
             match self.announce(addr) {
                 Ok(()) => {
                     asked += 1;

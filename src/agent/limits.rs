@@ -17,6 +17,24 @@ pub struct Limits {
     /// The bytes that a member tells another of the membership at a time, to either side: what is
     /// beyond waits for the next time, or for gossip. 8 MiB by default, at most 16 MiB.
     pub sync_bytes: usize,
+    /// The bytes of all other members' metadata. Beyond that, none that is larger than what it
+    /// replaces is taken: `metadata_refused`. 64 MiB by default.
+    pub metadata_bytes: usize,
+    /// The bytes that wait to be told beside the engine's datagrams. Beyond that, what was told
+    /// most often is told no more: `asides_dropped`. 256 KiB by default.
+    pub backlog_bytes: usize,
+    /// The most bytes of one message: to be sent, it is an error of the call; from another member,
+    /// it is refused. 16 MiB by default.
+    pub message_max: usize,
+    /// The bytes of all messages that wait to be read here; one alone may have more. Beyond that,
+    /// who sends reliably waits, and packets are dropped: `messages_dropped`. 64 MiB by default.
+    pub message_bytes: usize,
+    /// Readers of [events](super::Cluster::events) at a time. Further ones are told nothing, not
+    /// even that the agent stops: their stream is over at once (`readers_refused`). 256 by default.
+    pub readers: usize,
+    /// The events that wait for one reader. Beyond them it is told the outcome, once it reads:
+    /// `events_coalesced`. 512 by default, at least 1.
+    pub reader_events: usize,
 }
 
 impl Default for Limits {
@@ -26,6 +44,12 @@ impl Default for Limits {
             streams_per_peer: 8,
             dials: 64,
             sync_bytes: 8 << 20,
+            metadata_bytes: 64 << 20,
+            backlog_bytes: 256 << 10,
+            message_max: 16 << 20,
+            message_bytes: 64 << 20,
+            readers: 256,
+            reader_events: 512,
         }
     }
 }

@@ -16,7 +16,7 @@
 //!
 #![cfg_attr(all(feature = "postcard", feature = "udp"), doc = "```")]
 #![cfg_attr(not(all(feature = "postcard", feature = "udp")), doc = "```ignore")]
-//! use futures::StreamExt;
+//! use core::time::Duration;
 //! use selkie::{Builder, codecs::PostcardCodec, transports::PlainUdp};
 //!
 //! # smol::block_on(async {
@@ -30,11 +30,8 @@
 //!     .seeds([first.local_addr()])
 //!     .spawn()
 //!     .await?;
-//! let mut events = second.events();
-//! while second.members().num_active() == 0 {
-//!     events.next().await;
-//! }
-//! assert_eq!(second.members().active().next().unwrap().id, first.identity());
+//! let others = second.wait_for(1, Duration::from_secs(60)).await?;
+//! assert_eq!(others.active().next().unwrap().id, first.identity());
 //! second.leave().await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
@@ -45,6 +42,7 @@
 //! any executor will do, tokio's included.
 
 mod admission;
+mod aside;
 mod builder;
 mod choice;
 mod cluster;
@@ -55,8 +53,11 @@ mod events;
 mod inputs;
 mod inside;
 mod join;
+mod last_resort;
 mod leave;
 mod limits;
+mod messages;
+mod metadata;
 mod news;
 mod outputs;
 mod receive;
@@ -78,6 +79,8 @@ pub use self::{
     error::{BuildError, CommandError},
     events::{Event, Events},
     limits::Limits,
+    messages::{MessageError, Messages, UserMessage},
+    metadata::Metadata,
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},

@@ -13,13 +13,20 @@ use crate::{
 /// What happened in this turn, to be published.
 pub(super) struct News<I: Identity> {
     pub(super) events: Vec<Event<I>>,
-    /// Members that changed.
+    /// Members that changed: see [`touch`](Self::touch).
     touched: HashSet<I::Addr>,
     pub(super) has_transport_failed: bool,
     /// Whether we were declared down, for good.
     pub(super) is_defunct: bool,
     /// The last conflict about our address that was told, and when.
     conflict: Option<(I, Duration)>,
+}
+
+impl<I: Identity> News<I> {
+    /// What is shown of a member has changed.
+    pub(super) fn touch(&mut self, addr: I::Addr) {
+        self.touched.insert(addr);
+    }
 }
 
 impl<I: Identity> Default for News<I> {
@@ -52,6 +59,9 @@ where
                     self.news.touched.insert(member.addr());
                 }
                 notice => {
+                    if let OwnedNotification::MemberUp(member) = &notice {
+                        self.on_member_up(member);
+                    }
                     if let Some(event) = Event::from_notice(notice) {
                         self.note(event);
                     }
@@ -69,7 +79,11 @@ where
             .map(|addr| {
                 let member = self.engine.member(&addr);
                 let member = member.map(|m| Member::new(m.id.clone(), m.incarnation, m.state));
-                (addr, member)
+                if member.is_none() {
+                    self.metadata.forget(&addr);
+                }
+                let metadata = self.metadata.of(&addr).cloned();
+                (addr, member, metadata)
             })
             .collect();
         if let Some(saver) = &mut self.inputs.saver {
@@ -98,6 +112,9 @@ where
     fn measure(&mut self) {
         self.stats.engine = *self.engine.counters();
         self.stats.refusals.clone_from(self.outputs.door.refusals());
+        self.stats.metadata_bytes = self.metadata.bytes() as u64;
+        self.stats.aside_bytes = self.outputs.aside.bytes() as u64;
+        self.stats.asides_dropped = self.outputs.aside.dropped();
         self.stats.members_active = self.engine.num_members() as u64;
         self.stats.updates_waiting = self.engine.updates_backlog() as u64;
         self.stats.broadcasts_waiting = self.engine.broadcasts_backlog() as u64;

@@ -7,7 +7,9 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Departure, Event, Stats, events::Readers, view::View};
+use super::{
+    Departure, Event, Limits, Metadata, Stats, events::Readers, messages::Mailbox, view::View,
+};
 use crate::{Config, Identity, Member};
 
 /// One lock for members and readers, so that a reader sees both change together, and one for
@@ -16,6 +18,7 @@ pub(super) struct Shared<I: Identity> {
     pub(super) local_addr: SocketAddr,
     published: Mutex<Published<I>>,
     stats: Mutex<Stats>,
+    pub(super) mailbox: Arc<Mailbox<I>>,
 }
 
 pub(super) struct Published<I: Identity> {
@@ -26,22 +29,34 @@ pub(super) struct Published<I: Identity> {
     pub(super) is_stopped: bool,
     pub(super) is_defunct: bool,
     pub(super) departure: Option<Departure>,
+    /// Our own.
+    pub(super) metadata: Option<Metadata>,
 }
 
+/// What is known of whoever has an address, by now.
+pub(super) type Change<I> = (<I as Identity>::Addr, Option<Member<I>>, Option<Metadata>);
+
 impl<I: Identity> Shared<I> {
-    pub(super) fn new(identity: I, config: Config, local_addr: SocketAddr) -> Arc<Self> {
+    pub(super) fn new(
+        identity: I,
+        config: Config,
+        limits: &Limits,
+        local_addr: SocketAddr,
+    ) -> Arc<Self> {
         Arc::new(Self {
             local_addr,
             published: Mutex::new(Published {
                 identity,
                 config,
                 view: View::new(),
-                readers: Readers::new(),
+                readers: Readers::new(limits),
                 is_stopped: false,
                 is_defunct: false,
                 departure: None,
+                metadata: None,
             }),
             stats: Mutex::new(Stats::default()),
+            mailbox: Mailbox::new(limits),
         })
     }
 
@@ -59,7 +74,10 @@ impl<I: Identity> Shared<I> {
 
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.locked_stats().clone();
-        stats.events_coalesced = self.published().readers.coalesced();
+        let readers = &self.published().readers;
+        stats.readers = readers.len() as u64;
+        stats.readers_refused = readers.refused;
+        stats.events_coalesced = readers.coalesced;
         stats
     }
 
@@ -75,7 +93,7 @@ impl<I: Identity> Shared<I> {
     pub(super) fn publish(
         &self,
         identity: &I,
-        members: Vec<(I::Addr, Option<Member<I>>)>,
+        members: Vec<Change<I>>,
         events: &[Event<I>],
         now: SystemTime,
     ) {
@@ -87,8 +105,9 @@ impl<I: Identity> Shared<I> {
         published.is_defunct |= events.contains(&Event::Defunct);
         let Published { view, readers, .. } = &mut *published;
         readers.reserve(events.len(), || view.copy());
-        for (addr, member) in members {
+        for (addr, member, metadata) in members {
             view.set(&addr, member, now);
+            view.set_metadata(&addr, metadata);
         }
         if !events.is_empty() {
             readers.push(events, &mut wakers);
@@ -99,6 +118,7 @@ impl<I: Identity> Shared<I> {
 
     /// Tells everybody that the driver is no more.
     pub(super) fn stop(&self) {
+        self.mailbox.close();
         let mut published = self.published();
         published.is_stopped = true;
         let wakers = published.readers.take_wakers();

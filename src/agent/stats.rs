@@ -66,6 +66,22 @@ stats! {
     syncs_answered,
     /// Times that either came to nothing.
     syncs_failed,
+    /// At present: bytes of other members' metadata.
+    metadata_bytes,
+    /// Metadata not taken: malformed, or beyond the limit.
+    metadata_refused,
+    /// Metadata that nobody had whom we asked for it.
+    metadata_not_fetched,
+    /// Messages that were sent as packets, or given a stream.
+    messages_out,
+    /// Messages that came as packets.
+    messages_in,
+    /// Those of them that were dropped: nobody read them, or there was no room.
+    messages_dropped,
+    /// At present: bytes that wait to be told beside the engine's datagrams.
+    aside_bytes,
+    /// What was no longer told for want of room.
+    asides_dropped,
     /// Packets that the transport took.
     packets_out,
     /// Packets not sent: larger than the transport carries.
@@ -100,6 +116,10 @@ stats! {
     snapshots_failed,
     /// Calls of a handle that were carried out.
     commands,
+    /// At present: readers of events.
+    readers,
+    /// Readers of events refused: there were too many.
+    readers_refused,
     /// Events that found a reader's queue full: it is told the outcome instead.
     events_coalesced,
     /// Rounds of the driver.

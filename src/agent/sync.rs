@@ -23,7 +23,7 @@ use super::{
     Limits,
     driver::Agent,
     seeds::Company,
-    streams::{self, Conversation, Next, Opening, StreamKind},
+    streams::{self, Conversation, Dial, Next, Opening, StreamKind},
 };
 use crate::{BroadcastHandler, Codec, Locate, Member, State, Transport, trace::debug};
 
@@ -126,7 +126,7 @@ where
 {
     /// Asks a member, if it is time: at once when there is somebody at last.
     pub(super) fn sync_if_due(&mut self) {
-        if self.sync.period.is_none() || !self.has_streams() {
+        if self.sync.period.is_none() || self.outputs.envelope.is_bare {
             return;
         }
         if self.company() != Company::Others {
@@ -138,6 +138,12 @@ where
         let now = self.inputs.now();
         let at = *self.sync.next_at.get_or_insert(now);
         if now < at || self.sync.is_asking {
+            return;
+        }
+        if !self.has_streams() {
+            // Nobody to compare with: what we say of ourselves is all that we can tell again.
+            self.spread_own();
+            self.sync.is_over(true, now);
             return;
         }
         self.sync.is_asking = true;
@@ -163,15 +169,17 @@ where
             Scope::All => put_section(&mut request, ALL, &[]),
             Scope::Differing => {
                 let digest = self.engine.membership_digest();
-                let digest: Vec<u8> = digest.iter().flat_map(|sum| sum.to_be_bytes()).collect();
-                put_section(&mut request, DIGEST, &digest);
+                put_digest(&mut request, DIGEST, &digest);
             }
         }
-        let check = Box::new(self.answers_as(&peer));
-        self.inputs.streams.open(Opening {
+        put_digest(&mut request, METADATA_DIGEST, &self.metadata_digest());
+        let dial = Dial {
             to: peer.socket_addr(),
             preface,
-            check,
+            check: Box::new(self.answers_as(&peer)),
+        };
+        self.inputs.streams.open(Opening {
+            dial,
             frames: [request].into(),
             next: Next::Read(BYTES_MAX, streams::Stage::Sync(Stage::Asked(peer, scope))),
         })
@@ -180,13 +188,11 @@ where
     /// A random member, or who let us in.
     fn whom_to_ask(&mut self) -> Option<I> {
         let heard = self.sync.last_heard.take();
-        let is_active = |id: &I| {
-            let known = self.engine.member(&id.addr());
-            known.is_some_and(|m| m.id == id && m.state.is_active())
-        };
-        if let Some(heard) = heard.filter(is_active) {
-            return Some(heard);
-        }
+        let heard = heard.filter(|heard| self.is_active(heard));
+        heard.or_else(|| self.random_member())
+    }
+
+    pub(super) fn random_member(&mut self) -> Option<I> {
         let others = self.engine.num_members().max(1);
         let place = self.sync.rng.usize(..others);
         self.engine.members().nth(place).map(|m| m.id.clone())
@@ -232,6 +238,10 @@ where
                 .apply_many_from(theirs.iter().cloned(), peer, &mut self.outputs);
             self.outputs.source = None;
         }
+        if !self.hear_entries(sections.metadata, &peer.clone()) {
+            self.on_sync_ended(&stage, Err(io::ErrorKind::InvalidData.into()));
+            return;
+        }
         let (say, next) = self.answer_sync(stage, &sections, &theirs);
         let next = match next {
             Stage::Asker | Stage::Answerer(_) => Next::Close(next),
@@ -253,16 +263,22 @@ where
         match stage {
             Stage::Answering(peer, turn) => {
                 let (scope, buckets) = self.compare(heard);
+                let versions = differing(heard.metadata_digest, &self.metadata_digest());
                 put_section(&mut say, BUCKETS, &buckets.to_be_bytes());
-                if buckets == 0 {
+                put_section(&mut say, METADATA_BUCKETS, &versions.to_be_bytes());
+                if buckets == 0 && versions == 0 {
                     return (Some(say), Stage::Answerer(turn));
                 }
                 self.put_members(&mut say, scope, buckets, &[]);
+                self.put_metadata(&mut say, versions);
                 (Some(say), Stage::Answered(peer, turn))
             }
-            Stage::Asked(_, _) if heard.buckets == 0 => (None, Stage::Asker),
+            Stage::Asked(..) if heard.buckets == 0 && heard.metadata_buckets == 0 => {
+                (None, Stage::Asker)
+            }
             Stage::Asked(peer, scope) => {
                 self.put_members(&mut say, scope, heard.buckets, theirs);
+                self.put_metadata(&mut say, heard.metadata_buckets);
                 (Some(say), Stage::Told(peer))
             }
             Stage::Answered(_, turn) => {
@@ -280,13 +296,16 @@ where
         let Some(digest) = heard.digest else {
             return (Scope::All, u64::MAX);
         };
-        let (theirs, _) = digest.as_chunks();
         let ours = self.engine.membership_digest();
-        let pairs = ours.iter().zip(theirs).enumerate();
-        let buckets = pairs.fold(0, |all, (bucket, (ours, theirs))| {
-            all | u64::from(*ours != u32::from_be_bytes(*theirs)) << bucket
-        });
-        (Scope::Differing, buckets)
+        (Scope::Differing, differing(Some(digest), &ours))
+    }
+
+    /// Puts down which versions of metadata we know of.
+    fn put_metadata(&mut self, say: &mut Vec<u8>, buckets: u64) {
+        if buckets != 0 {
+            let entries = self.metadata_entries(buckets, self.sync.bytes_max);
+            put_section(say, METADATA, &entries);
+        }
     }
 
     /// Puts down whom we hold of the buckets, and where we know better than the other one, of all
@@ -368,6 +387,23 @@ struct Sections<'a> {
     digest: Option<&'a [u8]>,
     buckets: u64,
     members: &'a [u8],
+    metadata_digest: Option<&'a [u8]>,
+    metadata_buckets: u64,
+    metadata: &'a [u8],
+}
+
+/// Which of the hashes differ. If none came, none do.
+fn differing(theirs: Option<&[u8]>, ours: &[u32; 64]) -> u64 {
+    let (theirs, _) = theirs.unwrap_or_default().as_chunks();
+    let pairs = ours.iter().zip(theirs).enumerate();
+    pairs.fold(0, |all, (bucket, (ours, theirs))| {
+        all | u64::from(*ours != u32::from_be_bytes(*theirs)) << bucket
+    })
+}
+
+fn put_digest(say: &mut Vec<u8>, tag: u8, digest: &[u32; 64]) {
+    let digest: Vec<u8> = digest.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+    put_section(say, tag, &digest);
 }
 
 fn put_section(say: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
@@ -389,6 +425,11 @@ fn read_sections(mut frame: &[u8]) -> Option<Sections<'_>> {
             DIGEST => sections.digest = Some(bytes),
             BUCKETS => sections.buckets = u64::from_be_bytes(bytes.try_into().ok()?),
             MEMBERS => sections.members = bytes,
+            METADATA_DIGEST => sections.metadata_digest = Some(bytes),
+            METADATA_BUCKETS => {
+                sections.metadata_buckets = u64::from_be_bytes(bytes.try_into().ok()?);
+            }
+            METADATA => sections.metadata = bytes,
             _ => {}
         }
         frame = rest;
@@ -400,6 +441,9 @@ const DIGEST: u8 = 1;
 const ALL: u8 = 2;
 const BUCKETS: u8 = 3;
 const MEMBERS: u8 = 4;
+const METADATA_DIGEST: u8 = 5;
+const METADATA_BUCKETS: u8 = 6;
+const METADATA: u8 = 7;
 
 /// How often a member compares, unless the builder is told otherwise.
 pub(super) const PERIOD: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@ use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
 use std::{collections::HashMap, time::SystemTime};
 
+use super::Metadata;
 use crate::{Identity, Incarnation, Member, State};
 
 /// What is believed about one member.
@@ -23,6 +24,8 @@ pub struct MemberInfo<I> {
     pub state: State,
     /// When it took this state here, or this identity, by the wall clock.
     pub since: SystemTime,
+    /// What it says of itself, if it says anything, and we know it.
+    pub metadata: Option<Metadata>,
 }
 
 /// The members at one moment, down ones included, ourselves not: see
@@ -160,6 +163,7 @@ impl<I: Identity> View<I> {
             (Some(member), Some(slot)) => {
                 let mut new = info(member, now);
                 if let Some(old) = self.at(slot) {
+                    new.metadata.clone_from(&old.metadata);
                     if old.id == new.id && old.state == new.state {
                         new.since = old.since;
                     }
@@ -169,6 +173,17 @@ impl<I: Identity> View<I> {
                 }
                 self.put(slot, Some(new));
             }
+        }
+    }
+
+    /// Takes over a member's metadata, if the member is known.
+    pub(super) fn set_metadata(&mut self, addr: &I::Addr, metadata: Option<Metadata>) {
+        if let Some(&slot) = self.slots.get(addr)
+            && let Some(member) = self.at(slot)
+            && member.metadata != metadata
+        {
+            let member = member.clone();
+            self.put(slot, Some(MemberInfo { metadata, ..member }));
         }
     }
 
@@ -222,6 +237,7 @@ fn info<I>(member: Member<I>, since: SystemTime) -> MemberInfo<I> {
         incarnation: member.incarnation,
         state: member.state,
         since,
+        metadata: None,
     }
 }
 

@@ -24,6 +24,10 @@ impl AgeList {
         Slot::from_link(self.oldest)
     }
 
+    pub(super) fn youngest(&self) -> Option<Slot> {
+        Slot::from_link(self.youngest)
+    }
+
     pub(super) fn push<I>(&mut self, entries: &mut [Entry<I>], slot: u32) {
         entries[slot as usize].place = Place {
             first: self.youngest,

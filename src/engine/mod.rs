@@ -23,6 +23,7 @@ mod recent;
 mod suspicion;
 mod table;
 mod tasks;
+mod turns;
 mod undead;
 mod updates;
 

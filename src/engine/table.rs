@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use fastrand::Rng;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use super::{
     age_list::AgeList,
@@ -18,6 +19,7 @@ use super::{
     lookup::{Hashed, Keyed, Lookup},
     suspicion::Suspected,
     suspicion::SuspicionTimers,
+    turns::Turns,
 };
 use crate::{Epoch, Identity, Incarnation, Member};
 
@@ -39,9 +41,13 @@ impl Kin {
     }
 }
 
-/// How many down members of each kind were announced to in one go.
+/// The down members announced to in one go.
 #[derive(Default)]
-pub(super) struct DownRound([usize; 2]);
+pub(super) struct DownRound {
+    /// How many of each kind.
+    counts: [usize; 2],
+    slots: SmallVec<[Slot; 8]>,
+}
 
 /// What [`Table::remove`] did.
 pub(super) struct Removed<I> {
@@ -65,8 +71,8 @@ pub(super) struct Table<I: Identity> {
     strangers: AgeList,
     /// Down members that once were active.
     fallen: AgeList,
-    /// The stranger and the fallen whose turns it is to be announced to.
-    turns: [Option<Slot>; 2],
+    /// Which stranger and which fallen is to be announced to.
+    turns: [Turns; 2],
     /// Which of the two kinds was announced to last.
     last_turn: Kin,
 }
@@ -82,7 +88,7 @@ impl<I: Identity> Table<I> {
             suspects: Vec::new(),
             strangers: AgeList::EMPTY,
             fallen: AgeList::EMPTY,
-            turns: [None; 2],
+            turns: [Turns::NEW; 2],
             last_turn: Kin::Stranger,
         }
     }
@@ -298,18 +304,22 @@ impl<I: Identity> Table<I> {
         draw.next().map(|place| Slot(self.active[place]))
     }
 
-    /// The next down member to announce to: each kind in turn, and of each kind all in turn.
-    /// Strangers are whatever somebody told us; they must not crowd out those that we knew.
-    /// `round` sees to it that none comes twice.
+    /// The next down member to announce to: each kind in turn, and of each kind whose
+    /// [turn](Turns) it is. Strangers are whatever somebody told us; they must not crowd out those
+    /// that we knew. `round` sees to it that none comes twice.
     pub(super) fn next_down(&mut self, round: &mut DownRound) -> Option<Slot> {
         let next = self.last_turn.other();
         let kin = [next, self.last_turn]
             .into_iter()
-            .find(|&kin| round.0[kin as usize] < self.down(kin).len())?;
-        round.0[kin as usize] += 1;
+            .find(|&kin| round.counts[kin as usize] < self.down(kin).len())?;
         self.last_turn = kin;
-        let slot = self.turns[kin as usize].or_else(|| self.down(kin).oldest())?;
-        self.turns[kin as usize] = self.younger(slot);
+        let ages = match kin {
+            Kin::Stranger => &self.strangers,
+            Kin::Fallen => &self.fallen,
+        };
+        let slot = self.turns[kin as usize].next(ages, &self.entries, &round.slots)?;
+        round.counts[kin as usize] += 1;
+        round.slots.push(slot);
         Some(slot)
     }
 
@@ -331,12 +341,12 @@ impl<I: Identity> Table<I> {
     fn take_place(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot.at()];
         if !entry.held.is_active() {
-            let list = if entry.was_active {
-                &mut self.fallen
-            } else {
-                &mut self.strangers
+            let (kin, list) = match entry.was_active {
+                true => (Kin::Fallen, &mut self.fallen),
+                false => (Kin::Stranger, &mut self.strangers),
             };
             list.push(&mut self.entries, slot.0);
+            self.turns[kin as usize].restart();
             return;
         }
         entry.place.first = self.active.len() as u32;
@@ -370,8 +380,8 @@ impl<I: Identity> Table<I> {
         } = self.entries[slot.at()];
         match held {
             Held::Down | Held::Left => {
-                if let Some(turn) = self.turns.iter_mut().find(|turn| **turn == Some(slot)) {
-                    *turn = Slot::from_link(place.second);
+                for turns in &mut self.turns {
+                    turns.pass_over(slot, &self.entries);
                 }
                 let list = if was_active {
                     &mut self.fallen
@@ -423,8 +433,8 @@ impl<I: Identity> Table<I> {
                 &mut self.strangers
             };
             list.renumber(&mut self.entries, from.0, to.0);
-            if let Some(turn) = self.turns.iter_mut().find(|turn| **turn == Some(from)) {
-                *turn = Some(to);
+            for turns in &mut self.turns {
+                turns.renumber(from, to);
             }
             return;
         }
@@ -453,11 +463,6 @@ impl<I: Identity> Table<I> {
             Kin::Stranger => &self.strangers,
             Kin::Fallen => &self.fallen,
         }
-    }
-
-    /// The next younger down member of the same kind.
-    fn younger(&self, slot: Slot) -> Option<Slot> {
-        Slot::from_link(self.entries[slot.at()].place.second)
     }
 }
 

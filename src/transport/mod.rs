@@ -83,6 +83,13 @@ pub trait Transport: Send + Sync + 'static {
         false
     }
 
+    /// Whether only those are heard that proved to belong to the cluster, by a certificate or a
+    /// key, or that cannot be strangers. If not, anybody can send in the name of any address, and
+    /// the agent makes newcomers [prove theirs](crate::Config::prove_joiners).
+    fn proves_peers(&self) -> bool {
+        false
+    }
+
     /// Whether streams can be [opened](Self::open).
     fn has_streams(&self) -> bool {
         false

@@ -33,6 +33,10 @@ impl Transport for Proving {
         self.inner.local_addr()
     }
 
+    fn proves_peers(&self) -> bool {
+        true
+    }
+
     fn room(&self, to: SocketAddr) -> usize {
         self.inner.room(to)
     }

@@ -116,6 +116,7 @@ pub(crate) async fn who_sleeps_through_ten_thousand_changes_ends_with_the_right_
     config.probe_period = core::time::Duration::from_secs(3600);
     let (cluster, driver) = builder("a", net.bind("a"))
         .config(config)
+        .prove_joiners(false)
         .build()
         .await
         .unwrap();

@@ -114,6 +114,13 @@ impl Agent {
     }
 }
 
+/// For tests that keep the machine busy, and those that it must leave some time: one after the
+/// other.
+pub(crate) async fn heavy() -> smol::lock::MutexGuard<'static, ()> {
+    static TURN: smol::lock::Mutex<()> = smol::lock::Mutex::new(());
+    TURN.lock().await
+}
+
 pub(crate) async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
     let late = async {
         Timer::after(DEADLINE).await;

@@ -20,9 +20,16 @@ mod executors;
 mod fixture;
 mod handles;
 mod hostile;
+mod last_resort;
 mod memory;
+mod messages;
+mod metadata;
+#[cfg(feature = "udp")]
+mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
+#[cfg(feature = "udp")]
+mod restart;
 mod seeds;
 mod snapshot;
 #[cfg(feature = "udp")]

@@ -77,3 +77,11 @@ fn a_member_that_was_declared_down_rejoins_under_a_renewed_identity() {
         }
     });
 }
+
+#[test]
+fn who_sleeps_through_ten_thousand_changes_ends_with_the_right_view() {
+    let net: MemoryNetwork = Net::new();
+    smol::block_on(
+        super::events::who_sleeps_through_ten_thousand_changes_ends_with_the_right_view(net),
+    );
+}

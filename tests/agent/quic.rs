@@ -14,7 +14,7 @@ use smol::Timer;
 
 use super::{
     cluster::{ANY_PORT, Net, cluster_tests},
-    fixture::{Agent, builder, in_time},
+    fixture::{Agent, builder, heavy, in_time},
 };
 
 struct Sealed(DevCa);
@@ -43,6 +43,7 @@ fn all_certificates_and_their_authority_are_replaced_and_nobody_is_ever_suspecte
     let credentials =
         |ca: &str, own: &Issued| Credentials::from_pem(ca, own.cert_pem(), own.key_pem()).unwrap();
     smol::block_on(async {
+        let _turn = heavy().await;
         let mut nodes = Vec::new();
         for number in 0..AGENTS {
             let name = format!("agent-{number}");

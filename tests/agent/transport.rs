@@ -42,6 +42,10 @@ impl Transport for Failing {
         self.inner.local_addr()
     }
 
+    fn proves_peers(&self) -> bool {
+        true
+    }
+
     fn room(&self, to: SocketAddr) -> usize {
         self.inner.room(to)
     }
@@ -109,6 +113,10 @@ fn what_cannot_be_sent_is_counted_by_its_reason() {
 
         fn local_addr(&self) -> SocketAddr {
             self.0.local_addr()
+        }
+
+        fn proves_peers(&self) -> bool {
+            true
         }
 
         fn room(&self, to: SocketAddr) -> usize {

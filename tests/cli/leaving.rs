@@ -58,11 +58,13 @@ fn when_nobody_reads_its_output_it_leaves() {
     let mut started = String::new();
     stdout.read_line(&mut started).expect("a line");
     let started: Value = serde_json::from_str(&started).expect("JSON");
-    drop(stdout);
 
     let seed = started["addr"].as_str().expect("an address");
     let mut b = Agent::start("b", &args("b", &["--join", seed]));
     b.until_event("joined", "a");
+    // Only now, that b is sure of it; what happens next is more than it can tell.
+    drop(stdout);
+    let _c = Agent::start("c", &args("c", &["--join", seed]));
     check_saw_it_leave(&mut b, "a");
     assert_eq!(wait(&mut a), Some(1));
     let mut stderr = String::new();

@@ -166,24 +166,55 @@ fn lowering_the_bound_forgets_what_is_beyond_it() {
     assert_eq!(dead(&solo), HashSet::from([27, 28, 29]));
 }
 
+/// Whom the next goes of announces are for, two each.
+fn announced(solo: &mut Solo, goes: usize) -> Vec<u16> {
+    let mut announced = Vec::new();
+    for _ in 0..goes {
+        let sent = solo.fires(65 * SECOND, is_announce_down);
+        assert_eq!(count(&sent, "announce"), 2, "no pause");
+        assert_ne!(sent[0].0, sent[1].0);
+        announced.extend(sent.iter().map(|(to, _)| to.addr));
+    }
+    announced
+}
+
 #[test]
 fn down_members_are_announced_to_in_turn() {
     let mut solo = rememberer(100);
     for addr in 10..17 {
         dies(&mut solo, addr);
     }
-    let mut announced = Vec::new();
-    for _ in 0..7 {
-        let sent = solo.fires(65 * SECOND, is_announce_down);
-        assert_eq!(count(&sent, "announce"), 2);
-        announced.extend(sent.iter().map(|(to, _)| to.addr));
+    for _ in 0..5 {
+        let round: HashSet<_> = announced(&mut solo, 7).into_iter().collect();
+        assert_eq!(round, (10..17).collect());
     }
-    for round in announced.chunks(7) {
-        assert_eq!(
-            round.iter().copied().collect::<HashSet<_>>(),
-            (10..17).collect()
-        );
+}
+
+/// Never again: those that a cut keeps from us wait for hundreds that are gone for ever.
+#[test]
+fn who_fell_last_is_announced_to_first_and_then_less_and_less_often() {
+    let mut solo = rememberer(1000);
+    for addr in 100..600 {
+        dies(&mut solo, addr);
     }
+    announced(&mut solo, 100);
+    for addr in 10..15 {
+        dies(&mut solo, addr);
+    }
+    let announced = announced(&mut solo, 505);
+    let goes = |addr| {
+        let all = announced.iter().enumerate();
+        let goes = all.filter(move |(_, to)| **to == addr).map(|(n, _)| n / 2);
+        goes.collect::<Vec<_>>()
+    };
+    for addr in 10..15 {
+        assert!(goes(addr)[0] < 15, "{addr}: {:?}", goes(addr));
+    }
+    let last = goes(14);
+    assert_eq!(last[..5], [0, 1, 3, 7, 15]);
+    // All others have their turn meanwhile.
+    let all: HashSet<_> = announced.into_iter().collect();
+    assert_eq!(all.len(), 505);
 }
 
 #[test]

@@ -12,11 +12,16 @@
 mod conformance;
 #[macro_use]
 mod streams;
+#[cfg(all(feature = "udp", feature = "smol"))]
+#[macro_use]
+mod hostile;
 #[cfg(feature = "smol")]
 mod memory;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 #[cfg(all(feature = "sealed", feature = "smol"))]
 mod sealed;
+#[cfg(all(feature = "sealed", feature = "smol"))]
+mod tampering;
 #[cfg(feature = "udp")]
 mod udp;

@@ -10,13 +10,14 @@ use selkie::{
     transport::{Batch, SendError},
     transports::{
         SealedUdp,
-        udp::{Key, Keyring, KeyringError},
+        udp::{Counters, Key, Keyring, KeyringError, Options},
     },
 };
 use smol::io::AsyncReadExt;
 
 use crate::{
     conformance::{Fixture, run, said},
+    hostile::Victim,
     streams::connect,
 };
 
@@ -61,6 +62,24 @@ impl Fixture for Cluster {
 
     fn nobody(&self) -> SocketAddr {
         (self.ip, 1).into()
+    }
+}
+
+mod attacked {
+    hostile_tests!(super::Cluster::new(std::net::Ipv4Addr::LOCALHOST.into()));
+}
+
+impl Victim for Cluster {
+    type Transport = SealedUdp;
+
+    fn bind(&self, ip: IpAddr, options: &Options) -> SealedUdp {
+        let udp = SealedUdp::bind_with((ip, 0).into(), &self.keyring, options).unwrap();
+        assert!(udp.enter_cluster("conformance"));
+        udp
+    }
+
+    fn counters(transport: &SealedUdp) -> Counters {
+        transport.counters()
     }
 }
 

@@ -24,6 +24,7 @@ const BYTES_MAX: usize = 4 << 20;
 pub(super) struct Inbox {
     sender: Sender<Received>,
     receiver: Receiver<Received>,
+    packets: AtomicUsize,
     bytes: AtomicUsize,
     /// The socket's failure that `recv` has not returned yet.
     failed: Sender<io::Error>,
@@ -40,11 +41,13 @@ pub(super) struct Received {
 
 impl Inbox {
     pub(super) fn new() -> Self {
-        let (sender, receiver) = channel::bounded(PACKETS_MAX);
+        // A bounded one would take the memory of all its places at once.
+        let (sender, receiver) = channel::unbounded();
         let (failed, failure) = channel::bounded(1);
         Self {
             sender,
             receiver,
+            packets: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             failed,
             failure,
@@ -54,13 +57,19 @@ impl Inbox {
     /// Whether there was room.
     pub(super) fn push(&self, received: Received) -> bool {
         let len = received.packet.len();
-        let before = self.bytes.fetch_add(len, Ordering::Relaxed);
-        let fits = before.saturating_add(len) <= BYTES_MAX;
+        let packets = self.packets.fetch_add(1, Ordering::Relaxed);
+        let bytes = self.bytes.fetch_add(len, Ordering::Relaxed);
+        let fits = packets < PACKETS_MAX && bytes.saturating_add(len) <= BYTES_MAX;
         let pushed = fits && self.sender.try_send(received).is_ok();
         if !pushed {
-            self.bytes.fetch_sub(len, Ordering::Relaxed);
+            self.forget(len);
         }
         pushed
+    }
+
+    fn forget(&self, len: usize) {
+        self.packets.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(len, Ordering::Relaxed);
     }
 
     /// Has the next `recv` fail. If one is to fail already, that is enough.
@@ -83,7 +92,7 @@ impl Inbox {
                 break;
             }
             let Received { from, peer, packet } = received;
-            self.bytes.fetch_sub(packet.len(), Ordering::Relaxed);
+            self.forget(packet.len());
             match &peer {
                 Some(peer) => batch.push_proven(from, peer, &packet),
                 None => batch.push(from, &packet),

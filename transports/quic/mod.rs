@@ -253,6 +253,10 @@ impl Transport for Quic {
         self.handle.shared.enter_cluster(cluster)
     }
 
+    fn proves_peers(&self) -> bool {
+        true
+    }
+
     fn has_streams(&self) -> bool {
         true
     }

@@ -32,6 +32,9 @@ use super::{counters::Tally, inbox::Inbox};
 /// For how long the socket is left alone after it failed to receive.
 const RECV_PAUSE: Duration = Duration::from_millis(250);
 
+/// How many datagrams are received by one system call, or series of datagrams.
+const RECV_AT_ONCE: usize = 4;
+
 /// Runs quinn's tasks and ours, and makes its sockets.
 #[derive(Clone)]
 pub(super) struct Spawner {
@@ -149,6 +152,10 @@ impl AsyncUdpSocket for Socket {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_pause(cx));
+            // Each that is used at all takes a page of memory for good.
+            let most = bufs.len().min(meta.len()).min(RECV_AT_ONCE);
+            let (bufs, meta) = (bufs.get_mut(..most), meta.get_mut(..most));
+            let (bufs, meta) = (bufs.unwrap_or_default(), meta.unwrap_or_default());
             match self.state.recv((&*self.io).into(), bufs, meta) {
                 Ok(count) => return Poll::Ready(Ok(count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -1,23 +1,24 @@
 //! The tasks: one that accepts, and one per connection that makes it and then receives from it.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{future::Future, net::SocketAddr, time::Duration};
 use std::{io, time::Instant};
 
 use async_io::Timer;
-use futures::{StreamExt, future, stream};
+use futures::{StreamExt, future::join3, stream};
 use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ReadToEndError, RecvStream, VarInt};
+use smol::future;
 
 use super::{
     Quic,
     counters::Tally,
     gate::Pass,
-    greetings::{Denied, Greeting},
+    greetings::{Denied, Greeting, Turn, Waiting},
     inbox::Received,
     link::Held,
     renewal::{WARN_EVERY, warn_of_expiry},
     shared::{Dial, Shared, canonical},
-    tls::STREAMS_MAX,
+    tls::{PEER_STREAMS_MAX, STREAMS_MAX},
 };
 
 /// How long a peer that connects to us may take for its handshake.
@@ -35,7 +36,7 @@ pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
         Timer::after(limit).await;
         None
     };
-    smol::future::or(async { Some(future.await) }, late).await
+    future::or(async { Some(future.await) }, late).await
 }
 
 /// Accepts connections until the endpoint is closed. When this ends, also by its executor being
@@ -43,55 +44,79 @@ pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
 pub(super) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
     let lifeline = Lifeline(shared);
     let shared = &lifeline.0;
+    let mut waiting = Waiting::new();
     let mut daily = Timer::interval_at(Instant::now(), WARN_EVERY);
     loop {
-        let accepted = async { endpoint.accept().await.map(Some) };
-        let day = async { daily.next().await.map(|_| None) };
-        let incoming = match smol::future::or(accepted, day).await {
-            Some(Some(incoming)) => incoming,
-            Some(None) => {
-                warn_of_expiry(shared.not_after());
-                continue;
+        let accepted = async { Happened::Accepted(endpoint.accept().await.map(Box::new)) };
+        let ended = async {
+            shared.greetings.ended().await;
+            Happened::Ended
+        };
+        let day = async {
+            daily.next().await;
+            Happened::Day
+        };
+        match future::race(accepted, future::or(ended, day)).await {
+            Happened::Accepted(Some(incoming)) => knock(shared, *incoming, &mut waiting),
+            Happened::Accepted(None) => break,
+            Happened::Ended => {
+                for turn in waiting.turns(&shared.greetings) {
+                    match turn {
+                        Turn::Now(incoming, greeting) => welcome(shared, incoming, greeting),
+                        Turn::Never(incoming) => refuse_source(incoming, &shared.tally),
+                    }
+                }
             }
-            None => break,
-        };
-        let peer = incoming.remote_address();
-        let is_proven = incoming.remote_address_validated();
-        let greeting = match shared.greetings.enter(peer, is_proven) {
-            Ok(greeting) => greeting,
-            Err(denied) => {
-                deny(incoming, denied, &shared.tally);
-                continue;
-            }
-        };
-        let Some(guest) = shared.guests.enter() else {
-            shared.tally.inbound_refused_full.one();
-            incoming.refuse();
-            continue;
-        };
-        shared
-            .spawner
-            .run(greet(shared.clone(), incoming, greeting, guest));
+            Happened::Day => warn_of_expiry(shared.not_after()),
+        }
     }
 }
 
-fn deny(incoming: Incoming, denied: Denied, tally: &Tally) {
-    match denied {
-        Denied::Unproven => {
-            tally.inbound_challenged.one();
+enum Happened {
+    Accepted(Option<Box<Incoming>>),
+    /// A handshake that a peer began.
+    Ended,
+    Day,
+}
+
+/// Decides about a handshake that a peer begins.
+fn knock(shared: &Arc<Shared>, incoming: Incoming, waiting: &mut Waiting<Incoming>) {
+    let peer = incoming.remote_address();
+    let is_proven = incoming.remote_address_validated();
+    match shared.greetings.enter(peer, is_proven) {
+        Ok(greeting) => welcome(shared, incoming, greeting),
+        Err(Denied::Unproven) => {
+            shared.tally.inbound_challenged.one();
             // Only whoever did prove its address cannot be asked to.
             let _ = incoming.retry();
         }
-        // A member that is told so would rest for longer than it takes for a place to be free.
-        Denied::Source => {
-            tally.inbound_refused_source.one();
-            incoming.ignore();
+        Err(Denied::Source) => {
+            if let Err(incoming) = waiting.push(peer, incoming) {
+                refuse_source(incoming, &shared.tally);
+            }
         }
-        Denied::Busy => {
-            tally.inbound_refused_busy.one();
+        Err(Denied::Busy) => {
+            shared.tally.inbound_refused_busy.one();
             incoming.refuse();
         }
     }
+}
+
+/// A member that is told so would rest for longer than it takes for a place to be free.
+fn refuse_source(incoming: Incoming, tally: &Tally) {
+    tally.inbound_refused_source.one();
+    incoming.ignore();
+}
+
+fn welcome(shared: &Arc<Shared>, incoming: Incoming, greeting: Greeting) {
+    let Some(guest) = shared.guests.enter() else {
+        shared.tally.inbound_refused_full.one();
+        incoming.refuse();
+        return;
+    };
+    shared
+        .spawner
+        .run(greet(shared.clone(), incoming, greeting, guest));
 }
 
 struct Lifeline(Arc<Shared>);
@@ -166,7 +191,7 @@ async fn serve(shared: &Shared, peer: SocketAddr, held: Held) {
     let datagrams = receive_datagrams(shared, peer, &held);
     let packets = receive_streams(shared, peer, &held);
     let streams = take_streams_in(shared, peer, &held);
-    future::join3(datagrams, packets, streams).await;
+    join3(datagrams, packets, streams).await;
     let why = held.conn.closed().await;
     shared.ended(peer, &held, &why);
 }
@@ -177,7 +202,7 @@ async fn receive_datagrams(shared: &Shared, peer: SocketAddr, held: &Held) {
         deliver(shared, peer, held, packet.into());
         read = read.wrapping_add(1);
         if read.is_multiple_of(DATAGRAMS_PER_TURN) {
-            smol::future::yield_now().await;
+            future::yield_now().await;
         }
     }
     // Quinn drops the oldest when its buffer is full.
@@ -188,6 +213,10 @@ async fn receive_datagrams(shared: &Shared, peer: SocketAddr, held: &Held) {
 
 async fn take_streams_in(shared: &Shared, peer: SocketAddr, held: &Held) {
     while let Ok(opened) = held.conn.accept_bi().await {
+        if opened.0.id().index() == 0 {
+            let most = VarInt::from_u32(PEER_STREAMS_MAX as u32);
+            held.conn.set_max_concurrent_bi_streams(most);
+        }
         shared.visits.take_in(peer, held, opened, &shared.spawner);
     }
 }
@@ -195,6 +224,10 @@ async fn take_streams_in(shared: &Shared, peer: SocketAddr, held: &Held) {
 async fn receive_streams(shared: &Shared, peer: SocketAddr, held: &Held) {
     stream::unfold((), |()| async {
         let opened = held.conn.accept_uni().await.ok()?;
+        if opened.id().index() == 0 {
+            let most = VarInt::from_u32(STREAMS_MAX as u32);
+            held.conn.set_max_concurrent_uni_streams(most);
+        }
         Some((opened, ()))
     })
     .for_each_concurrent(STREAMS_MAX, |opened| {

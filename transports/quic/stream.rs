@@ -181,18 +181,20 @@ impl Silence {
 pub(super) struct Visits {
     timeout: Duration,
     open: Gate,
+    waiting: Gate,
     /// All streams, whoever opened them.
     unfinished: Gate,
-    sender: Sender<PeerStream<Stream>>,
-    receiver: Receiver<PeerStream<Stream>>,
+    sender: Sender<(PeerStream<Stream>, Pass)>,
+    receiver: Receiver<(PeerStream<Stream>, Pass)>,
 }
 
 impl Visits {
     pub(super) fn new(timeout: Duration) -> Self {
-        let (sender, receiver) = channel::bounded(WAITING_MAX);
+        let (sender, receiver) = channel::unbounded();
         Self {
             timeout,
             open: Gate::new(OPEN_MAX),
+            waiting: Gate::new(WAITING_MAX),
             unfinished: Gate::open(),
             sender,
             receiver,
@@ -208,14 +210,14 @@ impl Visits {
         spawner: &Spawner,
     ) {
         let pass = self.open.enter();
-        let is_full = pass.is_none();
+        let place = self.waiting.enter().filter(|_| pass.is_some());
         let stream = Stream::new(opened, held, self, spawner.clone(), pass);
         let peer = held.peer.clone();
         let visit = PeerStream { addr, peer, stream };
-        if is_full || self.sender.try_send(visit).is_err() {
-            spawner.tally.streams_not_accepted.one();
-        } else {
-            spawner.tally.streams_accepted.one();
+        let taken = place.is_some_and(|place| self.sender.try_send((visit, place)).is_ok());
+        match taken {
+            true => spawner.tally.streams_accepted.one(),
+            false => spawner.tally.streams_not_accepted.one(),
         }
     }
 
@@ -237,7 +239,8 @@ impl Visits {
 
     pub(super) async fn accept(&self) -> io::Result<PeerStream<Stream>> {
         let closed = || io::Error::new(io::ErrorKind::NotConnected, "transport is closed");
-        self.receiver.recv().await.map_err(|_| closed())
+        let (visit, _place) = self.receiver.recv().await.map_err(|_| closed())?;
+        Ok(visit)
     }
 
     /// Whether all streams have ended, and what was written to them has arrived.

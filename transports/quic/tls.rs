@@ -49,7 +49,11 @@ const DATAGRAMS_OUT_BYTES: usize = 256 << 10;
 pub(super) const STREAMS_MAX: usize = 8;
 
 /// The most streams that one peer may have opened, besides.
-const PEER_STREAMS_MAX: usize = 32;
+pub(super) const PEER_STREAMS_MAX: usize = 32;
+
+/// How many of either kind a peer may open at first. Each takes memory, used or not; most
+/// connections see none.
+const STREAMS_AT_FIRST: u32 = 1;
 
 /// The most bytes of one stream on their way from a peer.
 const STREAM_WINDOW_BYTES: u32 = Quic::PACKET_MAX as u32;
@@ -179,8 +183,8 @@ pub(super) fn transport(options: &Options) -> io::Result<TransportConfig> {
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(None)
         .initial_rtt(INITIAL_RTT)
-        .max_concurrent_bidi_streams((PEER_STREAMS_MAX as u32).into())
-        .max_concurrent_uni_streams((STREAMS_MAX as u32).into())
+        .max_concurrent_bidi_streams(STREAMS_AT_FIRST.into())
+        .max_concurrent_uni_streams(STREAMS_AT_FIRST.into())
         .stream_receive_window(STREAM_WINDOW_BYTES.into())
         .receive_window(WINDOW_BYTES.into())
         .send_window(WINDOW_BYTES.into())

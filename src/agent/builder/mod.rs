@@ -11,13 +11,15 @@ use core::fmt;
 use self::{search::Search, settings::Settings};
 use super::{
     BuildError, Cluster, Driver, Event, Stats,
-    admission::Door,
+    admission::{Door, Proof},
     choice::{self, Chosen, CodecChoice, IdentityChoice, TransportChoice, Unset},
     driver::{Agent, Lifeline},
     envelope::Envelope,
     inputs::{COMMANDS_MAX, Inputs},
     inside::Inside,
     leave::Phase,
+    messages::Lanes,
+    metadata::Known,
     news::News,
     outputs::Outputs,
     remembered::Remembered,
@@ -228,11 +230,16 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             return Err(BuildError::Nameless { identity });
         }
 
-        let is_bare = self.config.foca_wire;
-        let shared = Shared::new(identity.clone(), self.config.clone(), local);
+        let mut config = self.config;
+        let proof = Proof::new(self.settings.prove_joiners, &*transport);
+        proof.settle(&mut config);
+        let is_bare = config.foca_wire;
+        let limits = self.settings.limits;
+        let datagram_max = config.max_packet_size;
+        let shared = Shared::new(identity.clone(), config.clone(), &limits, local);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
-            self.config,
+            config,
             rng_seed,
             codec,
             Inside::new(self.broadcasts, shared.clone()),
@@ -253,22 +260,25 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
-        let limits = self.settings.limits;
         let door = Door::new(self.settings.senders, self.settings.admission);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
-        let agent = Agent {
+        let mut agent = Agent {
             engine,
             inputs: Inputs::new(transport.clone(), receiver, seeds, saver, &limits),
-            outputs: Outputs::new(transport.clone(), envelope, door),
+            outputs: Outputs::new(transport.clone(), envelope, door, datagram_max, &limits),
             transport,
             lifeline: Lifeline(shared.clone()),
             news,
             stats,
             phase: Phase::Running,
             remembered,
+            proof,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
+            metadata: Known::new(&limits),
+            lanes: Lanes::new(shared.mailbox.clone(), &limits),
         };
+        agent.begin_metadata(self.settings.metadata)?;
         let driver = Driver::new(trace::within_node(&identity, agent.run()));
         Ok((Cluster::new(shared, sender), driver))
     }

@@ -1,6 +1,6 @@
 //! What the agent is told of itself, beside the engine's settings.
 
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
 use super::Builder;
@@ -14,8 +14,10 @@ pub(super) struct Settings {
     pub(super) cluster: Result<Name, InvalidName>,
     pub(super) senders: Arc<dyn SenderRule>,
     pub(super) admission: Option<Arc<dyn Admission>>,
+    pub(super) prove_joiners: Option<bool>,
     pub(super) limits: Limits,
     pub(super) sync_period: Option<Duration>,
+    pub(super) metadata: Option<Vec<u8>>,
 }
 
 impl Default for Settings {
@@ -24,8 +26,10 @@ impl Default for Settings {
             cluster: Name::new("selkie"),
             senders: Arc::new(CertifiedSenders),
             admission: None,
+            prove_joiners: None,
             limits: Limits::default(),
             sync_period: Some(sync::PERIOD),
+            metadata: None,
         }
     }
 }
@@ -34,6 +38,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("cluster", &self.cluster)
+            .field("prove_joiners", &self.prove_joiners)
             .field("limits", &self.limits)
             .field("sync_period", &self.sync_period)
             .finish_non_exhaustive()
@@ -63,9 +68,25 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         self
     }
 
+    /// Whether newcomers must [prove](crate::Config::prove_joiners) that they receive where they
+    /// say, before they are believed and answered at any length, whatever the settings say. By
+    /// default they must where the transport [hears strangers](crate::Transport::proves_peers), as
+    /// [`PlainUdp`](crate::transports) does, unless on foca's wire; elsewhere the settings decide.
+    pub fn prove_joiners(mut self, prove: bool) -> Self {
+        self.settings.prove_joiners = Some(prove);
+        self
+    }
+
     /// How much the agent holds of what, at most.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
+        self
+    }
+
+    /// What we say of ourselves from the start: see
+    /// [`Cluster::set_metadata`](crate::Cluster::set_metadata).
+    pub fn metadata(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.settings.metadata = Some(bytes.into());
         self
     }
 

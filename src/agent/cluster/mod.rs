@@ -1,5 +1,6 @@
 //! The handle of a running agent.
 
+mod metadata;
 mod tune;
 mod wait;
 
@@ -11,23 +12,28 @@ use smol::channel::Sender;
 
 pub(super) use self::tune::Tuning;
 pub use self::wait::WaitError;
-use super::{CommandError, Events, Members, Stats, inside::is_inside, shared::Shared};
+use super::{
+    CommandError, Events, Members, MessageError, Stats, inside::is_inside, messages::Waybill,
+    shared::Shared,
+};
 use crate::{Config, Identity};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
 ///
-/// Cheap to clone, and to be used from any task or thread, a
-/// [broadcast handler](crate::BroadcastHandler) too: what is asked for there of the handler's own
-/// agent is refused with [`CommandError::InHandler`], as that would wait for the handler; what can
-/// be read, can be read there as well. When the last one is dropped, the agent
+/// Cheap to clone, and to be used from any task or thread. When the last one is dropped, the agent
 /// closes its transport and stops; it does not [leave](Self::leave): the others will notice.
+///
+/// A [broadcast handler](crate::BroadcastHandler) may hold one of its own agent's, which counts,
+/// too. What can be read, can be read there; what is asked for there is refused with
+/// [`CommandError::InHandler`]: it would wait for the handler to return. A task that the handler
+/// spawns may ask.
 pub struct Cluster<I: Identity> {
-    shared: Arc<Shared<I>>,
-    commands: Sender<Command>,
+    pub(super) shared: Arc<Shared<I>>,
+    commands: Sender<Command<I>>,
 }
 
 /// What a handle asks the driver for.
-pub(super) enum Command {
+pub(super) enum Command<I> {
     Broadcast {
         data: Vec<u8>,
         reply: oneshot::Sender<Result<bool, CommandError>>,
@@ -38,6 +44,16 @@ pub(super) enum Command {
     },
     SetConfig {
         config: Box<Config>,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Send {
+        to: I,
+        bytes: Vec<u8>,
+        is_reliable: bool,
+        reply: oneshot::Sender<Result<Waybill, MessageError>>,
+    },
+    SetMetadata {
+        bytes: Vec<u8>,
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     Tune {
@@ -86,7 +102,7 @@ pub enum Status {
 }
 
 impl<I: Identity> Cluster<I> {
-    pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command>) -> Self {
+    pub(super) fn new(shared: Arc<Shared<I>>, commands: Sender<Command<I>>) -> Self {
         Self { shared, commands }
     }
 
@@ -166,7 +182,8 @@ impl<I: Identity> Cluster<I> {
     }
 
     /// The members as they are, as events that introduce them, and what happens from now on: see
-    /// [`Events`].
+    /// [`Events`]. One reader too many ([`Limits::readers`](super::Limits::readers)) is told
+    /// nothing: its stream is over at once.
     #[must_use]
     pub fn events(&self) -> Events<I> {
         Events::new(self.shared.clone())
@@ -178,9 +195,9 @@ impl<I: Identity> Cluster<I> {
         self.shared.stats()
     }
 
-    async fn ask<R>(
+    pub(super) async fn ask<R>(
         &self,
-        command: impl FnOnce(oneshot::Sender<R>) -> Command,
+        command: impl FnOnce(oneshot::Sender<R>) -> Command<I>,
     ) -> Result<R, CommandError> {
         if is_inside(&self.shared) {
             return Err(CommandError::InHandler);

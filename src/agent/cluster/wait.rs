@@ -8,7 +8,7 @@ use smol::Timer;
 use super::{Cluster, Status};
 use crate::{
     Identity, State,
-    agent::{Members, inside::is_inside},
+    agent::{Events, Members, inside::is_inside},
 };
 
 impl<I: Identity> Cluster<I> {
@@ -20,7 +20,7 @@ impl<I: Identity> Cluster<I> {
     /// [`WaitError`], after `timeout` at the latest.
     pub async fn wait_for(&self, n: usize, timeout: Duration) -> Result<Members<I>, WaitError> {
         self.wait(timeout, async {
-            let mut events = self.events();
+            let mut events = Events::beyond_limits(self.shared.clone());
             loop {
                 let members = self.members();
                 if members.num_active() >= n {
@@ -46,7 +46,7 @@ impl<I: Identity> Cluster<I> {
         timeout: Duration,
     ) -> Result<Members<I>, WaitError> {
         self.wait(timeout, async {
-            let mut events = self.events();
+            let mut events = Events::beyond_limits(self.shared.clone());
             loop {
                 self.check_running()?;
                 let is_quiet = smol::future::or(

@@ -4,8 +4,13 @@ use std::time::SystemTime;
 
 use futures::{FutureExt, StreamExt};
 
-use super::{EVENTS_MAX, Event, Events};
-use crate::{Config, Identity, Incarnation, Member, Name, Node, State, agent::shared::Shared};
+use super::{Event, Events};
+use crate::{
+    Config, Identity, Incarnation, Member, Name, Node, State,
+    agent::{Limits, shared::Shared},
+};
+
+const EVENTS_MAX: usize = 50;
 
 struct Fixture {
     shared: Arc<Shared<Node>>,
@@ -13,9 +18,14 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        let limits = Limits {
+            readers: 3,
+            reader_events: EVENTS_MAX,
+            ..Limits::default()
+        };
         let addr = SocketAddr::from(([10, 0, 0, 1], 7946));
         Self {
-            shared: Shared::new(node("me", 0), Config::lan(), addr),
+            shared: Shared::new(node("me", 0), Config::lan(), &limits, addr),
         }
     }
 
@@ -25,6 +35,10 @@ impl Fixture {
 
     fn publish(&self, members: Vec<(Name, Option<Member<Node>>)>, events: &[Event<Node>]) {
         let me = node("me", 0);
+        let members = members
+            .into_iter()
+            .map(|(addr, member)| (addr, member, None));
+        let members = members.collect();
         self.shared.publish(&me, members, events, SystemTime::now());
     }
 
@@ -177,6 +191,21 @@ fn a_slow_reader_learns_of_members_that_were_forgotten_and_renamed() {
         renamed,
     ];
     check_missed(&mut events, &expected);
+}
+
+#[test]
+fn a_reader_too_many_is_told_nothing_until_another_one_goes() {
+    let fixture = Fixture::new();
+    fixture.up(node("a", 0));
+    let mut three = [(); 3].map(|()| fixture.events());
+    let mut fourth = fixture.events();
+    assert_eq!(fourth.next().now_or_never(), Some(None));
+    let stats = fixture.shared.stats();
+    assert_eq!((stats.readers, stats.readers_refused), (3, 1));
+    drop(fourth);
+    assert_eq!(read_all(&mut three[2]).len(), 2);
+    drop(three);
+    assert_eq!(read_all(&mut fixture.events()).len(), 2);
 }
 
 #[test]

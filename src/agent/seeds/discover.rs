@@ -46,7 +46,7 @@ pub trait Discover: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// When it cannot look now. It is told ([`Event::SeedUnresolved`]), and asked again later. So
-    /// is a look that finds nobody.
+    /// is a look that finds nobody, and one that panics.
     ///
     /// [`Event::SeedUnresolved`]: super::super::Event::SeedUnresolved
     fn discover(&self) -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + '_>>;

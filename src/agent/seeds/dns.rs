@@ -1,6 +1,7 @@
 //! SRV records, which the system's resolver does not look up.
 
 use alloc::{
+    format,
     string::{String, ToString},
     vec::Vec,
 };
@@ -49,7 +50,10 @@ pub(super) fn look_up(name: &str, servers: &[SocketAddr]) -> io::Result<Vec<Sock
 }
 
 fn system_servers() -> io::Result<Vec<SocketAddr>> {
-    let text = fs::read("/etc/resolv.conf")?;
+    let text = fs::read(SYSTEM_CONFIG).map_err(|error| {
+        let reason = format!("no name server is known: {SYSTEM_CONFIG}: {error}");
+        io::Error::new(error.kind(), reason)
+    })?;
     let config = resolv_conf::Config::parse_with_errors(&text).0;
     let servers = config.get_nameservers_or_local().into_iter();
     // Which interface a link-local one is behind is for the system to find out.
@@ -220,9 +224,7 @@ fn read(query: &Packet<'_>, message: &[u8]) -> Option<io::Result<Answer>> {
     Some(match packet.rcode() {
         RCODE::NoError => Ok(Answer::Whole(targets(&packet))),
         RCODE::NameError => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
-        rcode => Err(io::Error::other(alloc::format!(
-            "name server says {rcode:?}"
-        ))),
+        rcode => Err(io::Error::other(format!("name server says {rcode:?}"))),
     })
 }
 
@@ -252,6 +254,8 @@ fn targets(packet: &Packet<'_>) -> Vec<Target> {
     targets.collect()
 }
 
+/// Where systems that have it say whom to ask.
+const SYSTEM_CONFIG: &str = "/etc/resolv.conf";
 /// How long one server may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// The most servers asked: as many as the system's resolver asks.

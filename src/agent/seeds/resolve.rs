@@ -1,7 +1,7 @@
 //! From seeds to addresses.
 
 use alloc::{format, string::String, sync::Arc, vec::Vec};
-use core::{net::SocketAddr, time::Duration};
+use core::{net::SocketAddr, panic::AssertUnwindSafe, time::Duration};
 use std::{
     fs::File,
     io::{self, Read},
@@ -9,6 +9,7 @@ use std::{
     path::Path,
 };
 
+use futures::FutureExt;
 use smol::Timer;
 
 use super::{Seed, dns, seed::Kind};
@@ -30,7 +31,11 @@ impl Resolver {
                     Timer::after(DISCOVER_MAX).await;
                     Err(io::ErrorKind::TimedOut.into())
                 };
-                smol::future::or(source.0.discover(), late).await
+                // Made and polled where a panic of its own ends it, and not the agent.
+                let found = async { source.0.discover().await };
+                let found = AssertUnwindSafe(found).catch_unwind();
+                let found = async { found.await.unwrap_or_else(|_| Err(panicked())) };
+                smol::future::or(found, late).await
             }
             kind => smol::unblock(move || self.look_up(&kind)).await,
         };
@@ -83,6 +88,10 @@ impl Resolver {
             kind => self.look_up(kind),
         }
     }
+}
+
+fn panicked() -> io::Error {
+    io::Error::other("it panicked")
 }
 
 /// The most addresses that a seed stands for.

@@ -1,7 +1,7 @@
 //! Bytes on a stream: a length, then as many bytes. Nothing is allocated by a length that a peer
 //! claims, and nobody has for ever to keep it.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::{future::Future, time::Duration};
 use std::io;
 
@@ -72,6 +72,29 @@ pub(in crate::agent) async fn read_body<S: AsyncRead + Unpin>(
     .await
 }
 
+/// Reads past what follows the length, of at most `max` bytes.
+pub(in crate::agent) async fn skip_body<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    len: usize,
+    max: usize,
+) -> io::Result<()> {
+    if len > max {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    within(patience(len), async {
+        let mut chunk = vec![0; CHUNK_LEN.min(len)];
+        let mut left = len;
+        while left > 0 {
+            let some = left.min(CHUNK_LEN);
+            let chunk = chunk.get_mut(..some).unwrap_or_default();
+            stream.read_exact(chunk).await?;
+            left -= some;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// What `work` comes to, unless it takes too long.
 pub(in crate::agent) async fn within<T>(
     limit: Duration,
@@ -85,7 +108,7 @@ pub(in crate::agent) async fn within<T>(
 }
 
 /// How long a frame may take: a slow network has its time, a peer that lets us wait has not.
-fn patience(len: usize) -> Duration {
+pub(in crate::agent) fn patience(len: usize) -> Duration {
     let seconds = u32::try_from(len / BYTES_PER_SECOND_MIN).unwrap_or(u32::MAX);
     PATIENCE + Duration::from_secs(seconds.into())
 }

@@ -13,7 +13,7 @@ use super::{
     places::Place,
 };
 use crate::{
-    BroadcastHandler, Codec, Header, Locate, Message, Transport,
+    BroadcastHandler, Codec, Header, Locate, Transport,
     agent::{
         admission::{Claim, Source},
         driver::Agent,
@@ -73,19 +73,11 @@ where
 {
     /// How a stream to a member begins. `None` if the codec cannot write it.
     pub(in crate::agent) fn preface(&mut self, kind: StreamKind, to: &I) -> Option<Vec<u8>> {
-        let header = Header {
-            src: self.engine.identity().clone(),
-            src_incarnation: self.engine.incarnation(),
-            dst: to.clone(),
-            message: Message::Gossip,
-        };
-        let mut hello = Vec::new();
-        let encoded = self.engine.codec_mut().encode_header(&header, &mut hello);
-        encoded.ok()?;
+        let hello = self.hello(to)?;
         let mut preface = Vec::new();
         self.outputs.envelope.put_head(kind.tag(), &mut preface);
         preface.extend_from_slice(&u32::try_from(hello.len()).ok()?.to_be_bytes());
-        preface.append(&mut hello);
+        preface.extend_from_slice(&hello);
         Some(preface)
     }
 
@@ -105,7 +97,7 @@ where
     /// Somebody opened a stream: goes on if it is a member, and may.
     pub(in crate::agent) fn on_greeting(&mut self, greeting: Greeting<T::Stream>) {
         let from: SocketAddr = greeting.source.from;
-        let Some(peer) = self.recognise(&greeting) else {
+        let Some(peer) = self.recognise(&greeting.hello, &greeting.source) else {
             self.stats.streams_refused += 1;
             debug!(%from, kind = greeting.tag, "stream refused");
             return;
@@ -124,13 +116,25 @@ where
         };
         match kind {
             StreamKind::Sync => self.await_sync(peer, conversation),
+            StreamKind::Metadata => self.await_fetch(conversation),
+            StreamKind::Messages => self.await_messages(peer, conversation),
+            StreamKind::Probe => self.await_probe(peer, conversation),
         }
     }
 
-    /// Which member opened a stream, if it is one, and may say so.
-    fn recognise(&mut self, greeting: &Greeting<T::Stream>) -> Option<I> {
-        let mut hello = greeting.hello.as_slice();
-        let header = self.engine.codec_mut().decode_header(&mut hello).ok()?;
+    /// Which member speaks to us, if it is one, and may say so.
+    pub(in crate::agent) fn recognise(&mut self, mut hello: &[u8], source: &Source) -> Option<I> {
+        let sender = self.recognise_sender(&mut hello, source)?;
+        hello.is_empty().then_some(sender)
+    }
+
+    /// The same, of what begins so.
+    pub(in crate::agent) fn recognise_sender(
+        &mut self,
+        bytes: &mut &[u8],
+        source: &Source,
+    ) -> Option<I> {
+        let header = self.engine.codec_mut().decode_header(bytes).ok()?;
         let Header { src, dst, .. } = header;
         let is_for_us = dst.addr() == self.engine.identity().addr();
         let known = self.engine.member(&src.addr())?;
@@ -138,8 +142,14 @@ where
             && (*known.id == src || src.win_addr_conflict(known.id))
             && matches!(self.phase, Phase::Running);
         let rule = self.outputs.door.senders();
-        let may_speak = rule.may_speak(&Claim::new(&src, &greeting.source, false));
-        (hello.is_empty() && is_for_us && is_member && may_speak).then_some(src)
+        let may_speak = rule.may_speak(&Claim::new(&src, source, false));
+        (is_for_us && is_member && may_speak).then_some(src)
+    }
+
+    /// Whether this very identity is an active member.
+    pub(in crate::agent) fn is_active(&self, id: &I) -> bool {
+        let known = self.engine.member(&id.addr());
+        known.is_some_and(|m| m.id == id && m.state.is_active())
     }
 }
 

@@ -28,11 +28,28 @@ where
                 Outcome::Frame(Stage::Sync(stage), frame, conversation) => {
                     self.on_sync_frame(stage, &frame, conversation);
                 }
-                Outcome::Ended(stage, result) => {
+                Outcome::Frame(Stage::Probe(stage), frame, conversation) => {
+                    self.on_probe_frame(stage, &frame, conversation);
+                }
+                Outcome::Frame(Stage::Metadata(stage), frame, conversation) => {
+                    self.on_metadata_frame(stage, &frame, conversation);
+                }
+                Outcome::Frame(Stage::Messages(_), ..) => {}
+                Outcome::Ended(Stage::Metadata(stage), result) => {
                     self.stats.streams_failed += u64::from(result.is_err());
-                    match stage {
-                        Stage::Sync(stage) => self.on_sync_ended(&stage, result),
-                    }
+                    self.on_metadata_ended(stage);
+                }
+                Outcome::Ended(Stage::Messages(stage), result) => {
+                    self.stats.streams_failed += u64::from(result.is_err());
+                    self.on_messages_ended(stage);
+                }
+                Outcome::Ended(Stage::Sync(stage), result) => {
+                    self.stats.streams_failed += u64::from(result.is_err());
+                    self.on_sync_ended(&stage, result);
+                }
+                Outcome::Ended(Stage::Probe(stage), result) => {
+                    let has_failed = self.on_probe_ended(&stage, &result);
+                    self.stats.streams_failed += u64::from(has_failed);
                 }
                 Outcome::Nothing(error) => {
                     self.stats.streams_refused += 1;

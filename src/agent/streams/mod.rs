@@ -4,7 +4,7 @@
 //! Each is a future beside the others within the driver; it never sees the engine. What is
 //! written and read next, the driver decides whenever a frame came.
 
-mod frames;
+pub(super) mod frames;
 mod greeting;
 mod handle;
 mod places;
@@ -25,7 +25,7 @@ use self::{
     places::Place,
 };
 pub(super) use self::{greeting::Greeting, places::Places};
-use super::{Limits, admission::Source, envelope::Envelope, sync};
+use super::{Limits, admission::Source, envelope::Envelope, last_resort, messages, metadata, sync};
 use crate::{
     Identity, Transport,
     transport::{PeerStream, SendError},
@@ -36,18 +36,30 @@ use crate::{
 pub(super) enum StreamKind {
     /// Comparing what both hold.
     Sync,
+    /// A probe where datagrams get lost.
+    Probe,
+    /// Fetching metadata.
+    Metadata,
+    /// Messages of one member to another.
+    Messages,
 }
 
 impl StreamKind {
     pub(super) fn tag(self) -> u8 {
         match self {
             Self::Sync => 1,
+            Self::Probe => 2,
+            Self::Metadata => 3,
+            Self::Messages => 4,
         }
     }
 
     pub(super) fn from_tag(tag: u8) -> Option<Self> {
         match tag {
             1 => Some(Self::Sync),
+            2 => Some(Self::Probe),
+            3 => Some(Self::Metadata),
+            4 => Some(Self::Messages),
             _ => None,
         }
     }
@@ -79,6 +91,9 @@ pub(super) enum Outcome<I, S> {
 /// How far a conversation is.
 pub(super) enum Stage<I> {
     Sync(sync::Stage<I>),
+    Probe(last_resort::Stage<I>),
+    Metadata(metadata::Stage<I>),
+    Messages(messages::Stage<I>),
 }
 
 /// What follows when all frames are written.
@@ -92,17 +107,22 @@ pub(super) enum Next<S> {
 /// A stream to a peer whom we know.
 pub(super) struct Conversation<S> {
     pub(super) source: Source,
-    stream: S,
+    pub(super) stream: S,
     _place: Place,
 }
 
-/// A stream to be opened.
-pub(super) struct Opening<I> {
+/// Whom to open a stream to, and for what.
+pub(super) struct Dial {
     pub(super) to: SocketAddr,
     /// What says whose stream it is, and for what.
     pub(super) preface: Vec<u8>,
     /// Whether it may be whom we want to speak to.
     pub(super) check: Box<dyn FnOnce(&Source) -> bool + Send>,
+}
+
+/// A stream to be opened, and what to say first.
+pub(super) struct Opening<I> {
+    pub(super) dial: Dial,
     pub(super) frames: Vec<Vec<u8>>,
     pub(super) next: Next<Stage<I>>,
 }
@@ -140,24 +160,29 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
 
     /// Opens a stream. Returns whether there is a place for it.
     pub(super) fn open(&mut self, opening: Opening<I>) -> bool {
+        let Opening { dial, frames, next } = opening;
+        self.dial(dial, |opened| async move {
+            match opened {
+                Ok(conversation) => converse(conversation, frames, next).await,
+                Err(error) => next.ended(Err(error)),
+            }
+        })
+    }
+
+    /// Opens a stream, for something to go on with it. Returns whether there is a place for it.
+    pub(super) fn dial<F, O>(&mut self, dial: Dial, go_on: F) -> bool
+    where
+        F: FnOnce(io::Result<Conversation<T::Stream>>) -> O + Send + 'static,
+        O: Future<Output = Outcome<I, T::Stream>> + Send,
+    {
         let Some(place) = self.places.outgoing() else {
             self.put_off = self.put_off.wrapping_add(1);
             return false;
         };
         let transport = self.transport.clone();
         self.spawn(async move {
-            match open(
-                &*transport,
-                opening.to,
-                &opening.preface,
-                opening.check,
-                place,
-            )
-            .await
-            {
-                Ok(conversation) => converse(conversation, opening.frames, opening.next).await,
-                Err(error) => opening.next.ended(Err(error)),
-            }
+            let opened = open(&*transport, dial, place).await;
+            go_on(opened).await
         });
         true
     }
@@ -172,7 +197,10 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
         self.spawn(converse(conversation, frames, next));
     }
 
-    fn spawn(&mut self, task: impl Future<Output = Outcome<I, T::Stream>> + Send + 'static) {
+    pub(super) fn spawn(
+        &mut self,
+        task: impl Future<Output = Outcome<I, T::Stream>> + Send + 'static,
+    ) {
         self.tasks.push(Box::pin(task));
     }
 }
@@ -198,13 +226,11 @@ impl<I> Next<Stage<I>> {
 /// Opens a stream, and says whose and for what it is.
 async fn open<T: Transport>(
     transport: &T,
-    to: SocketAddr,
-    preface: &[u8],
-    check: Box<dyn FnOnce(&Source) -> bool + Send>,
+    dial: Dial,
     place: Place,
 ) -> io::Result<Conversation<T::Stream>> {
     let opened = within(frames::PATIENCE, async {
-        transport.open(to).await.map_err(into_io_error)
+        transport.open(dial.to).await.map_err(into_io_error)
     });
     let PeerStream {
         addr,
@@ -212,10 +238,10 @@ async fn open<T: Transport>(
         mut stream,
     } = opened.await?;
     let source = Source { from: addr, peer };
-    if !check(&source) {
+    if !(dial.check)(&source) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    within(frames::PATIENCE, stream.write_all(preface)).await?;
+    within(frames::PATIENCE, stream.write_all(&dial.preface)).await?;
     Ok(Conversation {
         source,
         stream,

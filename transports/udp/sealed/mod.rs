@@ -191,6 +191,10 @@ impl Transport for SealedUdp {
         true
     }
 
+    fn proves_peers(&self) -> bool {
+        true
+    }
+
     fn has_streams(&self) -> bool {
         self.companion.is_some()
     }

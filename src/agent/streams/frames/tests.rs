@@ -1,5 +1,3 @@
-use alloc::vec;
-
 use futures::io::Cursor;
 use smol::block_on;
 

@@ -1,0 +1,44 @@
+use alloc::vec;
+
+use super::*;
+
+fn put(aside: &mut Aside<u8>, room: usize) -> Vec<u8> {
+    let mut buf = vec![];
+    aside.put(room, &mut buf);
+    buf
+}
+
+#[test]
+fn items_are_sent_as_often_as_they_should_be() {
+    let mut aside = Aside::new(100);
+    aside.add(1, 7, b"one".to_vec(), 2);
+    aside.add(2, 7, b"two".to_vec(), 1);
+    assert_eq!(put(&mut aside, 100), b"\x07\0\x03two\x07\0\x03one");
+    assert_eq!(put(&mut aside, 100), b"\x07\0\x03one");
+    assert!(aside.is_empty());
+    assert_eq!((put(&mut aside, 100).len(), aside.bytes()), (0, 0));
+}
+
+#[test]
+fn what_has_no_room_waits() {
+    let mut aside = Aside::new(100);
+    aside.add(1, 7, b"one".to_vec(), 1);
+    aside.add(2, 7, b"two".to_vec(), 1);
+    assert_eq!(put(&mut aside, 5), b"");
+    assert_eq!(put(&mut aside, 6), b"\x07\0\x03two");
+    assert_eq!(put(&mut aside, 6), b"\x07\0\x03one");
+}
+
+#[test]
+fn later_news_takes_the_place_of_earlier_and_the_oldest_goes_first() {
+    let mut aside = Aside::new(8);
+    aside.add(1, 7, b"one".to_vec(), 9);
+    aside.add(1, 7, b"ONE".to_vec(), 9);
+    aside.add(2, 7, b"two".to_vec(), 9);
+    assert_eq!((aside.bytes(), aside.dropped()), (6, 0));
+    aside.add(3, 7, b"three".to_vec(), 9);
+    assert_eq!((aside.bytes(), aside.dropped()), (8, 1));
+    assert_eq!(put(&mut aside, 100), b"\x07\0\x05three\x07\0\x03two");
+    aside.add(4, 7, vec![0; 9], 9);
+    assert_eq!((aside.bytes(), aside.dropped()), (8, 2));
+}

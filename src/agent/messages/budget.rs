@@ -1,0 +1,85 @@
+//! How many bytes may be held at a time, whoever waits for more.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{
+    future::poll_fn,
+    task::{Poll, Waker},
+};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A number of bytes, to be shared.
+pub(super) struct Budget {
+    max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    waiting: Vec<Waker>,
+}
+
+/// Some of the bytes, until dropped.
+pub(in crate::agent) struct Held {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            max,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Takes so many bytes, if there are, or if nobody else has any.
+    pub(super) fn try_take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+        let bytes = bytes.max(COST_MIN);
+        let mut state = self.state();
+        let fits = state.taken == 0 || state.taken.saturating_add(bytes) <= self.max;
+        fits.then(|| {
+            state.taken += bytes;
+            let budget = self.clone();
+            Held { budget, bytes }
+        })
+    }
+
+    /// Waits for so many bytes.
+    pub(super) async fn take(self: &Arc<Self>, bytes: usize) -> Held {
+        poll_fn(|cx| {
+            if let Some(held) = self.try_take(bytes) {
+                return Poll::Ready(held);
+            }
+            let mut state = self.state();
+            if !state.waiting.iter().any(|w| w.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
+            drop(state);
+            // Somebody may have gone in between.
+            self.try_take(bytes).map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.budget.state();
+        state.taken = state.taken.saturating_sub(self.bytes);
+        let waiting = core::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// What the smallest message takes: what is around it is not for nothing.
+const COST_MIN: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Fetching metadata that is too large for packets.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{entry, spread::put_entry};
+use crate::{
+    BroadcastHandler, Codec, Locate, Member, Transport,
+    agent::{
+        driver::Agent,
+        streams::{self, Conversation, Dial, Next, Opening, StreamKind},
+    },
+};
+
+/// Metadata that is known of, and not known.
+pub(super) struct Wanted<I> {
+    id: I,
+    pub(super) version: u64,
+    /// Who has it.
+    from: I,
+    tries: u8,
+    is_asked_for: bool,
+}
+
+impl<I> Wanted<I> {
+    pub(super) fn new(id: I, version: u64, from: I) -> Self {
+        Self {
+            id,
+            version,
+            from,
+            tries: 0,
+            is_asked_for: false,
+        }
+    }
+}
+
+/// How far a conversation is.
+pub(in crate::agent) enum Stage<I> {
+    /// We asked a member for the metadata of these.
+    Asked(I, Vec<I>),
+    /// A member asks us.
+    Answering,
+    /// All is said.
+    Over,
+}
+
+impl<I, C, T, H> Agent<I, C, T, H>
+where
+    I: Locate<Addr: Send> + Send + Sync + 'static,
+    C: Codec<I>,
+    T: Transport,
+    H: BroadcastHandler<I>,
+{
+    /// Asks for what is wanted, of some members at a time.
+    pub(in crate::agent) fn fetch_if_wanted(&mut self) {
+        if !self.has_streams() {
+            return;
+        }
+        while self.metadata.fetches < FETCHES_MAX
+            && let Some(from) = self.whom_to_fetch_from()
+        {
+            let same = |w: &&mut Wanted<I>| !w.is_asked_for && w.from == from;
+            let wanted = self.metadata.wanted.values_mut().filter(same);
+            let mut asked = Vec::new();
+            for wanted in wanted.take(ASKED_MAX) {
+                wanted.is_asked_for = true;
+                asked.push(wanted.id.clone());
+            }
+            let Some(opening) = self.question(&from, &asked) else {
+                self.not_fetched(&asked);
+                continue;
+            };
+            if !self.inputs.streams.open(opening) {
+                for id in &asked {
+                    if let Some(wanted) = self.metadata.wanted.get_mut(&id.addr()) {
+                        wanted.is_asked_for = false;
+                    }
+                }
+                break;
+            }
+            self.metadata.fetches += 1;
+        }
+    }
+
+    fn whom_to_fetch_from(&self) -> Option<I> {
+        let mut wanted = self.metadata.wanted.values();
+        let next = wanted.find(|wanted| !wanted.is_asked_for);
+        next.map(|wanted| wanted.from.clone())
+    }
+
+    fn question(&mut self, from: &I, asked: &[I]) -> Option<Opening<I>> {
+        let mut request = Vec::new();
+        for id in asked {
+            let member = Member::alive(id.clone());
+            let codec = self.engine.codec_mut();
+            codec.encode_member(&member, &mut request).ok()?;
+        }
+        let preface = self.preface(StreamKind::Metadata, from)?;
+        let dial = Dial {
+            to: from.socket_addr(),
+            preface,
+            check: Box::new(self.answers_as(from)),
+        };
+        let stage = streams::Stage::Metadata(Stage::Asked(from.clone(), asked.to_vec()));
+        Some(Opening {
+            dial,
+            frames: [request].into(),
+            next: Next::Read(ANSWER_MAX, stage),
+        })
+    }
+
+    /// A member wants some of us.
+    pub(in crate::agent) fn await_fetch(&mut self, conversation: Conversation<T::Stream>) {
+        let next = Next::Read(REQUEST_MAX, streams::Stage::Metadata(Stage::Answering));
+        self.inputs.streams.converse(conversation, Vec::new(), next);
+    }
+
+    /// The other one said something.
+    pub(in crate::agent) fn on_metadata_frame(
+        &mut self,
+        stage: Stage<I>,
+        frame: &[u8],
+        conversation: Conversation<T::Stream>,
+    ) {
+        let mut frames = Vec::new();
+        match stage {
+            Stage::Asked(from, asked) => {
+                self.metadata.fetches -= 1;
+                self.hear_entries(frame, &from);
+                self.not_fetched(&asked);
+            }
+            Stage::Answering => frames.push(self.answer_fetch(frame)),
+            Stage::Over => {}
+        }
+        let next = Next::Close(streams::Stage::Metadata(Stage::Over));
+        self.inputs.streams.converse(conversation, frames, next);
+    }
+
+    fn answer_fetch(&mut self, mut request: &[u8]) -> Vec<u8> {
+        let mut answer = Vec::new();
+        for _ in 0..ASKED_MAX {
+            let codec = self.engine.codec_mut();
+            let Ok(Member { id, .. }) = codec.decode_member(&mut request) else {
+                break;
+            };
+            let is_us = id.addr() == self.engine.identity().addr();
+            let metadata = match is_us {
+                true => self.metadata.own.clone(),
+                false => self.metadata.of(&id.addr()).cloned(),
+            };
+            if let Some(metadata) = metadata
+                && let Some(entry) =
+                    entry::encode(self.engine.codec_mut(), &id, &metadata, usize::MAX)
+            {
+                put_entry(&entry, &mut answer);
+            }
+        }
+        answer
+    }
+
+    /// It came to nothing.
+    pub(in crate::agent) fn on_metadata_ended(&mut self, stage: Stage<I>) {
+        if let Stage::Asked(_, asked) = stage {
+            self.metadata.fetches -= 1;
+            self.not_fetched(&asked);
+        }
+    }
+
+    /// What is still wanted of these is wanted of its owner, who has it if anybody does.
+    fn not_fetched(&mut self, asked: &[I]) {
+        for id in asked {
+            let addr = id.addr();
+            let Some(wanted) = self.metadata.wanted.get_mut(&addr) else {
+                continue;
+            };
+            wanted.is_asked_for = false;
+            wanted.from = wanted.id.clone();
+            wanted.tries += 1;
+            if wanted.tries >= TRIES_MAX {
+                // Whoever compares with us tells us again.
+                self.stats.metadata_not_fetched += 1;
+                self.metadata.wanted.remove(&addr);
+            }
+        }
+    }
+}
+
+/// From how many members we fetch at a time.
+const FETCHES_MAX: usize = 4;
+/// For how many members' metadata is asked at a time.
+const ASKED_MAX: usize = 64;
+/// How often each is asked for.
+const TRIES_MAX: u8 = 3;
+/// The most bytes of a request.
+const REQUEST_MAX: usize = 64 << 10;
+/// The most bytes of an answer: so many of the largest.
+const ANSWER_MAX: usize = 8 << 20;

@@ -1,0 +1,154 @@
+//! Metadata: what a member says of itself, beside its identity, and may change at any time.
+//!
+//! Its version travels as an item of envelopes, the bytes with it when they are few. Who hears of
+//! a later version than it has, and not the bytes, fetches them over a stream from whoever told
+//! it: a member tells of what it has, so that the owner is not asked by everybody.
+
+mod entry;
+mod fetch;
+mod spread;
+#[cfg(feature = "postcard")]
+mod typed;
+
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::{
+    fmt,
+    hash::{Hash, Hasher},
+    time::Duration,
+};
+use std::collections::HashMap;
+
+use siphasher::sip::SipHasher13;
+
+pub(super) use self::fetch::Stage;
+use self::{entry::Entry, fetch::Wanted};
+use super::Limits;
+use crate::Identity;
+
+/// What a member says of itself: bytes of its own choice, and which version of them.
+///
+/// Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Metadata(Arc<Content>);
+
+#[derive(PartialEq, Eq)]
+struct Content {
+    version: u64,
+    bytes: Box<[u8]>,
+}
+
+impl Metadata {
+    /// The most bytes that a member may have.
+    pub const LEN_MAX: usize = 64 << 10;
+
+    pub(super) fn new(version: u64, bytes: Vec<u8>) -> Self {
+        let bytes = bytes.into_boxed_slice();
+        Self(Arc::new(Content { version, bytes }))
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// Which version it is: a later one is higher, also after a restart.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.0.version
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metadata")
+            .field("version", &self.0.version)
+            .field("len", &self.0.bytes.len())
+            .finish()
+    }
+}
+
+/// All metadata that is known.
+pub(super) struct Known<I: Identity> {
+    own: Option<Metadata>,
+    others: HashMap<I::Addr, Metadata>,
+    /// The bytes of all others.
+    bytes: usize,
+    bytes_max: usize,
+    /// Of members that we do not know yet, and who told us.
+    early: HashMap<I::Addr, (Entry<I>, I)>,
+    wanted: HashMap<I::Addr, Wanted<I>>,
+    fetches: usize,
+    /// When what waits to be told is told unasked.
+    gossip_at: Option<Duration>,
+}
+
+impl<I: Identity> Known<I> {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            own: None,
+            others: HashMap::new(),
+            bytes: 0,
+            bytes_max: limits.metadata_bytes,
+            early: HashMap::new(),
+            wanted: HashMap::new(),
+            fetches: 0,
+            gossip_at: None,
+        }
+    }
+
+    pub(super) fn of(&self, addr: &I::Addr) -> Option<&Metadata> {
+        self.others.get(addr)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A member was forgotten.
+    pub(super) fn forget(&mut self, addr: &I::Addr) {
+        if let Some(metadata) = self.others.remove(addr) {
+            self.bytes -= metadata.bytes().len();
+        }
+        self.wanted.remove(addr);
+    }
+
+    /// Keeps a member's metadata. Returns whether there was room.
+    fn keep(&mut self, addr: I::Addr, metadata: Metadata) -> bool {
+        let before = self.others.get(&addr).map_or(0, |m| m.bytes().len());
+        let bytes = self.bytes - before + metadata.bytes().len();
+        if bytes > self.bytes_max {
+            return false;
+        }
+        self.bytes = bytes;
+        if let Some(wanted) = self.wanted.get(&addr)
+            && wanted.version <= metadata.version()
+        {
+            self.wanted.remove(&addr);
+        }
+        self.others.insert(addr, metadata);
+        true
+    }
+
+    fn version_of(&self, addr: &I::Addr) -> u64 {
+        self.others.get(addr).map_or(0, Metadata::version)
+    }
+
+    /// Whose version counts for which hash, as in digests of the membership.
+    fn hash_of(addr: &I::Addr, version: u64) -> (usize, u32) {
+        let mut hasher = SipHasher13::new();
+        addr.hash(&mut hasher);
+        hasher.write_u64(version);
+        let version_hash = hasher.finish() as u32;
+        (Self::bucket_of(addr), version_hash)
+    }
+
+    fn bucket_of(addr: &I::Addr) -> usize {
+        let mut hasher = SipHasher13::new();
+        addr.hash(&mut hasher);
+        (hasher.finish() % BUCKETS as u64) as usize
+    }
+}
+
+/// How many hashes a digest of versions has.
+const BUCKETS: usize = 64;
