@@ -159,6 +159,13 @@ pub(super) fn dissemination(wish: &Wish<'_>) -> Report {
          the paper's settings, where news travels on probes alone, in periods; and the LAN \
          preset, in seconds.",
     );
+    infections(wish, &mut report);
+    lan_spread(wish, &mut report);
+    report
+}
+
+/// SWIM+Inf., on probes alone.
+fn infections(wish: &Wish<'_>, report: &mut Report) {
     let sizes = wish.sizes(&INFECTION.map(|(size, _)| size));
     let jobs = wish.jobs(&sizes, 50);
     let found = wish.crew.map("infection", &jobs, |&(size, seed)| {
@@ -200,6 +207,21 @@ pub(super) fn dissemination(wish: &Wish<'_>) -> Report {
         told.extend(paper.map(|(size, periods)| (*size as f64, *periods)));
     }
     report.table(table);
+    report.plot(Plot {
+        name: "infection",
+        title: "From the first declaration until others know, on probes alone",
+        x: "members",
+        y: "periods (median)",
+        lines: vec![
+            Line::new("half know", halves),
+            Line::new("all know", ends),
+            Line::new("SWIM's paper", told),
+        ],
+    });
+}
+
+/// The LAN preset.
+fn lan_spread(wish: &Wish<'_>, report: &mut Report) {
     let sizes = wish.sizes(&[64, 256, 1024]);
     let mut table = Table::new(
         "lan",
@@ -227,18 +249,6 @@ pub(super) fn dissemination(wish: &Wish<'_>) -> Report {
         report.at_most(&what, median(&all), 2.0, " s");
     }
     report.table(table);
-    report.plot(Plot {
-        name: "infection",
-        title: "From the first declaration until others know, on probes alone",
-        x: "members",
-        y: "periods (median)",
-        lines: vec![
-            Line::new("half know", halves),
-            Line::new("all know", ends),
-            Line::new("SWIM's paper", told),
-        ],
-    });
-    report
 }
 
 /// In periods: until half of the others know that a member crashed, and until all do.
