@@ -34,7 +34,6 @@ fn what_is_counted_is_what_a_scraper_reads() {
         a.wait_for(1, DEADLINE).await.unwrap();
 
         let metrics = Metrics::new(a.clone())
-            .transport(|| [("refused_full", 7)])
             .certificate_expiry(|| Some(std::time::UNIX_EPOCH + Duration::from_secs(4)));
         let scrape = scrape(&metrics);
         assert_eq!(
@@ -48,10 +47,6 @@ fn what_is_counted_is_what_a_scraper_reads() {
         assert_eq!(value(&scrape, "selkie_member_join_total", &[]), 1.0);
         assert_eq!(value(&scrape, "selkie_is_member", &[]), 1.0);
         assert_eq!(value(&scrape, "selkie_health_score", &[]), 0.0);
-        assert_eq!(
-            value(&scrape, "selkie_transport_refused_full_total", &[]),
-            7.0
-        );
         let expiry = "selkie_certificate_expiry_timestamp_seconds";
         assert_eq!(value(&scrape, expiry, &[]), 4.0);
         assert!(value(&scrape, "selkie_datagrams_received_total", &[]) >= 1.0);

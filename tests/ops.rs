@@ -1,6 +1,12 @@
 //! What `docs/ops` asks of Prometheus is there to be asked.
-#![cfg(all(feature = "admin", feature = "postcard", feature = "quic"))]
+#![cfg(all(
+    feature = "admin",
+    feature = "postcard",
+    feature = "quic",
+    feature = "certs"
+))]
 
+use core::net::SocketAddr;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use selkie::{
@@ -8,7 +14,10 @@ use selkie::{
     admin::Admin,
     codecs::PostcardCodec,
     metrics::Metrics,
-    transports::{MemoryNetwork, quic::Counters},
+    transports::{
+        certs::DevCa,
+        quic::{Credentials, Quic},
+    },
 };
 use serde_json::Value;
 
@@ -57,15 +66,16 @@ fn the_dashboard_has_a_query_in_every_panel() {
 
 /// The names that an agent over QUIC exports.
 fn exported() -> BTreeSet<String> {
+    let ca = DevCa::new("test").expect("an authority");
+    let issued = ca.issue("a").expect("a certificate");
+    let credentials = Credentials::from_issued(&issued).expect("credentials");
     smol::block_on(async {
-        let network = MemoryNetwork::new();
-        let transport = network
-            .bind("10.0.0.1:7946".parse().expect("an address"))
-            .expect("a transport");
-        let builder = Builder::new().codec(PostcardCodec).transport(transport);
+        let quic = Quic::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &credentials);
+        let quic = quic.expect("a port");
+        let expiring = quic.clone();
+        let builder = Builder::new().codec(PostcardCodec).transport(quic);
         let metrics = Metrics::new(builder.spawn().await.expect("an agent"))
-            .transport(|| Counters::default().iter().collect::<Vec<_>>())
-            .certificate_expiry(|| Some(std::time::SystemTime::now()));
+            .certificate_expiry(move || expiring.not_after());
         let text = Admin::new(metrics).metrics();
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         samples

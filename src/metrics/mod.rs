@@ -11,7 +11,7 @@
 
 mod names;
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, string::String};
 use core::{fmt, time::Duration};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,7 @@ use crate::{
     agent::{Stats, Status},
 };
 
-/// The figures of one agent, and of its transport, if it is told how to read them.
+/// The figures of one agent, those of its transport as `selkie_transport_NAME_total` among them.
 ///
 #[cfg_attr(all(feature = "postcard", feature = "udp"), doc = "```")]
 #[cfg_attr(not(all(feature = "postcard", feature = "udp")), doc = "```ignore")]
@@ -42,11 +42,8 @@ use crate::{
 /// ```
 pub struct Metrics<I: Identity> {
     cluster: Cluster<I>,
-    transport: Vec<CounterSource>,
     expiry: Option<Box<dyn Fn() -> Option<SystemTime> + Send + Sync>>,
 }
-
-type CounterSource = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>;
 
 impl<I: Identity> Metrics<I> {
     /// Those of this agent. The handle counts as one: drop this to let the agent stop.
@@ -54,21 +51,8 @@ impl<I: Identity> Metrics<I> {
     pub fn new(cluster: Cluster<I>) -> Self {
         Self {
             cluster,
-            transport: Vec::new(),
             expiry: None,
         }
-    }
-
-    /// Counters of the transport, which is asked for them whenever they are recorded: as
-    /// `selkie_transport_NAME_total`.
-    #[must_use]
-    pub fn transport<C>(mut self, counters: impl Fn() -> C + Send + Sync + 'static) -> Self
-    where
-        C: IntoIterator<Item = (&'static str, u64)>,
-    {
-        let source = move || counters().into_iter().collect();
-        self.transport.push(Box::new(source));
-        self
     }
 
     /// When the certificate expires that this member proves itself by, if that is known: as
@@ -118,7 +102,7 @@ impl<I: Identity> Metrics<I> {
             let reason = String::from(reason);
             counter!(names::ADMISSION_REFUSED, "reason" => reason).absolute(value);
         }
-        for (stat, value) in self.transport.iter().flat_map(|counters| counters()) {
+        for (stat, value) in stats.transport {
             counter!(names::of_transport(stat)).absolute(value);
         }
         self.record_members();

@@ -4,12 +4,13 @@ mod bulletin;
 mod desk;
 mod place;
 mod reload;
+mod seal;
 mod signals;
 mod trust;
 
 use std::{
     io::{self, stderr},
-    path::Path,
+    time::SystemTime,
 };
 
 use futures::{
@@ -24,9 +25,8 @@ use selkie::{
     codecs::{BincodeCodec, MsgpackCodec, PostcardCodec},
     metrics::Metrics,
     transports::{
-        PlainUdp, SealedUdp,
+        PlainUdp,
         quic::{CredentialFiles, CredentialsError, Quic},
-        udp::Keyring,
     },
 };
 use serde::Serialize;
@@ -70,32 +70,21 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
                     .map_err(|error| place::bind_failed(&error))?;
                 smol::spawn(trust::watch(quic.clone())).detach();
                 smol::spawn(quic.follow(files)).detach();
-                let (counting, expiring) = (quic.clone(), quic.clone());
-                let measure = move |metrics: Metrics<Node>| {
-                    metrics
-                        .transport(move || counting.counters().iter().collect::<Vec<_>>())
-                        .certificate_expiry(move || expiring.not_after())
-                };
-                let extras = Extras {
-                    measure: Box::new(measure),
-                    keyring: None,
-                };
-                speak(args, quic, extras, stop).await
+                let expiring = quic.clone();
+                let expiry: Expiry = Box::new(move || expiring.not_after());
+                speak(args, quic, Some(expiry), stop).await
             }
-            TransportKind::Udp if args.seal_key.is_some() => {
-                let keyring = keyring(&args)?;
-                let udp = SealedUdp::bind(args.bind, &keyring)
-                    .map_err(|error| place::bind_failed(&error))?;
-                let extras = Extras {
-                    keyring: Some(keyring),
-                    ..Extras::none()
-                };
-                speak(args, udp, extras, stop).await
-            }
-            TransportKind::Udp => {
-                let udp = PlainUdp::bind(args.bind).map_err(|error| place::bind_failed(&error))?;
-                speak(args, udp, Extras::none(), stop).await
-            }
+            TransportKind::Udp => match &args.seal_key {
+                Some(file) => {
+                    let udp = seal::bind(&args, file)?;
+                    speak(args, udp, None, stop).await
+                }
+                None => {
+                    let udp = PlainUdp::bind(args.bind);
+                    let udp = udp.map_err(|error| place::bind_failed(&error))?;
+                    speak(args, udp, None, stop).await
+                }
+            },
         }
     })
 }
@@ -105,8 +94,8 @@ fn check(args: &AgentArgs) -> Result<(), Failure> {
     if args.transport == TransportKind::Quic {
         let credentials = credential_files(args)?.read();
         credentials.map_err(|error| credentials_failed(&error))?;
-    } else if args.seal_key.is_some() {
-        keyring(args)?;
+    } else if let Some(file) = &args.seal_key {
+        seal::read(file)?;
     }
     let identity = place::identity(args, args.bind)?;
     let said = Happening {
@@ -117,31 +106,19 @@ fn check(args: &AgentArgs) -> Result<(), Failure> {
     printer.print(&said).map_err(|error| print::failed(&error))
 }
 
-/// What there is of some transports only.
-struct Extras {
-    measure: Box<dyn FnOnce(Metrics<Node>) -> Metrics<Node>>,
-    keyring: Option<Keyring>,
-}
-
-impl Extras {
-    fn none() -> Self {
-        Self {
-            measure: Box::new(|metrics| metrics),
-            keyring: None,
-        }
-    }
-}
+/// When our certificate expires.
+type Expiry = Box<dyn Fn() -> Option<SystemTime> + Send + Sync>;
 
 async fn speak(
     args: AgentArgs,
     transport: impl Transport,
-    extras: Extras,
+    expiry: Option<Expiry>,
     stop: Stop,
 ) -> Result<(), Failure> {
     match args.codec {
-        CodecKind::Postcard => live(args, PostcardCodec, transport, extras, stop).await,
-        CodecKind::Bincode => live(args, BincodeCodec::standard(), transport, extras, stop).await,
-        CodecKind::Msgpack => live(args, MsgpackCodec, transport, extras, stop).await,
+        CodecKind::Postcard => live(args, PostcardCodec, transport, expiry, stop).await,
+        CodecKind::Bincode => live(args, BincodeCodec::standard(), transport, expiry, stop).await,
+        CodecKind::Msgpack => live(args, MsgpackCodec, transport, expiry, stop).await,
     }
 }
 
@@ -149,7 +126,7 @@ async fn live<C, T>(
     args: AgentArgs,
     codec: C,
     transport: T,
-    extras: Extras,
+    expiry: Option<Expiry>,
     stop: Stop,
 ) -> Result<(), Failure>
 where
@@ -176,7 +153,10 @@ where
         .spawn()
         .await
         .map_err(|error| Failure::caused("cannot start the member", &error))?;
-    let metrics = (extras.measure)(Metrics::new(cluster.clone()));
+    let mut metrics = Metrics::new(cluster.clone());
+    if let Some(expiry) = expiry {
+        metrics = metrics.certificate_expiry(expiry);
+    }
     let desk = match Desk::open(&args, &cluster, metrics) {
         Ok(desk) => desk,
         Err(failure) => {
@@ -190,7 +170,6 @@ where
         args,
         cluster,
         heard,
-        keyring: extras.keyring,
     };
     let ended = tell(site, stop).await;
     desk.close().await;
@@ -202,7 +181,6 @@ struct Site {
     args: AgentArgs,
     cluster: Cluster<Node>,
     heard: Receiver<Vec<u8>>,
-    keyring: Option<Keyring>,
     printer: Printer,
 }
 
@@ -299,7 +277,7 @@ async fn follow(site: &mut Site, stop: &mut Stop) -> io::Result<End> {
                 printer.print(&Happening::of("broadcast", text))?;
             }
             Either::Right((Asked::Hup, _)) => {
-                let reloaded = reload(&mut site.args, &cluster, site.keyring.as_ref()).await;
+                let reloaded = reload(&mut site.args, &cluster).await;
                 match reloaded {
                     Ok(happening) => printer.print(&happening)?,
                     Err(failure) => print::error(failure.hint("all is as it was before")),
@@ -381,14 +359,6 @@ impl Printer {
             print::line(format_args!("{time}  {text}"))
         }
     }
-}
-
-fn keyring(args: &AgentArgs) -> Result<Keyring, Failure> {
-    let file = args.seal_key.as_deref().unwrap_or(Path::new(""));
-    Keyring::from_file(file).map_err(|error| {
-        Failure::caused("cannot use the keys", &error)
-            .hint("a file as `selkie keys generate` makes it will do")
-    })
 }
 
 fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {

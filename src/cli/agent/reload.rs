@@ -1,6 +1,6 @@
 //! SIGHUP: the settings are read again.
 
-use selkie::{Cluster, Node, admin::Happening, transports::udp::Keyring};
+use selkie::{Cluster, Node, admin::Happening};
 
 use crate::{args::AgentArgs, failure::Failure, settings};
 
@@ -9,7 +9,6 @@ use crate::{args::AgentArgs, failure::Failure, settings};
 pub(super) async fn reload(
     args: &mut AgentArgs,
     cluster: &Cluster<Node>,
-    keyring: Option<&Keyring>,
 ) -> Result<Happening, Failure> {
     let new = settings::again()?;
     let mut changed = Vec::new();
@@ -31,12 +30,6 @@ pub(super) async fn reload(
         set.map_err(|error| Failure::caused("cannot change the metadata", &error))?;
         args.metadata.clone_from(&new.metadata);
         changed.push("metadata");
-    }
-    if let (Some(keyring), Some(file)) = (keyring, &args.seal_key) {
-        keyring
-            .reload(file)
-            .map_err(|error| Failure::caused("cannot use the changed keys", &error))?;
-        changed.push("keys");
     }
     let fixed = fixed(args, &new);
     let mut detail = match changed.as_slice() {
