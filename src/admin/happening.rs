@@ -10,9 +10,9 @@ use crate::{Locate, Name, Node, agent::Event};
 /// Something that a member learnt about another, or about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Happening {
-    /// What, in a word: `joined`, `suspect`, `refuted`, `down`, `left`, `renamed`, or what became
-    /// of ourselves: `connected`, `alone`, `rejoined`, `defunct`, `conflict`, `unresolved`, `deaf`,
-    /// `recovered`, `blocked`, `stopped`.
+    /// What, in a word: `joined`, `suspect`, `refuted`, `down`, `left`, `renamed`, `metadata`,
+    /// `blocked`, or what became of ourselves: `connected`, `alone`, `rejoined`, `defunct`,
+    /// `conflict`, `unresolved`, `forgetful`, `deaf`, `recovered`, `stopped`.
     pub event: &'static str,
     /// Whom it is about, if it is about a member.
     #[serde(flatten)]
@@ -107,6 +107,7 @@ impl Chronicle {
             }
             Event::Left(node) => Happening::about("left", node),
             Event::Renamed { before, after } => Happening::about("renamed", after).before(before),
+            Event::MetadataChanged(node) => Happening::about("metadata", node),
             event => about_us(event),
         }
     }
@@ -127,6 +128,9 @@ fn about_us(event: &Event<Node>) -> Happening {
             "unresolved",
             format!("seed {seed}: {reason}; it will be tried again"),
         ),
+        Event::SnapshotFailed { reason } => {
+            Happening::of("forgetful", format!("snapshot: {reason}"))
+        }
         Event::TransportFailed { reason } => Happening::of("deaf", reason.clone()),
         Event::TransportRecovered => Happening::of("recovered", "receiving again"),
         Event::PacketsBlocked(node) => Happening::about("blocked", node)

@@ -1,6 +1,6 @@
 //! Where requests come in.
 
-use alloc::{format, string::String};
+use alloc::format;
 use core::net::SocketAddr;
 use std::{
     env, fs, io,
@@ -143,39 +143,42 @@ fn refuse_if_taken(path: &Path) -> io::Result<()> {
 }
 
 /// Where the sockets of this user's agents are: `$XDG_RUNTIME_DIR/selkie`, or `/tmp/selkie-UID`.
-#[must_use]
-pub fn default_directory() -> PathBuf {
-    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    match runtime.filter(|it| it.is_absolute() && it.is_dir()) {
-        Some(runtime) => runtime.join("selkie"),
-        None => {
-            let uid = rustix::process::getuid().as_raw();
-            env::temp_dir().join(format!("selkie-{uid}"))
-        }
-    }
-}
-
-/// Where the socket of the agent of this name, in the cluster of this name, is by default, in a
-/// folder that is made if it is not there.
+/// The folder need not be there.
 ///
 /// # Errors
 ///
-/// Those of the file system;
-/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the folder is not ours, or not ours
-/// only: in a folder for all somebody else may have been there before.
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if there is such a folder, and it is not
+/// ours only: in a folder for all somebody else may have been there before.
+pub fn default_directory() -> io::Result<PathBuf> {
+    let uid = rustix::process::getuid().as_raw();
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let folder = match runtime.filter(|it| it.is_absolute() && it.is_dir()) {
+        Some(runtime) => runtime.join("selkie"),
+        None => Path::new("/tmp").join(format!("selkie-{uid}")),
+    };
+    match fs::symlink_metadata(&folder) {
+        Ok(there) if !there.is_dir() || there.uid() != uid || there.mode() & 0o077 != 0 => {
+            let why = format!("{} is not a folder of ours only", folder.display());
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+        }
+        Ok(_) => Ok(folder),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(folder),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where the socket of the agent of this name, in the cluster of this name, is by default:
+/// `CLUSTER@NAME.sock` in the [usual folder](default_directory), which is made if it is not there.
+///
+/// # Errors
+///
+/// Those of the file system, and of [`default_directory`].
 pub fn default_socket(cluster: &str, name: &str) -> io::Result<PathBuf> {
-    let folder = default_directory();
+    let folder = default_directory()?;
     match fs::DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let there = fs::symlink_metadata(&folder)?;
-    let is_ours = there.is_dir() && there.uid() == rustix::process::getuid().as_raw();
-    if !is_ours || there.mode() & 0o077 != 0 {
-        let why = format!("{} is not a folder of ours only", folder.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    }
-    // No name has an @.
-    let file: String = format!("{cluster}@{name}.sock");
-    Ok(folder.join(file))
+    // No name has an @. Somebody may have made it first, just now.
+    default_directory().map(|folder| folder.join(format!("{cluster}@{name}.sock")))
 }

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::agent::{AgentArgs, CodecKind};
 use crate::ask::args::{
-    AskArgs, CompletionsArgs, JoinArgs, ManArgs, MembersArgs, NameArgs, SendArgs, TextArgs,
+    AskArgs, CompletionsArgs, JoinArgs, ManArgs, MembersArgs, NameArgs, SendArgs, TextArgs, TopArgs,
 };
 
 /// Gossip-based cluster membership: see a cluster live, run a member, make its certificates.
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Info(AskArgs),
     /// Print what a running agent learns, from now on, until Ctrl-C
     Watch(AskArgs),
+    /// Show a running agent live: its members, health and traffic, until q or Ctrl-C
+    Top(TopArgs),
     /// Tell why a member was suspected or declared down of late, as a running agent knows
     ///
     /// The last time first: when, by whom, who confirmed it, how healthy the agent thought it was

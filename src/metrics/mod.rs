@@ -1,4 +1,4 @@
-//! What an agent counts, through the [`metrics`](::metrics) facade.
+//! What an agent counts, through the `metrics` facade.
 //!
 //! [`Metrics::record`] hands the figures of this moment to the recorder that the program installed,
 //! or, within [`with_local_recorder`](::metrics::with_local_recorder), to another one: call it
@@ -11,7 +11,7 @@
 
 mod names;
 
-use alloc::{boxed::Box, string::String};
+use alloc::{boxed::Box, format, string::String};
 use core::{fmt, time::Duration};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -73,6 +73,10 @@ impl<I: Identity> Metrics<I> {
                 name if name.ends_with("_total") => describe_counter!(name, *help),
                 name => describe_gauge!(name, *help),
             }
+        }
+        for (stat, _) in self.cluster.stats().transport {
+            let help = format!("{stat}, as the transport counts it: see its documentation.");
+            describe_counter!(names::of_transport(stat), help);
         }
         let described = Counters::describe().chain(Stats::describe());
         for (stat, help) in described {

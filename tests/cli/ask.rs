@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::{
     fs,
-    os::unix::net::UnixListener,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     process::{Command, Output, Stdio},
     thread,
     time::Instant,
@@ -174,6 +174,14 @@ fn events_and_members_are_watched_until_the_agent_stops() {
         (child, lines(stdout, parse))
     };
     let (mut watch, events) = watching(&["watch"]);
+    let (mut top, pictures) = watching(&["top"]);
+    let picture = pictures.recv_timeout(DEADLINE).expect("a picture");
+    assert_eq!(
+        picture["members"].as_array().map(Vec::len),
+        Some(3),
+        "{picture}"
+    );
+    assert!(picture["datagrams_in_per_second"].is_u64(), "{picture}");
     let (mut table, tables) = watching(&["members", "--watch", "--status", "left"]);
     assert_eq!(tables.recv_timeout(DEADLINE), Ok(serde_json::json!([])));
     while events.recv_timeout(DEADLINE).expect("an event")["event"] != "connected" {}
@@ -186,7 +194,7 @@ fn events_and_members_are_watched_until_the_agent_stops() {
     let table_now = tables.recv_timeout(DEADLINE).expect("a table");
     assert_eq!(table_now[0]["name"], "b");
     site.a.signal("TERM");
-    for child in [&mut watch, &mut table] {
+    for child in [&mut watch, &mut table, &mut top] {
         assert_eq!(crate::fixture::wait(child), Some(1));
     }
 }
@@ -258,6 +266,12 @@ fn agents_of_ours_are_found_at_their_usual_place() {
         &ask(&["members"]),
         &["no agent to ask", "hint: ", "--admin"],
     );
+    // Somebody else may have put theirs there.
+    let folder = dir.path().join("selkie");
+    fs::create_dir(&folder).expect("a folder");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("set");
+    check_failure(&ask(&["members"]), &["not a folder of ours only", "hint: "]);
+    fs::remove_dir(&folder).expect("removed");
     let _a = start("a");
     wait_until(|| ask(&["info", "--json"]).status.success());
     let mut b = start("b");

@@ -115,6 +115,17 @@ pub(crate) struct NameArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// How often to look, every so many seconds, from 1 to 3600
+    #[arg(long, value_name = "SECONDS", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(crate) period: u16,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// For which shell
     #[arg(value_enum)]

@@ -142,7 +142,9 @@ fn no_socket(socket: &Path, error: &io::Error) -> Failure {
 
 /// The socket of the one agent that is meant, of those of this user.
 fn only(at: &At) -> Result<PathBuf, Failure> {
-    let folder = default_directory();
+    let folder = default_directory().map_err(|error| {
+        Failure::caused("cannot look for an agent", &error).hint("say where it is: --admin PATH")
+    })?;
     let files = fs::read_dir(&folder).into_iter().flatten().flatten();
     let mut sockets: Vec<(String, PathBuf)> = files
         .filter_map(|file| {

@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod client;
 mod table;
+mod top;
 
 use std::io::{Read, stdin};
 
@@ -13,6 +14,7 @@ use selkie::admin::{Accused, Broadcasted, Declared, Entry, Info, Joined, Left};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use self::top::top;
 use self::{
     args::{AskArgs, At, JoinArgs, MembersArgs, NameArgs, SendArgs, TextArgs},
     client::Place,
