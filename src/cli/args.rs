@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -245,6 +245,9 @@ pub(crate) struct CertsIssueArgs {
     #[arg(long, value_name = "N", default_value_t = 90,
           value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub(crate) days: u16,
+    /// Where the member lives, and nowhere else [default: anywhere]; may be given several times
+    #[arg(long = "addr", value_name = "IP")]
+    pub(crate) addrs: Vec<IpAddr>,
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
@@ -376,5 +379,5 @@ Examples:
   selkie keys generate
   selkie keys generate --out /etc/selkie/cluster.key
 
-To replace a key: add the new one as a second line of the file at every member and start them again,
-one by one; then move it to the first line, likewise; then take the old one out.";
+To replace a key: add the new one as a second line of the file at every member; then move it to the
+first line at every member; then take the old one out. Members that run take it up within seconds.";
