@@ -44,6 +44,15 @@ pub trait Runtime<I: Identity> {
         usize::MAX
     }
 
+    /// Whether a datagram to this member costs no more than itself, where the first one to some
+    /// costs a handshake. Members that are near are preferred when any will do: for gossip, for
+    /// digests, and to help with a probe. Which ones are near should be a matter of chance, and
+    /// change.
+    fn is_near(&self, to: &I) -> bool {
+        let _ = to;
+        true
+    }
+
     /// Whether `newcomer`, heard of from `sender` (itself, when it speaks for itself), may become
     /// a member. Refused ones are counted.
     fn admit(&self, newcomer: &I, sender: &I) -> bool {

@@ -155,15 +155,6 @@ impl DevCa {
         self.issue_for(name, SystemTime::now(), MEMBER_VALIDITY)
     }
 
-    /// As [`issue`](Self::issue), for a member that lives at these addresses only.
-    ///
-    /// # Errors
-    ///
-    /// As [`issue`](Self::issue).
-    pub fn issue_at(&self, name: &str, addrs: &[IpAddr]) -> Result<Issued, CertsError> {
-        self.sign(name, addrs, SystemTime::now(), MEMBER_VALIDITY)
-    }
-
     /// As [`issue`](Self::issue), valid from some other time on, and for some other time.
     ///
     /// # Errors
@@ -176,10 +167,16 @@ impl DevCa {
         from: SystemTime,
         validity: Duration,
     ) -> Result<Issued, CertsError> {
-        self.sign(name, &[], from, validity)
+        self.issue_at(name, &[], from, validity)
     }
 
-    fn sign(
+    /// As [`issue_for`](Self::issue_for), for a member that lives at these addresses only. None at
+    /// all: anywhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`issue_for`](Self::issue_for).
+    pub fn issue_at(
         &self,
         name: &str,
         addrs: &[IpAddr],

@@ -65,30 +65,35 @@ impl<K: Eq> Aside<K> {
         });
     }
 
-    /// Puts down as many items as fit, as they are on the wire. Each counts as sent.
-    pub(super) fn put(&mut self, room: usize, buf: &mut Vec<u8>) {
+    /// Puts down as many items as fit, as they are on the wire, and counts them as sent, or as an
+    /// extra.
+    pub(super) fn put(&mut self, room: usize, counts: bool, buf: &mut Vec<u8>) {
         let end = buf.len().saturating_add(room);
+        let mut sent = VecDeque::new();
         for _ in 0..self.items.len() {
             let Some(mut item) = self.items.pop_front() else {
                 break;
             };
-            let Ok(len) = u16::try_from(item.bytes.len()) else {
-                continue;
-            };
-            if buf.len() + HEAD_LEN + item.bytes.len() > end {
-                self.items.push_front(item);
-                break;
+            let len = item.bytes.len();
+            let fits = buf.len() + HEAD_LEN + len <= end;
+            if fits && let Ok(len) = u16::try_from(len) {
+                buf.push(item.tag);
+                buf.extend_from_slice(&len.to_be_bytes());
+                buf.extend_from_slice(&item.bytes);
             }
-            buf.push(item.tag);
-            buf.extend_from_slice(&len.to_be_bytes());
-            buf.extend_from_slice(&item.bytes);
-            item.left = item.left.saturating_sub(1);
-            if item.left == 0 {
-                self.bytes -= item.bytes.len();
-            } else {
-                self.items.push_back(item);
+            if counts && (fits || HEAD_LEN + len > room) {
+                item.left = item.left.saturating_sub(1);
+            }
+            match item.left {
+                0 => {
+                    self.bytes -= len;
+                    self.dropped += u64::from(!fits);
+                }
+                _ if fits => sent.push_back(item),
+                _ => self.items.push_back(item),
             }
         }
+        self.items.append(&mut sent);
         if self.items.is_empty() {
             self.items = VecDeque::new();
         }

@@ -27,7 +27,7 @@ use super::{
     news::News,
     outputs::Outputs,
     remembered::Remembered,
-    shared::Shared,
+    shared::{Shared, counted},
     snapshot::Saver,
     sync::Syncing,
 };
@@ -120,6 +120,8 @@ where
         }
         self.finish_saving().await;
         self.transport.close().await;
+        self.stats.transport = counted(&*self.transport);
+        self.lifeline.0.set_stats(&self.stats);
         debug!("stopped");
         let departure = self.lifeline.0.published().departure;
         // The handles learn of the end first: who waited for it finds the agent stopped.

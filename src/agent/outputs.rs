@@ -29,6 +29,9 @@ pub(super) struct Outputs<I: Identity, T> {
     pub(super) source: Option<Source>,
     /// What is said beside the engine's datagrams.
     pub(super) aside: Aside<I::Addr>,
+    /// Whether that is told in rounds, to several members each. What goes with other packets then
+    /// does not count: it may all go to one.
+    pub(super) has_rounds: bool,
     /// How large the engine's datagrams are at most: those with items are no larger.
     pub(super) datagram_max: usize,
     items: Vec<u8>,
@@ -51,6 +54,7 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
             door,
             source: None,
             aside: Aside::new(limits.backlog_bytes),
+            has_rounds: true,
             datagram_max,
             items: Vec::new(),
             last_resort: LastResort::new(),
@@ -94,7 +98,8 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
         if !self.envelope.is_bare && !aside.is_empty() {
             let room = self.transport.room(addr).min(self.datagram_max);
             let taken = self.envelope.len() + ITEMS_LEN_LEN + body.len();
-            aside.put(room.saturating_sub(taken), &mut self.items);
+            let counts = kind == Kind::Aside || !self.has_rounds;
+            aside.put(room.saturating_sub(taken), counts, &mut self.items);
         }
         self.envelope.put(kind, &self.items, &mut self.bytes);
         self.bytes.extend_from_slice(body);
@@ -169,6 +174,10 @@ impl<I: Locate + 'static, T: Transport> Runtime<I> for Outputs<I, T> {
     fn room(&self, to: &I) -> usize {
         let room = self.transport.room(to.socket_addr());
         room.saturating_sub(self.envelope.len())
+    }
+
+    fn is_near(&self, to: &I) -> bool {
+        self.transport.is_near(to.socket_addr())
     }
 
     fn admit(&self, newcomer: &I, sender: &I) -> bool {

@@ -1,6 +1,6 @@
 //! What the driver and the handles share: the driver writes, the handles read.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::net::SocketAddr;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -10,7 +10,7 @@ use std::{
 use super::{
     Departure, Event, Limits, Metadata, Stats, events::Readers, messages::Mailbox, view::View,
 };
-use crate::{Config, Identity, Member};
+use crate::{Config, Identity, Member, Transport};
 
 /// One lock for members and readers, so that a reader sees both change together, and one for
 /// figures. Neither is ever held while foreign code runs or a task waits.
@@ -19,6 +19,23 @@ pub(super) struct Shared<I: Identity> {
     published: Mutex<Published<I>>,
     stats: Mutex<Stats>,
     pub(super) mailbox: Arc<Mailbox<I>>,
+    /// What the transport counted, as long as it is there.
+    counting: Counting,
+}
+
+pub(super) type Counting = Box<dyn Fn() -> Option<Vec<(&'static str, u64)>> + Send + Sync>;
+
+/// Asks a transport as long as it is there: handles do not keep its address.
+pub(super) fn counting(transport: &Arc<impl Transport>) -> Counting {
+    let kept = Arc::downgrade(transport);
+    Box::new(move || Some(counted(&*kept.upgrade()?)))
+}
+
+/// What a transport counted.
+pub(super) fn counted(transport: &impl Transport) -> Vec<(&'static str, u64)> {
+    let mut figures = Vec::new();
+    transport.count(&mut |name, figure| figures.push((name, figure)));
+    figures
 }
 
 pub(super) struct Published<I: Identity> {
@@ -42,9 +59,11 @@ impl<I: Identity> Shared<I> {
         config: Config,
         limits: &Limits,
         local_addr: SocketAddr,
+        counting: Counting,
     ) -> Arc<Self> {
         Arc::new(Self {
             local_addr,
+            counting,
             published: Mutex::new(Published {
                 identity,
                 config,
@@ -73,7 +92,11 @@ impl<I: Identity> Shared<I> {
     }
 
     pub(super) fn stats(&self) -> Stats {
+        let counted = (self.counting)();
         let mut stats = self.locked_stats().clone();
+        if let Some(counted) = counted {
+            stats.transport = counted;
+        }
         let readers = &self.published().readers;
         stats.readers = readers.len() as u64;
         stats.readers_refused = readers.refused;

@@ -1,5 +1,7 @@
 //! What the agent counted.
 
+use alloc::vec::Vec;
+
 use super::Refusals;
 use crate::Counters;
 
@@ -15,11 +17,14 @@ macro_rules! stats {
             pub engine: Counters,
             /// Newcomers that the [admission](super::Builder::admission) refused, by its reasons.
             pub refusals: Refusals,
+            /// What the transport counted, if it does: see the documentation of its counters.
+            pub transport: Vec<(&'static str, u64)>,
             $($(#[$doc])* pub $name: u64,)*
         }
 
         impl Stats {
-            /// All figures but refusals, with their names, the engine's first, in the order of declaration.
+            /// All figures but refusals and those of the transport, with their names, the engine's
+            /// first, in the order of declaration.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 let agent = [$((stringify!($name), self.$name),)*];
                 self.engine.iter().chain(agent)

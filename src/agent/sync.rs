@@ -193,9 +193,16 @@ where
     }
 
     pub(super) fn random_member(&mut self) -> Option<I> {
-        let others = self.engine.num_members().max(1);
-        let place = self.sync.rng.usize(..others);
-        self.engine.members().nth(place).map(|m| m.id.clone())
+        self.random_members(1).pop()
+    }
+
+    /// So many different members, or all that there are: some that stand beside each other.
+    pub(super) fn random_members(&mut self, count: usize) -> Vec<I> {
+        let others = self.engine.num_members();
+        let place = self.sync.rng.usize(..others.max(1));
+        let behind = self.engine.members().skip(place);
+        let around = behind.chain(self.engine.members().take(place));
+        around.take(count).map(|m| m.id.clone()).collect()
     }
 
     /// A member wants to compare.

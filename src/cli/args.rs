@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -112,18 +112,29 @@ pub(crate) struct SimArgs {
     #[arg(value_enum)]
     pub(crate) scenario: Scenario,
     /// How many members, from 3 to 100000 [default: those of the experiment]
-    #[arg(long, value_name = "N", value_parser = nodes)]
+    ///
+    /// Each holds all others: 1000 take some 150 MB of memory in each run, 10000 some 15 GB.
+    #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true)]
     pub(crate) nodes: Option<usize>,
-    /// The first seed; each further run takes the next one
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    /// The first seed; each further run of a setting takes the next one
+    #[arg(
+        long,
+        value_name = "S",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub(crate) seed: u64,
-    /// How many runs, each of all settings of the experiment [default: as many as its figures need]
-    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    /// How many runs [default: as many as the figures need]
+    ///
+    /// Each setting of the experiment, such as a size, is run so often. Only lifeguard, which has 48
+    /// of them, runs one setting in each run.
+    #[arg(long, value_name = "R", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) runs: Option<u64>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Draw the plots into this directory, as SVG
+    /// Draw the plots, if the scenario has any, into this directory, as SVG
     #[arg(long, value_name = "DIR")]
     pub(crate) svg: Option<PathBuf>,
 }
@@ -166,6 +177,19 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
+    pub(crate) fn has_plots(self) -> bool {
+        match self {
+            Self::Load
+            | Self::Detection
+            | Self::Dissemination
+            | Self::Lifeguard
+            | Self::FlipFlop
+            | Self::LossyFew
+            | Self::HealthyLoss => true,
+            Self::LossyJoin | Self::Bootstrap | Self::Crashes | Self::Split | Self::Chaos => false,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
@@ -220,6 +244,9 @@ pub(crate) struct CertsIssueArgs {
     #[arg(long, value_name = "N", default_value_t = 90,
           value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub(crate) days: u16,
+    /// Where the member lives, and nowhere else [default: anywhere]; may be given several times
+    #[arg(long = "addr", value_name = "IP")]
+    pub(crate) addrs: Vec<IpAddr>,
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
@@ -334,11 +361,11 @@ Exit codes:
 const SIM_EXAMPLES: &str = "\
 Examples:
   selkie sim load
-  selkie sim crashes --nodes 500 --runs 3 --svg plots
+  selkie sim flip-flop --nodes 500 --runs 3 --svg plots
   selkie sim chaos --seed 1000 --runs 10000 --json
 
-Exit codes: 0 all bars are met, 1 one is missed, 2 wrong usage. Fewer members or runs than by default
-may be too few for a bar.";
+Exit codes: 0 all bars are met, 1 one is missed, 2 wrong usage.
+Fewer members or runs than by default may be too few for a bar.";
 
 const CERTS_EXAMPLES: &str = "\
 Examples:
@@ -351,5 +378,5 @@ Examples:
   selkie keys generate
   selkie keys generate --out /etc/selkie/cluster.key
 
-To replace a key: add the new one as a second line of the file at every member and start them again,
-one by one; then move it to the first line, likewise; then take the old one out.";
+To replace a key: add the new one as a second line of the file at every member; then move it to the
+first line at every member; then take the old one out. Members that run take it up within seconds.";

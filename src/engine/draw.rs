@@ -7,6 +7,7 @@
 use fastrand::Rng;
 
 /// The places below a number, each once, in random order.
+#[derive(Clone)]
 pub(super) struct Draw {
     place: usize,
     step: usize,
@@ -36,6 +37,41 @@ impl Draw {
     pub(super) fn at_most(mut self, places: usize) -> Self {
         self.left = self.left.min(places);
         self
+    }
+}
+
+/// The same, but of the places some come before the others.
+pub(super) struct Preferring {
+    draw: Draw,
+    /// The rest of it comes when no more of those are to be found.
+    others: Draw,
+    looks_left: usize,
+}
+
+/// How many of the others are passed over in search of one that is preferred.
+const LOOKS_MAX: usize = 128;
+
+impl Preferring {
+    pub(super) fn new(draw: Draw) -> Self {
+        Self {
+            others: draw.clone(),
+            draw,
+            looks_left: LOOKS_MAX,
+        }
+    }
+
+    pub(super) fn next(&mut self, is_preferred: impl Fn(usize) -> bool) -> Option<usize> {
+        while self.looks_left > 0 {
+            let Some(place) = self.draw.next() else {
+                break;
+            };
+            if is_preferred(place) {
+                return Some(place);
+            }
+            self.looks_left -= 1;
+        }
+        self.looks_left = 0;
+        self.others.find(|place| !is_preferred(*place))
     }
 }
 

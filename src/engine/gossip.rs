@@ -176,9 +176,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         empty: Empty,
         runtime: &mut R,
     ) {
-        let mut draw = self.table.drawing(&mut self.rng);
+        let mut draw = self.table.preferring(&mut self.rng);
         for _ in 0..count {
-            let Some(slot) = self.table.draw(&mut draw) else {
+            let slot = self.table.prefer(&mut draw, |id| runtime.is_near(id));
+            let Some(slot) = slot else {
                 break;
             };
             let to = self.table.get(slot).id.clone();

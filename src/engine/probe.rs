@@ -251,9 +251,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
 
     fn ask_helpers<R: Runtime<I>>(&mut self, probe: &mut Probe<I>, runtime: &mut R) {
         let target_addr = probe.target.addr();
-        let mut draw = self.table.drawing(&mut self.rng);
+        let mut draw = self.table.preferring(&mut self.rng);
         while probe.helpers.len() < self.config.num_indirect_probes {
-            let Some(slot) = self.table.draw(&mut draw) else {
+            let slot = self.table.prefer(&mut draw, |id| runtime.is_near(id));
+            let Some(slot) = slot else {
                 break;
             };
             let helper = self.table.get(slot).id.clone();

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::{
     age_list::AgeList,
     backlog::ItemId,
-    draw::Draw,
+    draw::{Draw, Preferring},
     entry::{Entry, Held, Place, Slot},
     lookup::{Hashed, Keyed, Lookup},
     suspicion::Suspected,
@@ -302,6 +302,22 @@ impl<I: Identity> Table<I> {
     /// The next one of a drawing. The active members must not change before it ends.
     pub(super) fn draw(&self, draw: &mut Draw) -> Option<Slot> {
         draw.next().map(|place| Slot(self.active[place]))
+    }
+
+    /// Begins to draw active members at random, none twice, those before others that are preferred.
+    pub(super) fn preferring(&self, rng: &mut Rng) -> Preferring {
+        Preferring::new(self.drawing(rng))
+    }
+
+    /// The next one of such a drawing. What is preferred must not change before it ends.
+    pub(super) fn prefer(
+        &self,
+        draw: &mut Preferring,
+        is_preferred: impl Fn(&I) -> bool,
+    ) -> Option<Slot> {
+        let slot = |place: usize| Slot(self.active[place]);
+        let place = draw.next(|place| is_preferred(&self.get(slot(place)).id))?;
+        Some(slot(place))
     }
 
     /// The next down member to announce to: each kind in turn, and of each kind whose

@@ -19,7 +19,7 @@ use crate::{Codec, Config, Engine};
 /// bursts of loss, packet-size limits. All along, packets and backlogs must stay in bounds and no
 /// healthy member may stay down. Then faults end, views must converge, members must run out of
 /// things to say, and nobody may suspect anybody. Last, a member is away for a moment, to see
-/// whether it [refutes](Outcome::wrong_declarations).
+/// whether it [refutes](Outcome::wrong_declarations), and views must converge again.
 ///
 /// ```
 /// # #[cfg(feature = "postcard")] {
@@ -39,6 +39,9 @@ pub struct Chaos {
     config: Config,
     link: Link,
     faults: Vec<Planned>,
+    /// How long it takes at most, by the settings, to bring those back together that need not be
+    /// apart.
+    patience: Duration,
 }
 
 /// How a [`Chaos`] went that broke no rule.
@@ -92,9 +95,11 @@ enum Fault {
     Limit(SizeLimit),
 }
 
-/// Faults begin once the members know each other, and end with this.
-const FAULTS_END: Duration = Duration::from_secs(180);
+/// Faults begin once the members know each other.
 const FAULTS_BEGIN: Duration = Duration::from_secs(20);
+
+/// And go on for this long, or longer where members take longer to come back together.
+const FAULTS_LAST: Duration = Duration::from_secs(160);
 
 /// More packets per second than this from one member are a storm. The busiest sends half as many.
 const STORM: u64 = 300;
@@ -133,15 +138,39 @@ impl Chaos {
             .loss(one_of_two(&mut rng) * rng.f64() * 0.15)
             .duplicates(one_of_two(&mut rng) * rng.f64() * 0.05)
             .reorders(one_of_two(&mut rng) * rng.f64() * 0.1, detour);
+        let announces = config.periodic_announce_to_down_members;
+        let patience = announces.map_or(Duration::MAX, |task| task.every * TURNS_TO_CONVERGE);
         let count = rng.usize(1..=10);
-        let faults = (0..count).map(|_| planned(nodes, &mut rng)).collect();
+        let faults = (0..count)
+            .map(|_| planned(nodes, lasting(patience), &mut rng))
+            .collect();
         Self {
             seed,
             nodes,
             config,
             link,
             faults,
+            patience,
         }
+    }
+
+    /// The same faults, for members with settings that differ from those that the seed chose,
+    /// `Config::lan()` or `Config::local()`. How long they may take to come back together stays
+    /// what goes with those.
+    ///
+    /// ```
+    /// # #[cfg(feature = "postcard")] {
+    /// use selkie::{codecs::PostcardCodec, sim::Chaos};
+    ///
+    /// let chaos = Chaos::from_seed(7).with(|config| config.num_indirect_probes = 5);
+    /// chaos.run(PostcardCodec)?;
+    /// # }
+    /// # Ok::<(), selkie::sim::Violation>(())
+    /// ```
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
     }
 
     /// How many members there are.
@@ -167,24 +196,22 @@ impl Chaos {
     where
         C: Codec<Peer> + Clone + 'static,
     {
-        let announces = self.config.periodic_announce_to_down_members;
-        let patience = announces.map_or(Duration::MAX, |task| task.every * TURNS_TO_CONVERGE);
+        let (patience, faults_end) = (self.patience, FAULTS_BEGIN + lasting(self.patience));
         let mut sim = Simulation::new(self.seed, self.config.clone(), codec);
         sim.set_tick(TICK);
         sim.set_links(self.link);
         sim.guard(Bounds::new().packets_per_second(STORM));
-        // While other faults go on, it takes longer.
-        sim.guard(NoneStaysDown::longer_than(patience * 2));
+        sim.guard(NoneStaysDown::longer_than(patience + self.bad_links()));
         sim.add_peers(self.nodes);
         sim.join_all(0);
         for planned in self.faults.clone() {
             let link = self.link;
             sim.after(planned.at, move |sim| planned.begin(sim, link));
         }
-        sim.run_for(FAULTS_END);
+        sim.run_for(faults_end);
         sim.set_links(Link::lan());
         // Clocks that were stopped more than once at a time.
-        sim.run_until(FAULTS_END, |sim| {
+        sim.run_until(faults_end, |sim| {
             !sim.live().any(|node| sim.is_troubled(node))
         });
         sim.verdict()?;
@@ -202,12 +229,21 @@ impl Chaos {
         sim.run_for(CALM);
         sim.verdict()?;
         let (after, _) = sim.world.wrong.declarations;
+        sim.expect_converged(patience)?;
         Ok(Outcome {
             faults: *sim.faults(),
             converged_after,
             wrong_declarations: after - before,
             trace_hash: sim.trace_hash(),
         })
+    }
+
+    /// For how long, all in all, no link is as it was: nobody can be asked to come back then.
+    fn bad_links(&self) -> Duration {
+        let are_bad =
+            |planned: &&Planned| matches!(planned.fault, Fault::Bursts(_) | Fault::Limit(_));
+        let faults = self.faults.iter().filter(are_bad);
+        faults.map(|planned| planned.lasts).sum()
     }
 }
 
@@ -219,6 +255,7 @@ impl fmt::Display for Chaos {
             link,
             config,
             faults,
+            ..
         } = self;
         let proof = match config.prove_joiners {
             true => "joiners prove themselves, ",
@@ -243,7 +280,8 @@ impl fmt::Display for Chaos {
 impl Planned {
     fn begin(self, sim: &mut Chaotic<impl Codec<Peer> + Clone + 'static>, link: Link) {
         let lasts = self.lasts;
-        let group = |bits: u16| (0..16).filter(move |node| bits >> node & 1 == 1);
+        let nodes = sim.len();
+        let group = |bits: u16| (0..nodes).filter(move |node| bits >> node & 1 == 1);
         match self.fault {
             Fault::Crash(node) => {
                 if spare(sim, node) {
@@ -309,8 +347,14 @@ fn spare<M: Machine>(sim: &Simulation<M>, node: usize) -> bool {
     sim.is_live(node) && sim.live().count() > 2
 }
 
-fn planned(nodes: usize, rng: &mut Rng) -> Planned {
-    let at = FAULTS_BEGIN + (FAULTS_END - FAULTS_BEGIN).mul_f64(rng.f64() * 0.95);
+/// How long faults go on where it takes this long to bring members back together: for longer, so
+/// that who stays down is found while they do.
+fn lasting(patience: Duration) -> Duration {
+    FAULTS_LAST.max(patience.mul_f64(1.3))
+}
+
+fn planned(nodes: usize, faults_last: Duration, rng: &mut Rng) -> Planned {
+    let at = FAULTS_BEGIN + faults_last.mul_f64(rng.f64() * 0.95);
     // As many short ones as long ones: from a tenth of a second to a hundred.
     let lasts = Duration::from_secs_f64(libm::pow(10.0, rng.f64() * 3.0 - 1.0));
     let (node, side) = (rng.usize(..nodes), rng.u16(..));
@@ -334,7 +378,7 @@ fn planned(nodes: usize, rng: &mut Rng) -> Planned {
         }),
     };
     // What is paused for the last time must have come to itself before faults end.
-    let lasts = lasts.min((FAULTS_END - at).mul_f64(0.9));
+    let lasts = lasts.min((FAULTS_BEGIN + faults_last - at).mul_f64(0.9));
     Planned { at, lasts, fault }
 }
 

@@ -158,6 +158,12 @@ impl fmt::Display for Rule {
 /// # Ok::<(), selkie::sim::Violation>(())
 /// ```
 pub trait Guard<M: Machine> {
+    /// Begins to watch: called once, before all else. Does nothing unless said. A guard that wraps
+    /// another one passes it on.
+    fn begin(&mut self, sim: &mut Simulation<M>) {
+        let _ = sim;
+    }
+
     /// Looks at the simulation as it is now.
     ///
     /// # Errors
@@ -194,7 +200,8 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// # Ok::<(), selkie::sim::Violation>(())
     /// ```
-    pub fn guard(&mut self, guard: impl Guard<M> + 'static) {
+    pub fn guard(&mut self, mut guard: impl Guard<M> + 'static) {
+        guard.begin(self);
         self.guards.push(Box::new(guard));
     }
 

@@ -70,7 +70,7 @@ fault_counts! {
     slowed,
     /// Packets to an address at which there never was a node.
     to_nobody,
-    /// Packets to a node that was not up.
+    /// Packets to a node that was not up, or that ended before it came to them.
     to_down,
     /// Timers that fired late since the node was frozen or its clock stood still.
     timers_late,

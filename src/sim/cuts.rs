@@ -1,8 +1,8 @@
 //! What can be done to the network.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec};
 
-use super::{Link, Machine, Simulation};
+use super::{Link, Machine, Simulation, network::Group};
 
 /// A cut in the network, to be [healed](Simulation::heal).
 ///
@@ -78,7 +78,10 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.sees(2, 1) && sim.sees(1, 2), "others help");
     /// # }
     /// ```
+    #[track_caller]
     pub fn set_link(&mut self, from: usize, to: usize, link: Link) {
+        self.check(from);
+        self.check(to);
         self.world.network.set_link(from, to, link);
         self.world.done(Some(from), "link");
     }
@@ -100,11 +103,13 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.faults().cut > 0);
     /// # }
     /// ```
+    #[track_caller]
     pub fn cut(
         &mut self,
         from: impl IntoIterator<Item = usize>,
         to: impl IntoIterator<Item = usize>,
     ) -> Cut {
+        let (from, to) = (self.group(from), self.group(to));
         self.cut_ways(from, to, false)
     }
 
@@ -126,15 +131,17 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.all_see_all());
     /// # }
     /// ```
+    #[track_caller]
     pub fn partition(
         &mut self,
         one: impl IntoIterator<Item = usize>,
         other: impl IntoIterator<Item = usize>,
     ) -> Cut {
+        let (one, other) = (self.group(one), self.group(other));
         self.cut_ways(one, other, true)
     }
 
-    /// Cuts nodes off from all others, and from each other.
+    /// Cuts nodes off from all others, those that are added later included, and from each other.
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {
@@ -149,10 +156,10 @@ impl<M: Machine> Simulation<M> {
     /// assert_eq!(sim.unseen().count(), 20);
     /// # }
     /// ```
+    #[track_caller]
     pub fn isolate(&mut self, nodes: impl IntoIterator<Item = usize>) -> Cut {
-        let nodes: Vec<usize> = nodes.into_iter().collect();
-        let all = 0..self.len();
-        self.cut_ways(nodes, all, true)
+        let nodes = self.group(nodes);
+        self.cut_ways(nodes, Group::Everybody, true)
     }
 
     /// Ends a cut.
@@ -211,20 +218,26 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn is_cut(&self, from: usize, to: usize) -> bool {
+        self.check(from);
+        self.check(to);
         self.world.network.is_cut(from, to)
     }
 
-    fn cut_ways(
-        &mut self,
-        from: impl IntoIterator<Item = usize>,
-        to: impl IntoIterator<Item = usize>,
-        is_both_ways: bool,
-    ) -> Cut {
-        let from: Vec<usize> = from.into_iter().collect();
-        let to: Vec<usize> = to.into_iter().collect();
+    #[track_caller]
+    fn group(&self, nodes: impl IntoIterator<Item = usize>) -> Group {
+        let mut members = vec![false; self.len()];
+        for node in nodes {
+            self.check(node);
+            members[node] = true;
+        }
+        Group::Of(members)
+    }
+
+    fn cut_ways(&mut self, from: Group, to: Group, is_both_ways: bool) -> Cut {
         self.world.counts.cuts += 1;
         self.world.done(None, "cut");
-        Cut(self.world.network.cut(&from, &to, is_both_ways))
+        Cut(self.world.network.cut(from, to, is_both_ways))
     }
 }

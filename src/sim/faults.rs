@@ -21,7 +21,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.machine(3).is_none());
     /// # }
     /// ```
+    #[track_caller]
     pub fn crash(&mut self, node: usize) -> Duration {
+        self.check(node);
         if self.stop(node) {
             self.world.counts.crashes += 1;
             self.world.done(Some(node), "crash");
@@ -48,7 +50,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.all_see_all(), "the new life takes over at once");
     /// # }
     /// ```
+    #[track_caller]
     pub fn restart(&mut self, node: usize) {
+        self.check(node);
         let last = self.identity(node);
         let identity = last.renew().unwrap_or_else(|| last.clone());
         self.restart_as(node, identity);
@@ -70,7 +74,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.sees(0, 3));
     /// # }
     /// ```
+    #[track_caller]
     pub fn restart_as(&mut self, node: usize, identity: M::Id) {
+        self.check(node);
         self.crash(node);
         self.world.counts.restarts += 1;
         self.world.done(Some(node), "restart");
@@ -95,7 +101,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.all_see_all(), "the four that remain");
     /// # }
     /// ```
+    #[track_caller]
     pub fn leave(&mut self, node: usize) {
+        self.check(node);
         if self.is_live(node) {
             self.world.counts.leaves += 1;
             self.world.places[node].has_left = true;
@@ -108,7 +116,8 @@ impl<M: Machine> Simulation<M> {
     /// blocked on its sockets (Lifeguard, section V). Nothing is lost, unless an
     /// [inbox](Self::set_inbox_max) overflows.
     ///
-    /// Pauses may overlap; each is ended by a [`resume`](Self::resume) of its own.
+    /// Pauses may overlap; each is ended by a [`resume`](Self::resume) of its own, those of
+    /// [`pause_for`](Self::pause_for) by their time at the latest.
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {
@@ -124,11 +133,12 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.faults().held_in > 0 && sim.faults().held_out > 0);
     /// # }
     /// ```
+    #[track_caller]
     pub fn pause(&mut self, node: usize) {
+        self.check(node);
         if self.world.places[node].is_up {
-            self.world.counts.pauses += 1;
-            self.world.places[node].pauses += 1;
-            self.world.done(Some(node), "pause");
+            self.world.places[node].pauses.begin();
+            self.count_pause(node);
         }
     }
 
@@ -148,12 +158,11 @@ impl<M: Machine> Simulation<M> {
     /// assert!(!sim.is_troubled(3));
     /// # }
     /// ```
+    #[track_caller]
     pub fn resume(&mut self, node: usize) {
-        let place = &mut self.world.places[node];
-        if place.pauses > 0 {
-            place.pauses -= 1;
-            self.world.done(Some(node), "resume");
-            self.release(node);
+        self.check(node);
+        if self.world.places[node].pauses.end() {
+            self.after_pause(node);
         }
     }
 
@@ -177,15 +186,25 @@ impl<M: Machine> Simulation<M> {
     /// assert_eq!(sim.faults().pauses, 14);
     /// # }
     /// ```
+    #[track_caller]
     pub fn pause_for(&mut self, node: usize, time: Duration) {
-        self.pause(node);
-        self.later_in_this_life(node, time, Self::resume);
+        self.check(node);
+        if self.world.places[node].is_up {
+            let pause = self.world.places[node].pauses.begin_timed();
+            self.count_pause(node);
+            self.later_in_this_life(node, time, move |sim, node| {
+                if sim.world.places[node].pauses.end_timed(pause) {
+                    sim.after_pause(node);
+                }
+            });
+        }
     }
 
     /// Stops a node's process (SIGSTOP, a machine that swaps): neither packets nor timers are
     /// handled. Both wait; its clock goes on.
     ///
-    /// Freezes may overlap; each is ended by a [`thaw`](Self::thaw) of its own.
+    /// Freezes may overlap; each is ended by a [`thaw`](Self::thaw) of its own, those of
+    /// [`freeze_for`](Self::freeze_for) by their time at the latest.
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {
@@ -201,11 +220,12 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.faults().timers_late > 0);
     /// # }
     /// ```
+    #[track_caller]
     pub fn freeze(&mut self, node: usize) {
+        self.check(node);
         if self.world.places[node].is_up {
-            self.world.counts.freezes += 1;
-            self.world.places[node].freezes += 1;
-            self.world.done(Some(node), "freeze");
+            self.world.places[node].freezes.begin();
+            self.count_freeze(node);
         }
     }
 
@@ -225,12 +245,11 @@ impl<M: Machine> Simulation<M> {
     /// assert!(!sim.is_troubled(3));
     /// # }
     /// ```
+    #[track_caller]
     pub fn thaw(&mut self, node: usize) {
-        let place = &mut self.world.places[node];
-        if place.freezes > 0 {
-            place.freezes -= 1;
-            self.world.done(Some(node), "thaw");
-            self.release(node);
+        self.check(node);
+        if self.world.places[node].freezes.end() {
+            self.after_freeze(node);
         }
     }
 
@@ -249,9 +268,18 @@ impl<M: Machine> Simulation<M> {
     /// assert!(!sim.is_troubled(3));
     /// # }
     /// ```
+    #[track_caller]
     pub fn freeze_for(&mut self, node: usize, time: Duration) {
-        self.freeze(node);
-        self.later_in_this_life(node, time, Self::thaw);
+        self.check(node);
+        if self.world.places[node].is_up {
+            let freeze = self.world.places[node].freezes.begin_timed();
+            self.count_freeze(node);
+            self.later_in_this_life(node, time, move |sim, node| {
+                if sim.world.places[node].freezes.end_timed(freeze) {
+                    sim.after_freeze(node);
+                }
+            });
+        }
     }
 
     /// Lets a node's clock stand still for this long, as that of a virtual machine that is moved:
@@ -273,7 +301,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(since.sent_of("ack").packets > 0);
     /// # }
     /// ```
+    #[track_caller]
     pub fn stall_clock(&mut self, node: usize, time: Duration) {
+        self.check(node);
         if self.world.places[node].is_up {
             self.world.counts.stalls += 1;
             let now = self.now();
@@ -298,7 +328,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.faults().slowed > 0);
     /// # }
     /// ```
+    #[track_caller]
     pub fn slow_down(&mut self, node: usize, per_packet: impl Into<Latency>) {
+        self.check(node);
         if self.world.places[node].is_up {
             self.world.counts.slowdowns += 1;
             self.world.places[node].processing = Some(per_packet.into());
@@ -322,7 +354,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(!sim.is_troubled(3));
     /// # }
     /// ```
+    #[track_caller]
     pub fn speed_up(&mut self, node: usize) {
+        self.check(node);
         self.world.places[node].processing = None;
         self.world.done(Some(node), "speed-up");
     }
@@ -343,8 +377,14 @@ impl<M: Machine> Simulation<M> {
     /// sim.set_ingress_loss(3, Loss::None);
     /// # }
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the probability is not from 0 to 1.
+    #[track_caller]
     pub fn set_ingress_loss(&mut self, node: usize, loss: impl Into<Loss>) {
-        self.world.network.set_ingress(node, loss.into());
+        self.check(node);
+        self.world.network.set_ingress(node, loss.into().checked());
         self.world.done(Some(node), "ingress loss");
     }
 
@@ -364,8 +404,14 @@ impl<M: Machine> Simulation<M> {
     /// sim.set_egress_loss(3, Loss::None);
     /// # }
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the probability is not from 0 to 1.
+    #[track_caller]
     pub fn set_egress_loss(&mut self, node: usize, loss: impl Into<Loss>) {
-        self.world.network.set_egress(node, loss.into());
+        self.check(node);
+        self.world.network.set_egress(node, loss.into().checked());
         self.world.done(Some(node), "egress loss");
     }
 
@@ -386,8 +432,30 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn is_troubled(&self, node: usize) -> bool {
+        self.check(node);
         self.world.is_troubled(node)
+    }
+
+    fn count_pause(&mut self, node: usize) {
+        self.world.counts.pauses += 1;
+        self.world.done(Some(node), "pause");
+    }
+
+    fn after_pause(&mut self, node: usize) {
+        self.world.done(Some(node), "resume");
+        self.release(node);
+    }
+
+    fn count_freeze(&mut self, node: usize) {
+        self.world.counts.freezes += 1;
+        self.world.done(Some(node), "freeze");
+    }
+
+    fn after_freeze(&mut self, node: usize) {
+        self.world.done(Some(node), "thaw");
+        self.release(node);
     }
 
     fn stop(&mut self, node: usize) -> bool {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::{Guard, Hasher, Limits, Machine, Rule, Simulation};
+use super::{Guard, Hasher, Limits, Machine, Rule, Simulation, pace::Pace};
 
 /// No healthy member stays down: of two live nodes, neither in trouble nor cut off from the other,
 /// neither misses the other for longer than a given time once it has known it. Looks once a second.
@@ -45,7 +45,7 @@ impl<M: Machine> Guard<M> for NoneStaysDown {
 }
 
 /// Each live member is seen by all in time: as [`NoneStaysDown`], and those that have never seen
-/// each other are found as well. The time begins when both are live.
+/// each other are found as well. The time begins when both are live, anew when one starts again.
 ///
 /// ```
 /// # #[cfg(feature = "postcard")] {
@@ -84,8 +84,16 @@ impl<M: Machine> Guard<M> for AllSeen {
 struct Missing {
     longest: Duration,
     looks_at: Duration,
+    since: HashMap<(usize, usize), Pair, Hasher>,
+}
+
+/// Two live nodes, of which the first should see the second.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    /// In which lives.
+    lives: (u32, u32),
     /// `None` while the first sees the second, or has a reason not to.
-    since: HashMap<(usize, usize), Option<Duration>, Hasher>,
+    missed_since: Option<Duration>,
 }
 
 /// Whether those who have never seen each other may miss each other.
@@ -135,23 +143,30 @@ impl Missing {
         (observer, subject): (usize, usize),
         strangers: Strangers,
     ) -> Option<Duration> {
+        let pair = Pair {
+            lives: (sim.life(observer), sim.life(subject)),
+            missed_since: None,
+        };
         if sim.sees(observer, subject) {
-            self.since.insert((observer, subject), None);
+            self.since.insert((observer, subject), pair);
             return None;
         }
-        let since = match strangers {
+        let known = match strangers {
             Strangers::MayMiss => self.since.get_mut(&(observer, subject))?,
-            Strangers::MayNot => self.since.entry((observer, subject)).or_default(),
+            Strangers::MayNot => self.since.entry((observer, subject)).or_insert(pair),
         };
+        if known.lives != pair.lives {
+            *known = pair;
+        }
         let has_reason = sim.is_troubled(observer)
             || sim.is_troubled(subject)
             || sim.is_cut(observer, subject)
             || sim.is_cut(subject, observer);
         if has_reason {
-            *since = None;
+            known.missed_since = None;
             return None;
         }
-        Some(*since.get_or_insert(sim.now()))
+        Some(*known.missed_since.get_or_insert(sim.now()))
     }
 }
 
@@ -177,8 +192,8 @@ impl Missing {
 pub struct Bounds {
     limits: Limits,
     packets_per_second: Option<u64>,
-    /// When each node's packets were last counted, and how many there were.
-    counted: Vec<Option<(Duration, u64)>>,
+    /// Which of the simulation's paces counts them.
+    pace: Option<usize>,
 }
 
 impl Bounds {
@@ -194,7 +209,8 @@ impl Bounds {
         Self { limits, ..self }
     }
 
-    /// No node sends more packets than this in any second.
+    /// No node sends more packets than this in any second, wherever it begins: each packet is
+    /// counted, however seldom guards look.
     #[must_use]
     pub fn packets_per_second(self, max: u64) -> Self {
         Self {
@@ -231,7 +247,7 @@ impl Bounds {
     }
 
     fn check_packets<M: Machine>(
-        &mut self,
+        &self,
         sim: &Simulation<M>,
         node: usize,
         machine: &M,
@@ -242,29 +258,34 @@ impl Bounds {
             let details = format!("node {node} sent {largest} bytes, of at most {max}");
             return Err((Rule::Packets, details));
         }
+        Ok(())
+    }
+
+    fn check_pace<M: Machine>(&self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
         let Some(most) = self.packets_per_second else {
             return Ok(());
         };
-        if self.counted.len() <= node {
-            self.counted.resize(node + 1, None);
-        }
-        let sent = sim.traffic_of(node).sent().packets;
-        let (counted_at, before) = *self.counted[node].get_or_insert((sim.now(), sent));
-        if sim.now() - counted_at < Duration::from_secs(1) {
-            return Ok(());
-        }
-        self.counted[node] = Some((sim.now(), sent));
-        let seconds = (sim.now() - counted_at).as_secs_f64();
-        let rate = (sent - before) as f64 / seconds;
-        if rate > most as f64 {
-            let details = format!("node {node} sent {rate:.0} packets/s, of at most {most}");
+        let Some(pace) = self.pace.and_then(|pace| sim.world.paces.get(pace)) else {
+            let details = "nobody counts packets: `Guard::begin` was not called".into();
             return Err((Rule::Packets, details));
-        }
-        Ok(())
+        };
+        let Some((node, at)) = pace.broken() else {
+            return Ok(());
+        };
+        let at = at.as_secs_f64();
+        let details = format!("node {node} sent more than {most} in the second up to {at:.3} s");
+        Err((Rule::Packets, details))
     }
 }
 
 impl<M: Machine> Guard<M> for Bounds {
+    fn begin(&mut self, sim: &mut Simulation<M>) {
+        self.pace = self.packets_per_second.map(|most| {
+            sim.world.paces.push(Pace::of(most));
+            sim.world.paces.len() - 1
+        });
+    }
+
     fn inspect(&mut self, sim: &Simulation<M>) -> Result<(), (Rule, String)> {
         for node in 0..sim.len() {
             if let Some(machine) = sim.machine(node) {
@@ -272,6 +293,6 @@ impl<M: Machine> Guard<M> for Bounds {
                 self.check_packets(sim, node, machine)?;
             }
         }
-        Ok(())
+        self.check_pace(sim)
     }
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Latency, Loss};
+use super::{Latency, Loss, loss::checked};
 
 /// One direction between two nodes: how long packets take, and what becomes of them.
 ///
@@ -67,29 +67,44 @@ impl Link {
     }
 
     /// Which packets are lost.
+    ///
+    /// # Panics
+    ///
+    /// When the probability is not from 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn loss(self, loss: impl Into<Loss>) -> Self {
         Self {
-            loss: loss.into(),
+            loss: loss.into().checked(),
             ..self
         }
     }
 
     /// How probable it is, 0 to 1, that a packet arrives twice. The second takes a time of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the probability is not from 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn duplicates(self, probability: f64) -> Self {
         Self {
-            duplicates: probability,
+            duplicates: checked(probability),
             ..self
         }
     }
 
     /// How probable it is, 0 to 1, that a packet takes a `detour` and so much longer: those sent
     /// after it overtake it. Latencies that vary reorder packets already.
+    ///
+    /// # Panics
+    ///
+    /// When the probability is not from 0 to 1.
     #[must_use]
+    #[track_caller]
     pub fn reorders(self, probability: f64, detour: impl Into<Latency>) -> Self {
         Self {
-            reorders: probability,
+            reorders: checked(probability),
             detour: detour.into(),
             ..self
         }

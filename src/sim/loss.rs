@@ -31,8 +31,12 @@ pub enum Loss {
 }
 
 impl From<f64> for Loss {
+    /// # Panics
+    ///
+    /// When that is no probability.
+    #[track_caller]
     fn from(probability: f64) -> Self {
-        Self::Independent(probability)
+        Self::Independent(checked(probability))
     }
 }
 
@@ -75,11 +79,16 @@ impl Bursts {
     }
 
     /// What is lost in either state, 0 to 1.
+    ///
+    /// # Panics
+    ///
+    /// When one of them is no probability.
     #[must_use]
+    #[track_caller]
     pub fn losing(self, while_good: f64, while_bad: f64) -> Self {
         Self {
-            loss_good: while_good,
-            loss_bad: while_bad,
+            loss_good: checked(while_good),
+            loss_bad: checked(while_bad),
             ..self
         }
     }
@@ -129,6 +138,28 @@ pub(super) enum Lost {
 }
 
 impl Loss {
+    /// The same.
+    ///
+    /// # Panics
+    ///
+    /// When its probability is none.
+    #[track_caller]
+    pub(super) fn checked(self) -> Self {
+        if let Self::Independent(probability) = self {
+            checked(probability);
+        }
+        self
+    }
+
+    /// Whether any packet may be lost.
+    pub(super) fn can_lose(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Independent(probability) => *probability > 0.0,
+            Self::Bursts(bursts) => bursts.mean_loss() > 0.0,
+        }
+    }
+
     /// Decides about one packet.
     pub(super) fn draw(
         &self,
@@ -154,4 +185,16 @@ impl Loss {
             }
         }
     }
+}
+
+/// A probability.
+///
+/// # Panics
+///
+/// When it is none.
+#[track_caller]
+pub(super) fn checked(probability: f64) -> f64 {
+    let is_one = (0.0..=1.0).contains(&probability);
+    assert!(is_one, "a probability is from 0 to 1, not {probability}");
+    probability
 }

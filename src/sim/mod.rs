@@ -67,6 +67,7 @@ mod link;
 mod loss;
 mod machine;
 mod network;
+mod pace;
 mod peer;
 mod place;
 mod port;

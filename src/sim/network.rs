@@ -36,9 +36,26 @@ struct Ends {
 
 /// Which nodes do not reach which.
 struct Sides {
-    from: Vec<bool>,
-    to: Vec<bool>,
+    from: Group,
+    to: Group,
     is_both_ways: bool,
+}
+
+/// Some nodes.
+pub(super) enum Group {
+    /// Those whose places hold `true`.
+    Of(Vec<bool>),
+    /// All, now and later.
+    Everybody,
+}
+
+impl Group {
+    fn has(&self, node: usize) -> bool {
+        match self {
+            Self::Of(members) => members.get(node).copied().unwrap_or(false),
+            Self::Everybody => true,
+        }
+    }
 }
 
 /// What becomes of a packet.
@@ -91,14 +108,14 @@ impl Network {
     /// Whether a node loses what others do not.
     pub(super) fn loses_at(&self, node: usize) -> bool {
         let ends = &self.ends[node];
-        ends.ingress.0 != Loss::None || ends.egress.0 != Loss::None
+        ends.ingress.0.can_lose() || ends.egress.0.can_lose()
     }
 
-    pub(super) fn cut(&mut self, from: &[usize], to: &[usize], is_both_ways: bool) -> u32 {
+    pub(super) fn cut(&mut self, from: Group, to: Group, is_both_ways: bool) -> u32 {
         self.cuts_made += 1;
         let sides = Sides {
-            from: set_of(from),
-            to: set_of(to),
+            from,
+            to,
             is_both_ways,
         };
         self.cuts.push((self.cuts_made, sides));
@@ -114,10 +131,9 @@ impl Network {
     }
 
     pub(super) fn is_cut(&self, from: usize, to: usize) -> bool {
-        let has = |set: &[bool], node: usize| set.get(node).copied().unwrap_or(false);
         self.cuts.iter().any(|(_, sides)| {
-            has(&sides.from, from) && has(&sides.to, to)
-                || sides.is_both_ways && has(&sides.from, to) && has(&sides.to, from)
+            sides.from.has(from) && sides.to.has(to)
+                || sides.is_both_ways && sides.from.has(to) && sides.to.has(from)
         })
     }
 
@@ -199,15 +215,4 @@ fn travel(link: &Link, rng: &mut Rng, counts: &mut FaultCounts) -> Duration {
         time = time.saturating_add(link.detour.sample(rng));
     }
     time
-}
-
-fn set_of(nodes: &[usize]) -> Vec<bool> {
-    let mut set = Vec::new();
-    for &node in nodes {
-        if set.len() <= node {
-            set.resize(node + 1, false);
-        }
-        set[node] = true;
-    }
-    set
 }

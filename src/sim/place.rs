@@ -1,6 +1,6 @@
 //! The state of a node, beside its machine.
 
-use alloc::collections::VecDeque;
+use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
 use super::{
@@ -13,9 +13,8 @@ pub(super) struct Place<T> {
     pub(super) has_left: bool,
     /// Tells the timers of one life from those of the next.
     pub(super) life: u32,
-    /// How many pauses it is in. They may overlap.
-    pub(super) pauses: u32,
-    pub(super) freezes: u32,
+    pub(super) pauses: Holds,
+    pub(super) freezes: Holds,
     pub(super) held_in: VecDeque<Parcel>,
     pub(super) held_out: VecDeque<Parcel>,
     pub(super) held_timers: VecDeque<Alarm<T>>,
@@ -32,14 +31,59 @@ pub(super) struct Place<T> {
     pub(super) largest_sent: usize,
 }
 
+/// Pauses of a node that overlap, or freezes.
+#[derive(Default)]
+pub(super) struct Holds {
+    /// Those that last until they are ended.
+    open: u32,
+    /// Those that a timer ends, by their numbers.
+    timed: Vec<u32>,
+    /// How many of these there were.
+    begun: u32,
+}
+
+impl Holds {
+    pub(super) fn begin(&mut self) {
+        self.open += 1;
+    }
+
+    /// Returns its number.
+    pub(super) fn begin_timed(&mut self) -> u32 {
+        self.begun += 1;
+        self.timed.push(self.begun);
+        self.begun
+    }
+
+    /// Ends one: an open one if there is any, or else the first. Returns whether there was one.
+    pub(super) fn end(&mut self) -> bool {
+        if self.open > 0 {
+            self.open -= 1;
+            return true;
+        }
+        let is_any = !self.timed.is_empty();
+        self.timed.drain(..usize::from(is_any));
+        is_any
+    }
+
+    /// Ends that one. Returns whether it was still going on.
+    pub(super) fn end_timed(&mut self, number: u32) -> bool {
+        let place = self.timed.iter().position(|&timed| timed == number);
+        place.map(|place| self.timed.remove(place)).is_some()
+    }
+
+    pub(super) fn are_any(&self) -> bool {
+        self.open > 0 || !self.timed.is_empty()
+    }
+}
+
 impl<T> Place<T> {
     pub(super) fn new() -> Self {
         Self {
             is_up: true,
             has_left: false,
             life: 0,
-            pauses: 0,
-            freezes: 0,
+            pauses: Holds::default(),
+            freezes: Holds::default(),
             held_in: VecDeque::new(),
             held_out: VecDeque::new(),
             held_timers: VecDeque::new(),
@@ -75,7 +119,7 @@ impl<T> Place<T> {
 
     /// Whether packets wait at its door.
     pub(super) fn is_held(&self) -> bool {
-        self.pauses > 0 || self.freezes > 0
+        self.pauses.are_any() || self.freezes.are_any()
     }
 
     pub(super) fn is_stalled(&self, now: Duration) -> bool {

@@ -16,8 +16,8 @@ pub(super) struct Parcel {
 pub(super) enum Event<T> {
     /// A packet reaches its node.
     Arrives(Parcel),
-    /// A slow node has come to this packet.
-    Processed(Parcel),
+    /// A slow node has come to this packet, in the life in which it arrived.
+    Processed { parcel: Parcel, life: u32 },
     /// A node's timer is due.
     Due(Alarm<T>),
     /// A node that knows nobody announces itself again.

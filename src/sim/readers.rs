@@ -94,7 +94,9 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn machine(&self, node: usize) -> Option<&M> {
+        self.check(node);
         self.machines[node].as_ref()
     }
 
@@ -113,7 +115,9 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn identity(&self, node: usize) -> &M::Id {
+        self.check(node);
         let machine = self.machine(node);
         machine.map_or(&self.identities[node], Machine::identity)
     }
@@ -195,7 +199,9 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn traffic_of(&self, node: usize) -> &Traffic {
+        self.check(node);
         &self.world.places[node].traffic
     }
 
@@ -218,6 +224,22 @@ impl<M: Machine> Simulation<M> {
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.world.fingerprint.value()
+    }
+
+    /// Every method that takes a node's number begins with this.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    #[track_caller]
+    pub(super) fn check(&self, node: usize) {
+        let nodes = self.len();
+        assert!(node < nodes, "there is no node {node}, of {nodes}");
+    }
+
+    /// In which of its lives a node is.
+    pub(super) fn life(&self, node: usize) -> u32 {
+        self.world.places[node].life
     }
 
     /// The largest packet that a node sent in this life, under its present settings.

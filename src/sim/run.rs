@@ -5,10 +5,14 @@ use core::time::Duration;
 use super::{
     Machine, Port, Rule, Simulation,
     queue::{Event, Parcel},
+    simulation::Action,
 };
 
 /// More events at one instant, for each node, are a run that does not end.
 const AT_ONCE_MAX: u64 = 100_000;
+
+/// Actions within actions, each of which lets time pass, need the thread's stack.
+const ACTING_MAX: u32 = 32;
 
 impl<M: Machine> Simulation<M> {
     /// Runs to `end`, or until something holds. Returns whether it does.
@@ -24,12 +28,13 @@ impl<M: Machine> Simulation<M> {
             if self.violation.is_some() {
                 break;
             }
-            self.world.now = stop;
+            // Later already if an action let time pass.
+            self.world.now = self.now().max(stop);
             self.inspect();
             if until.as_ref().is_some_and(|holds| holds(self)) {
                 return true;
             }
-            if stop == end {
+            if self.now() >= end {
                 break;
             }
         }
@@ -52,7 +57,7 @@ impl<M: Machine> Simulation<M> {
         } else {
             0
         };
-        if self.at_once > AT_ONCE_MAX * self.len() as u64 {
+        if self.at_once > AT_ONCE_MAX * self.len().max(1) as u64 {
             self.report(Rule::Livelock, "events at one instant do not end");
             return false;
         }
@@ -63,8 +68,8 @@ impl<M: Machine> Simulation<M> {
                     self.hand_in(parcel);
                 }
             }
-            Event::Processed(parcel) => {
-                if let Some(parcel) = self.world.processed(parcel) {
+            Event::Processed { parcel, life } => {
+                if let Some(parcel) = self.world.processed(parcel, life) {
                     self.hand_in(parcel);
                 }
             }
@@ -76,10 +81,24 @@ impl<M: Machine> Simulation<M> {
             Event::Joins { node, life } => self.joins(node, life),
             Event::Acts(place) => {
                 let act = self.actions.remove(place);
-                act(self);
+                self.act(act);
             }
         }
         true
+    }
+
+    /// Lets the scenario go on. It may let time pass, in which it goes on again, and so on.
+    fn act(&mut self, act: Action<M>) {
+        self.acting += 1;
+        if self.acting > ACTING_MAX {
+            self.report(
+                Rule::Livelock,
+                "actions let time pass within each other without end",
+            );
+        } else {
+            act(self);
+        }
+        self.acting -= 1;
     }
 
     fn joins(&mut self, node: usize, life: u32) {

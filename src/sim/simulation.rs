@@ -16,7 +16,7 @@ use crate::Identity;
 /// Many members on one virtual clock, and a network between them that can do whatever networks do.
 ///
 /// See the [module](super) for what can be done with it. Nodes are numbered in the order in which
-/// they are added, from 0; methods that take a number panic when there is no such node.
+/// they are added, from 0; methods that take a number panic when there is no such node (yet).
 pub struct Simulation<M: Machine> {
     pub(super) world: World<M::Id, M::Timer>,
     pub(super) machines: Vec<Option<M>>,
@@ -32,6 +32,8 @@ pub struct Simulation<M: Machine> {
     seeds: Rng,
     /// How many events there were at the present instant.
     pub(super) at_once: u64,
+    /// How many actions are under way, each within another.
+    pub(super) acting: u32,
 }
 
 /// What a scenario does later.
@@ -83,6 +85,7 @@ impl<M: Machine> Simulation<M> {
             seed,
             seeds,
             at_once: 0,
+            acting: 0,
         }
     }
 
@@ -123,7 +126,10 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.run_until(Duration::from_secs(60), Simulation::all_see_all).is_some());
     /// # }
     /// ```
+    #[track_caller]
     pub fn join(&mut self, node: usize, at: usize) {
+        self.check(node);
+        self.check(at);
         self.contacts[node] = Contact::Node(at);
         self.announce(node);
     }
@@ -145,7 +151,9 @@ impl<M: Machine> Simulation<M> {
     /// assert!(sim.run_until(Duration::from_secs(60), Simulation::all_see_all).is_some());
     /// # }
     /// ```
+    #[track_caller]
     pub fn join_any(&mut self, node: usize) {
+        self.check(node);
         self.contacts[node] = Contact::Anybody;
         self.announce(node);
     }
@@ -163,7 +171,9 @@ impl<M: Machine> Simulation<M> {
     /// assert_eq!(sim.seen_by(7), 9);
     /// # }
     /// ```
+    #[track_caller]
     pub fn join_all(&mut self, at: usize) {
+        self.check(at);
         for node in (0..self.len()).filter(|&node| node != at) {
             self.join(node, at);
         }
@@ -183,11 +193,13 @@ impl<M: Machine> Simulation<M> {
     /// assert_eq!(sim.machine(0).map(|engine| engine.config()), Some(&Config::wan()));
     /// # }
     /// ```
+    #[track_caller]
     pub fn input<R>(
         &mut self,
         node: usize,
         act: impl FnOnce(&mut M, &mut Port<'_, M::Id, M::Timer>) -> R,
     ) -> Option<R> {
+        self.check(node);
         let machine = self.machines[node].as_mut()?;
         let packet_size = machine.limits().packet_size;
         let world = &mut self.world;
@@ -246,7 +258,10 @@ impl<M: Machine> Simulation<M> {
         held.then(|| self.now().saturating_sub(start))
     }
 
-    /// Does something later. What is done may ask for more to be done.
+    /// Does something later. What is done may ask for more to be done, and may let time pass
+    /// itself: whatever else is due then happens meanwhile, and what it is part of, such as a
+    /// [`run_for`](Self::run_for), takes longer if need be. Actions that let time pass within each
+    /// other more than 32 deep are a [`Livelock`](super::Rule::Livelock).
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {

@@ -24,7 +24,9 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn is_live(&self, node: usize) -> bool {
+        self.check(node);
         self.world.places[node].is_live()
     }
 
@@ -62,7 +64,10 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn belief(&self, observer: usize, subject: usize) -> Option<crate::Member<&M::Id>> {
+        self.check(observer);
+        self.check(subject);
         let id = self.identity(subject);
         let belief = self.machine(observer)?.belief(&id.addr())?;
         (belief.id == id).then_some(belief)
@@ -82,12 +87,16 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn sees(&self, observer: usize, subject: usize) -> bool {
+        self.check(observer);
+        self.check(subject);
         self.belief(observer, subject)
             .is_some_and(|belief| belief.state.is_active())
     }
 
-    /// Whether each live node sees all the others, and nobody else.
+    /// Whether each live node sees all the others, and nobody else. So it is when nobody is live:
+    /// where that can be, ask how many [are](Self::live) as well.
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {
@@ -116,7 +125,7 @@ impl<M: Machine> Simulation<M> {
     }
 
     /// Whether all live nodes see each other, alive rather than suspected, and agree on the
-    /// incarnation of each.
+    /// incarnation of each. So it is when [nobody is live](Self::all_see_all).
     ///
     /// ```
     /// # #[cfg(feature = "postcard")] {
@@ -170,7 +179,9 @@ impl<M: Machine> Simulation<M> {
     /// # }
     /// ```
     #[must_use]
+    #[track_caller]
     pub fn seen_by(&self, subject: usize) -> usize {
+        self.check(subject);
         self.live()
             .filter(|&observer| observer != subject && self.sees(observer, subject))
             .count()

@@ -11,6 +11,7 @@ use super::{
     engine::news,
     fingerprint::Fingerprint,
     network::{Carried, Network},
+    pace::Pace,
     place::Place,
     queue::{Alarm, Event, Parcel, Queue},
 };
@@ -31,6 +32,8 @@ pub(super) struct World<I: Identity, T> {
     /// The most packets that wait at a node.
     pub(super) inbox_max: usize,
     pub(super) fingerprint: Fingerprint,
+    /// Those that guards asked for.
+    pub(super) paces: Vec<Pace>,
     rng: Rng,
     /// Which node has which address.
     routes: HashMap<I::Addr, usize, Hasher>,
@@ -72,6 +75,7 @@ impl<I: Identity, T> World<I, T> {
             kinds: Box::new(|_| "packet"),
             inbox_max: INBOX_MAX,
             fingerprint: Fingerprint::new(),
+            paces: Vec::new(),
             rng: Rng::with_seed(seed),
             routes: HashMap::default(),
             pool: Vec::new(),
@@ -111,6 +115,9 @@ impl<I: Identity, T> World<I, T> {
         let place = &mut self.places[from];
         place.traffic.count_sent(kind, data.len());
         place.largest_sent = place.largest_sent.max(data.len());
+        for pace in &mut self.paces {
+            pace.count(from, self.now);
+        }
         self.stamp(from, data.len() as u64);
         self.fingerprint.bytes(data);
         let to = target;
@@ -202,18 +209,20 @@ impl<I: Identity, T> World<I, T> {
         place.waiting += 1;
         place.busy_until = place.busy_until.max(self.now) + processing.sample(&mut self.rng);
         self.counts.slowed += 1;
-        self.queue.push(place.busy_until, Event::Processed(parcel));
+        let (at, life) = (place.busy_until, place.life);
+        self.queue.push(at, Event::Processed { parcel, life });
         None
     }
 
     /// A slow node has come to a packet. Hands it back if the node still can take it in.
-    pub(super) fn processed(&mut self, parcel: Parcel) -> Option<Parcel> {
+    pub(super) fn processed(&mut self, parcel: Parcel, life: u32) -> Option<Parcel> {
         let place = &mut self.places[parcel.to];
-        place.waiting = place.waiting.saturating_sub(1);
-        if !place.is_up {
+        if !place.is_up || place.life != life {
             self.drop_at_down(parcel);
-            None
-        } else if place.is_held() {
+            return None;
+        }
+        place.waiting = place.waiting.saturating_sub(1);
+        if place.is_held() {
             self.hold_in(parcel);
             None
         } else {
@@ -289,7 +298,7 @@ impl<I: Identity, T> World<I, T> {
             self.queue.push(self.now + late, Event::Due(alarm));
             return None;
         }
-        if place.freezes > 0 {
+        if place.freezes.are_any() {
             self.counts.timers_late += 1;
             place.held_timers.push_back(alarm);
             return None;

@@ -51,6 +51,14 @@ pub trait Transport: Send + Sync + 'static {
     /// goes another way if the transport has one, and is refused by [`send`](Self::send) if not.
     fn room(&self, to: SocketAddr) -> usize;
 
+    /// Whether a packet to this peer costs no more than itself. Over a transport that connects
+    /// first, a peer with which there is no connection is not near, unless there are so few that
+    /// one more is welcome.
+    fn is_near(&self, to: SocketAddr) -> bool {
+        let _ = to;
+        true
+    }
+
     /// Sends a packet, best effort.
     ///
     /// # Errors
@@ -88,6 +96,12 @@ pub trait Transport: Send + Sync + 'static {
     /// the agent makes newcomers [prove theirs](crate::Config::prove_joiners).
     fn proves_peers(&self) -> bool {
         false
+    }
+
+    /// Tells what was counted, as names and figures: what was refused above all, by reason. Part of
+    /// an agent's [`Stats`](crate::agent::Stats). By default nothing.
+    fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        let _ = tell;
     }
 
     /// Whether streams can be [opened](Self::open).

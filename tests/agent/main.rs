@@ -21,6 +21,7 @@ mod fixture;
 mod handles;
 mod hostile;
 mod last_resort;
+mod limits;
 mod memory;
 mod messages;
 mod metadata;

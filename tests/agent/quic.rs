@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use selkie::{
-    Config,
+    Codec, Config, Header, Incarnation, Member, Message, Node, State, Transport,
     agent::{Event, Seed},
+    codecs::PostcardCodec,
     transports::{
         Quic,
         certs::{DevCa, Issued},
@@ -14,7 +15,7 @@ use smol::Timer;
 
 use super::{
     cluster::{ANY_PORT, Net, cluster_tests},
-    fixture::{Agent, builder, heavy, in_time},
+    fixture::{Agent, ENVELOPE, builder, heavy, in_time, name},
 };
 
 struct Sealed(DevCa);
@@ -33,6 +34,63 @@ impl Net for Sealed {
         let credentials = Credentials::from_issued(&issued).unwrap();
         Quic::bind(ANY_PORT, &credentials).unwrap()
     }
+}
+
+#[test]
+fn a_member_with_a_valid_certificate_that_sends_as_another_changes_nobodys_view() {
+    let net = Sealed::new();
+    smol::block_on(async {
+        let a = Agent::start("a", net.bind("a"), &[]).await;
+        let b = Agent::start("b", net.bind("b"), &[&a]).await;
+        a.knows(1).await;
+        b.knows(1).await;
+        let liar = net.bind("liar");
+        assert!(liar.enter_cluster("selkie"));
+        let ghost = Node::new(name("ghost"), liar.local_addr(), 1);
+        // As a member that is there, and as one that is not.
+        let lies = [b.cluster.identity(), ghost];
+        for src in lies {
+            for round in 0_u64.. {
+                liar.send(a.addr(), &gossip(src, &a, Some(&b)))
+                    .await
+                    .unwrap();
+                let refused = a.cluster.stats().engine.dropped_by_check;
+                assert!(round < 1000, "{:?}", a.cluster.stats());
+                if refused > u64::from(src == ghost) {
+                    break;
+                }
+                Timer::after(Duration::from_millis(20)).await;
+            }
+        }
+        assert_eq!(a.state_of("b"), Some(State::Alive));
+        assert_eq!(
+            (a.cluster.members().len(), b.cluster.members().len()),
+            (1, 1)
+        );
+        // As itself, it is heard.
+        let own = Node::new(name("liar"), liar.local_addr(), 1);
+        liar.send(a.addr(), &gossip(own, &a, None)).await.unwrap();
+        a.holds("liar", State::Alive).await;
+    });
+}
+
+/// A datagram of somebody, who may say that a member is down.
+fn gossip(src: Node, to: &Agent, accused: Option<&Agent>) -> Vec<u8> {
+    let header = Header {
+        src,
+        src_incarnation: Incarnation(0),
+        dst: to.cluster.identity(),
+        message: Message::Gossip,
+    };
+    // An envelope without the cluster's mark: the handshake keeps clusters apart.
+    let mut packet = vec![ENVELOPE[0], ENVELOPE[5]];
+    PostcardCodec.encode_header(&header, &mut packet).unwrap();
+    packet.extend(u16::from(accused.is_some()).to_be_bytes());
+    if let Some(accused) = accused {
+        let member = Member::new(accused.cluster.identity(), Incarnation(0), State::Down);
+        PostcardCodec.encode_member(&member, &mut packet).unwrap();
+    }
+    packet
 }
 
 #[test]

@@ -19,6 +19,35 @@ impl Net for Udp {
 }
 
 #[test]
+fn what_the_transport_counted_is_told_also_afterwards() {
+    use super::fixture::{Agent, until};
+
+    smol::block_on(async {
+        let a = Agent::start("a", PlainUdp::bind(ANY_PORT).unwrap(), &[]).await;
+        let _b = Agent::start("b", PlainUdp::bind(ANY_PORT).unwrap(), &[&a]).await;
+        let counted = |c: &selkie::Cluster<_>| {
+            let stats = c.stats();
+            let figure = stats
+                .transport
+                .iter()
+                .find(|(name, _)| *name == "streams_in");
+            figure.map(|(_, figure)| *figure)
+        };
+        std::net::TcpStream::connect(a.addr()).unwrap();
+        let is_counted = |c: &selkie::Cluster<_>| {
+            let stats = c.stats();
+            stats.transport.contains(&("greetings_broken", 1))
+        };
+        until(&a.cluster, "a stranger is counted", is_counted).await;
+        assert!(counted(&a.cluster).is_some());
+        let cluster = a.cluster.clone();
+        cluster.leave().await.unwrap();
+        a.ended().await;
+        assert!(is_counted(&cluster));
+    });
+}
+
+#[test]
 fn who_sleeps_through_ten_thousand_changes_ends_with_the_right_view() {
     smol::block_on(
         super::events::who_sleeps_through_ten_thousand_changes_ends_with_the_right_view(Udp),

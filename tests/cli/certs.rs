@@ -2,6 +2,8 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use selkie::transports::quic::rustls::pki_types::{CertificateDer, pem::PemObject};
+
 use crate::fixture::{Certs, check_failure, run};
 
 #[test]
@@ -46,4 +48,22 @@ fn a_members_certificate_takes_the_place_of_no_key() {
     }
     assert_eq!(files.map(read), before);
     assert_eq!(fs::read_dir(other.path()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn a_certificate_says_where_its_member_lives_if_told_to() {
+    let certs = Certs::new(&["anywhere"]);
+    let dir = certs.dir.path().to_str().expect("text");
+    let addrs = ["--addr", "10.0.0.7", "--addr", "2001:db8::7"];
+    let output = run(&[&["certs", "issue", "settled", "--dir", dir][..], &addrs].concat());
+    assert!(output.status.success(), "{output:?}");
+    // An iPAddress among the names (RFC 5280, section 4.2.1.6).
+    let lives_at = |file, name: &[u8]| {
+        let pem = fs::read(certs.path(file)).expect("a certificate");
+        let der = CertificateDer::from_pem_slice(&pem).expect("PEM");
+        der.windows(name.len()).any(|part| part == name)
+    };
+    assert!(lives_at("settled.pem", &[0x87, 4, 10, 0, 0, 7]));
+    assert!(lives_at("settled.pem", &[0x87, 16, 0x20, 0x01, 0x0d, 0xb8]));
+    assert!(!lives_at("anywhere.pem", &[0x87, 4]));
 }

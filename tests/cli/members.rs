@@ -103,6 +103,19 @@ fn members_over_sealed_udp_find_each_other_and_strangers_do_not() {
         event["event"] == "joined" && event["name"] == "b"
     });
     b.until_event("joined", "a");
+
+    // A new key, while they run.
+    let new = file("new.key");
+    assert!(run(&["keys", "generate", "--out", &new]).status.success());
+    let new_text = fs::read_to_string(&new).expect("a key");
+    fs::write(&ours, new_text + &text).expect("written");
+    let _c = start("c", &new, &["--join", &seed]);
+    for agent in [&mut a, &mut b] {
+        agent.until("c", |event| {
+            assert_ne!(event["event"], "suspect", "{event}");
+            event["event"] == "joined" && event["name"] == "c"
+        });
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod last_resort;
 mod leaving;
 mod lifeguard;
 mod memory_of_the_dead;
+mod near;
 mod ourselves;
 mod precedence;
 mod probe;

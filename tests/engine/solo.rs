@@ -36,6 +36,8 @@ pub struct Lines {
     queue: AccumulatingRuntime<Peer>,
     pub room: usize,
     pub refused: HashSet<Peer>,
+    /// Those to whom a way has to be made first.
+    pub far: HashSet<Peer>,
     /// What went by the reliable way, if there is one.
     pub reliably: Option<Vec<(Peer, Vec<u8>)>>,
 }
@@ -46,6 +48,7 @@ impl Lines {
             queue: AccumulatingRuntime::new(),
             room: usize::MAX,
             refused: HashSet::new(),
+            far: HashSet::new(),
             reliably: None,
         }
     }
@@ -76,6 +79,10 @@ impl Runtime<Peer> for Lines {
 
     fn room(&self, _to: &Peer) -> usize {
         self.room
+    }
+
+    fn is_near(&self, to: &Peer) -> bool {
+        !self.far.contains(to)
     }
 
     fn admit(&self, newcomer: &Peer, _sender: &Peer) -> bool {

@@ -1,6 +1,6 @@
 //! Who a peer is proven to be, and of which cluster.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::SystemTime};
 
 use selkie::{
     Transport,
@@ -37,7 +37,9 @@ fn every_packet_says_whom_the_senders_certificate_names() {
 fn a_certificate_with_addresses_says_where_its_member_lives() {
     let ca = ca();
     let addrs: [IpAddr; 2] = ["10.0.0.7".parse().unwrap(), "2001:db8::7".parse().unwrap()];
-    let issued = ca.issue_at("settled", &addrs).unwrap();
+    let issued = ca
+        .issue_at("settled", &addrs, SystemTime::now(), DAY)
+        .unwrap();
     run(async {
         let credentials = Credentials::from_issued(&issued).unwrap();
         let left = Quic::bind(addr("127.0.0.1", 0), &credentials).unwrap();

@@ -7,14 +7,14 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use selkie::{
     Transport,
     transports::{
         certs::{DevCa, Issued},
-        quic::{Counters, Credentials, Quic, quinn, rustls},
+        quic::{Counters, Credentials, Options, Quic, quinn, rustls},
     },
 };
 
@@ -43,6 +43,28 @@ fn a_peer_with_an_expired_certificate_is_refused() {
     let expired = expired(&ca);
     check_is_refused_by(&ca, credulous(Some(&expired)), |counters| {
         counters.inbound_untrusted
+    });
+}
+
+#[test]
+fn who_is_refused_pauses_longer_each_time() {
+    let ca = ca();
+    let stranger = DevCa::new("strangers").unwrap().issue("stranger").unwrap();
+    run(async {
+        let left = node(&ca);
+        let options = Options::new().redial_after(Duration::from_millis(50));
+        let anywhere = addr("127.0.0.1", 0);
+        let intruder = Quic::bind_with(anywhere, &credulous(Some(&stranger)), &options).unwrap();
+        let before = Instant::now();
+        until(&intruder, "it is refused five times", || {
+            // Its own handshake is complete each time, before it is refused.
+            let _ = smol::block_on(intruder.send(left.local_addr(), b"let me in"));
+            intruder.counters().rejected_by_peer >= 5
+        })
+        .await;
+        let pauses = Duration::from_millis(50 + 100 + 200 + 400);
+        assert!(before.elapsed() > pauses, "{:?}", before.elapsed());
+        assert_eq!(left.counters().packets_in, 0);
     });
 }
 

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -85,6 +88,37 @@ fn what_is_cut_short_or_changed_on_the_way_is_as_if_lost() {
     });
 }
 
+#[test]
+fn a_path_that_carries_less_than_before_is_followed() {
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let way = Way::between(left.local_addr(), right.local_addr(), Mischief::None);
+        let at_first = left.room(way.addr);
+        let deadline = Instant::now() + PATIENCE;
+        let exchange = async |what: &str, holds: &dyn Fn(usize) -> bool| {
+            while !holds(left.room(way.addr)) {
+                assert!(Instant::now() < deadline, "never: {what}");
+                // Full ones, which get lost on a narrow path, and others, which do not.
+                let _ = left.send(way.addr, &vec![7; left.room(way.addr)]).await;
+                let _ = left.send(way.addr, b"small").await;
+                Timer::after(Duration::from_millis(20)).await;
+                while smol::future::poll_once(receive(&right)).await.is_some() {}
+            }
+        };
+        exchange("it grows", &|room| room > at_first + 50).await;
+        way.widest.store(1250, Ordering::Relaxed);
+        exchange("it shrinks", &|room| room <= at_first).await;
+        let full = vec![9; left.room(way.addr)];
+        left.send(way.addr, &full).await.unwrap();
+        loop {
+            if receive(&right).await.iter().any(|(_, got)| *got == full) {
+                break;
+            }
+        }
+    });
+}
+
 async fn until_got(node: &selkie::transports::Quic, expected: &[u8]) {
     let got = receive(node).await;
     assert!(got.iter().any(|(_, packet)| packet == expected));
@@ -95,6 +129,8 @@ struct Way {
     /// Where the one sends what is for the other.
     addr: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// The largest datagram that it carries.
+    widest: Arc<AtomicUsize>,
     _relay: Task<()>,
 }
 
@@ -112,16 +148,18 @@ impl Way {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let addr = socket.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let widest = Arc::new(AtomicUsize::new(usize::MAX));
         let relay = relay(
             Async::new(socket).unwrap(),
             one,
             other,
             mischief,
-            seen.clone(),
+            (seen.clone(), widest.clone()),
         );
         Self {
             addr,
             seen,
+            widest,
             _relay: smol::spawn(relay),
         }
     }
@@ -132,7 +170,7 @@ async fn relay(
     one: SocketAddr,
     other: SocketAddr,
     mischief: Mischief,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    (seen, widest): (Arc<Mutex<Vec<Vec<u8>>>>, Arc<AtomicUsize>),
 ) {
     let mut random = fastrand::Rng::with_seed(7);
     let mut before: HashMap<SocketAddr, Vec<u8>> = HashMap::new();
@@ -141,6 +179,9 @@ async fn relay(
         let Ok((len, from)) = socket.recv_from(&mut buf).await else {
             continue;
         };
+        if len > widest.load(Ordering::Relaxed) {
+            continue;
+        }
         let to = if from == one { other } else { one };
         let mut datagram = buf[..len].to_vec();
         seen.lock().unwrap().push(datagram.clone());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use selkie::{
     codecs::PostcardCodec,
-    sim::{Chaos, FaultCounts},
+    sim::{Chaos, FaultCounts, Rule},
 };
 
 const RUNS: u64 = 100;
@@ -27,6 +27,34 @@ fn random_schedules_of_faults_break_no_rule() {
     for (name, count) in faults.iter() {
         let is_rare = matches!(name, "overflowed" | "to_nobody");
         assert!(is_rare || count > 10, "{name} happened {count} times only");
+    }
+}
+
+/// Members that never bring back whom they hold for down must be found out while faults go on,
+/// under either preset.
+#[test]
+fn members_that_do_not_heal_are_found_all_along() {
+    let (mut slow, mut fast) = ((0, 0), (0, 0));
+    for seed in 0..60 {
+        let mut announces = None;
+        let chaos = Chaos::from_seed(seed).with(|config| {
+            announces = config.periodic_announce_to_down_members.take();
+            config.notify_down_members = false;
+        });
+        let is_slow = announces.is_some_and(|task| task.every.as_secs() > 60);
+        let (stays_down, others) = if is_slow { &mut slow } else { &mut fast };
+        let outcome = chaos.run(PostcardCodec);
+        match outcome.map_err(|violation| violation.rule()) {
+            Ok(_) => {}
+            Err(Rule::NoneStaysDown) => *stays_down += 1,
+            Err(_) => *others += 1,
+        }
+    }
+    for (stays_down, others) in [slow, fast] {
+        assert!(
+            stays_down >= 5,
+            "found {stays_down} times, and otherwise {others} times"
+        );
     }
 }
 

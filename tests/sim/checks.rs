@@ -5,7 +5,10 @@ use std::{net::SocketAddrV4, time::Duration};
 use selkie::{
     BroadcastHandler, Config, Incarnation, Invalidates, Member,
     codecs::PostcardCodec,
-    sim::{AllSeen, Bounds, Limits, Link, Load, Machine, NoneStaysDown, Peer, Rule, Simulation},
+    sim::{
+        AllSeen, Bounds, Bursts, Limits, Link, Load, Loss, Machine, NoneStaysDown, Peer, Rule,
+        Simulation,
+    },
 };
 
 use crate::{
@@ -53,6 +56,34 @@ fn a_member_that_was_never_seen_is_found_all_along() {
 }
 
 #[test]
+fn a_member_that_starts_again_has_as_long_as_any_to_be_seen() {
+    let mut sim = joined(5, Config::lan(), 1);
+    sim.guard(AllSeen::within(secs(20)));
+    let stranger = sim.add_peers(1).start;
+    // It does not find the others, and is away for no time, so that nobody looks meanwhile.
+    for node in 0..stranger {
+        sim.set_link(stranger, node, Link::lan().loss(1.0));
+    }
+    for _ in 0..4 {
+        sim.run_for(secs(15));
+        sim.restart(stranger);
+    }
+    assert_eq!(sim.verdict().map_err(|violation| violation.rule()), Ok(()));
+}
+
+#[test]
+fn nobody_sees_nobody() {
+    let mut sim = Simulation::new(1, Config::lan(), PostcardCodec);
+    assert!(sim.all_see_all() && sim.is_converged());
+    sim.add_peers(2);
+    assert!(!sim.all_see_all());
+    for node in 0..2 {
+        sim.crash(node);
+    }
+    assert!(sim.all_see_all() && sim.is_converged());
+}
+
+#[test]
 fn a_member_that_is_seen_after_its_death_is_found() {
     let mut sim = joined(5, Config::lan(), 1);
     sim.crash(2);
@@ -97,6 +128,22 @@ fn a_healthy_member_that_stays_down_is_found() {
     let (sound, _) = one_is_paused(sim);
     sound.verdict().unwrap();
     assert!(sound.identity(3).life > 0, "it was never declared down");
+}
+
+#[test]
+fn a_loss_of_nothing_excuses_nobody() {
+    for nothing in [
+        Loss::from(0.0),
+        Loss::from(Bursts::new(secs(9), secs(1)).losing(0.0, 0.0)),
+    ] {
+        let mut sim = joined(5, Config::lan(), 1);
+        sim.set_ingress_loss(3, 1.0);
+        sim.run_for(secs(60));
+        assert!(sim.is_troubled(3));
+        sim.set_ingress_loss(3, nothing);
+        sim.set_egress_loss(3, nothing);
+        assert!(!sim.is_troubled(3), "{nothing:?}");
+    }
 }
 
 fn split_for_two_minutes(config: Config) -> Peers {
@@ -252,6 +299,40 @@ fn packets_and_backlogs_beyond_tighter_bounds_are_found() {
         (Bounds::new().packets_per_second(1), Rule::Packets),
     ] {
         assert_eq!(run(bounds).unwrap_err().rule(), rule);
+    }
+}
+
+/// Node 0 sends so many packets at once, at a time.
+fn burst(sim: &mut Beacons, at: Duration, packets: usize) {
+    sim.after(at - sim.now(), move |sim| {
+        let to = *sim.identity(1);
+        sim.input(0, |_, port| {
+            (0..packets).for_each(|_| port.send(&to, "burst", &[0; 4]));
+        });
+    });
+}
+
+#[test]
+fn a_storm_is_found_wherever_its_second_begins_and_however_seldom_guards_look() {
+    let found = |tick, most, bursts: &[(u64, usize)]| {
+        let mut sim = beacons(2, 1);
+        sim.set_tick(tick);
+        sim.guard(Bounds::new().packets_per_second(most));
+        for &(at, packets) in bursts {
+            burst(&mut sim, millis(at), packets);
+        }
+        sim.run_for(secs(60));
+        sim.verdict().is_err_and(|violation| {
+            assert!(violation.details().contains("node 0"), "{violation}");
+            violation.rule() == Rule::Packets
+        })
+    };
+    for tick in [millis(1), millis(100), secs(30)] {
+        // Within 100 ms, over the edge of a second of the clock.
+        assert!(found(tick, 40, &[(4950, 32), (5050, 32)]));
+        assert!(found(tick, 8, &[(10_000, 60)]));
+        assert!(found(tick, 8, &[(10_000, 4), (10_500, 4), (10_999, 1)]));
+        assert!(!found(tick, 8, &[(10_000, 4), (10_500, 4), (11_000, 4)]));
     }
 }
 

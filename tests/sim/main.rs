@@ -13,9 +13,11 @@ mod checks;
 mod custom;
 mod foreign;
 mod measures;
+mod mistakes;
 mod network;
 mod nodes;
 mod replay;
+mod time;
 
 use std::time::Duration;
 

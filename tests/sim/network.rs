@@ -179,6 +179,16 @@ fn a_cut_is_one_way_a_partition_both_ways_and_healing_ends_them() {
 }
 
 #[test]
+fn isolated_nodes_are_cut_off_from_those_added_later() {
+    let mut sim = beacons(2, 1);
+    let cut = sim.isolate([0]);
+    let later = sim.add_peers(1).start;
+    assert!(sim.is_cut(0, later) && sim.is_cut(later, 0) && !sim.is_cut(1, later));
+    sim.heal(cut);
+    assert!(!sim.is_cut(0, later));
+}
+
+#[test]
 fn losses_at_a_node_hit_its_packets_only() {
     let mut sim = beacons(3, 1);
     send_every(&mut sim, secs(1));

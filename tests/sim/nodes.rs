@@ -55,6 +55,25 @@ fn a_paused_senders_timers_fire_and_what_it_sends_goes_out_when_it_is_resumed() 
 }
 
 #[test]
+fn a_pauses_time_ends_that_pause_and_no_later_one() {
+    let mut sim = beacons(2, 1);
+    sim.pause_for(1, secs(10));
+    sim.freeze_for(0, secs(10));
+    sim.run_for(secs(5));
+    sim.resume(1);
+    sim.thaw(0);
+    assert!(!sim.is_troubled(0) && !sim.is_troubled(1));
+    sim.pause(1);
+    sim.freeze(0);
+    sim.run_for(secs(10));
+    assert!(sim.is_troubled(0) && sim.is_troubled(1));
+    sim.resume(1);
+    sim.thaw(0);
+    assert!(!sim.is_troubled(0) && !sim.is_troubled(1));
+    assert_eq!((sim.faults().pauses, sim.faults().freezes), (2, 2));
+}
+
+#[test]
 fn an_inbox_overflows_at_its_bound() {
     let mut sim = beacons(2, 1);
     sim.set_inbox_max(3);
@@ -134,6 +153,23 @@ fn a_crashed_node_hears_nothing_and_a_restarted_one_is_new() {
     sim.run_for(secs(5));
     assert_eq!(numbers(&sim), [4]);
     assert_eq!((sim.faults().crashes, sim.faults().restarts), (2, 2));
+}
+
+#[test]
+fn what_waits_at_a_slow_node_ends_with_its_life() {
+    let mut sim = beacons(2, 1);
+    send_every(&mut sim, secs(1));
+    sim.slow_down(1, secs(20));
+    sim.run_for(millis(5500));
+    sim.restart(1);
+    sim.set_links(Link::perfect().loss(1.0));
+    sim.run_for(secs(300));
+    assert_eq!(numbers(&sim), [0_u32; 0]);
+    assert_eq!(sim.faults().to_down, 5);
+    // What it has to do now does not wait for that.
+    sim.set_links(Link::perfect());
+    sim.run_for(secs(1));
+    assert_eq!(numbers(&sim).len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket},
 };
 
 use selkie::{
@@ -13,10 +13,14 @@ use selkie::{
         udp::{Counters, Key, Keyring, KeyringError, Options},
     },
 };
-use smol::io::AsyncReadExt;
+use smol::{
+    Async,
+    future::or,
+    io::{AsyncReadExt, AsyncWriteExt},
+};
 
 use crate::{
-    conformance::{Fixture, run, said},
+    conformance::{Fixture, in_time, run, said},
     hostile::Victim,
     streams::connect,
 };
@@ -178,6 +182,42 @@ fn keys_are_read_from_files_and_never_shown() {
     for key in [&one, &two] {
         assert!(!shown.contains(&key.to_base64()[..8]), "{shown}");
     }
+}
+
+/// Made by another implementation, from what `docs/wire.md` says.
+#[test]
+fn what_is_sealed_is_what_the_documentation_says() {
+    const DATAGRAM: &str = "0121404142434445464748494a4b4c4d4e4f0000000000000005e449c2478f1a61b901\
+                            13a04e64417e9c56285a3a27";
+    const GREETING: &str = "736c6b017321606162636465666768696a6b6c6d6e6fe6fb9fe6d40afc36078d269412\
+                            c889058e94";
+    let bytes = |hex: &str| -> Vec<u8> {
+        let pairs = hex.as_bytes().chunks(2);
+        let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16);
+        pairs.map(|pair| byte(pair).unwrap()).collect()
+    };
+    run(async {
+        let key = Key::from_bytes(&core::array::from_fn(|byte| byte as u8));
+        assert_eq!(key.id().to_string(), "21359993");
+        let udp = bind(&Keyring::new(&key));
+        assert!(udp.enter_cluster("selkie"));
+        let wire = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        wire.send_to(&bytes(DATAGRAM), udp.local_addr()).unwrap();
+        let mut batch = Batch::new();
+        in_time(udp.recv(&mut batch)).await.unwrap().unwrap();
+        let from = wire.local_addr().unwrap();
+        assert!(said(&batch).eq([(from, &b"hello"[..])]));
+
+        let greet = async {
+            let mut tcp = Async::<TcpStream>::connect(udp.local_addr()).await.unwrap();
+            tcp.write_all(&bytes(GREETING)).await.unwrap();
+            let mut answer = [0; 5 + 16 + 16];
+            tcp.read_exact(&mut answer).await.unwrap();
+            assert!(answer.starts_with(b"slk\x01s"));
+        };
+        let accept = async { udp.accept().await.map(|_| ()).unwrap() };
+        in_time(or(greet, accept)).await.unwrap();
+    });
 }
 
 #[test]

@@ -233,7 +233,7 @@ fn check(roots: &Arc<RootCertStore>, chain: &[CertificateDer<'static>]) -> Resul
     let Some((own, intermediates)) = chain.split_first() else {
         return Err(Error::NoCertificatesPresented);
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = tls::provider();
     let any = ServerName::from(core::net::IpAddr::from([0, 0, 0, 0]));
     ClusterVerifier::new(roots.clone(), &provider).verify_server_cert(
         own,

@@ -19,6 +19,10 @@ pub(super) const SUPERSEDED: VarInt = VarInt::from_u32(2);
 /// The code by which a connection is closed that is not trusted any more.
 pub(super) const CUT: VarInt = VarInt::from_u32(3);
 
+/// With fewer peers, all others are as good as connected. Gossip goes to those that are, by
+/// preference: among so many, chosen at random by whoever dialled first, it spreads as among all.
+const NEAR_MIN: usize = 8;
+
 /// Two that dialled each other within this time did so at once.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
@@ -52,6 +56,16 @@ impl Links {
 
     pub(super) fn get(&self, peer: SocketAddr) -> Option<&Link> {
         self.links.get(&peer).map(|entry| &entry.link)
+    }
+
+    /// Whether a packet to this peer needs no further connection, or there are so few that one more
+    /// is welcome.
+    pub(super) fn is_near(&self, peer: SocketAddr) -> bool {
+        match self.get(peer) {
+            Some(Link::Dialling(_) | Link::Up(_)) => true,
+            Some(Link::Failed(_)) => false,
+            None => self.links.len() < NEAR_MIN,
+        }
     }
 
     /// The link to a peer, as one that was used now.
@@ -160,7 +174,14 @@ impl Links {
     /// Closes the loser of two connections, unless it has become the one for sending. If nothing
     /// came in over the other one since `heard`, but something over the loser, that is the one
     /// that is alive.
-    pub(super) fn settle(&mut self, peer: SocketAddr, pair: &Pair, heard: u64, alive: bool) {
+    pub(super) fn settle(
+        &mut self,
+        peer: SocketAddr,
+        pair: &Pair,
+        heard: u64,
+        alive: bool,
+        tally: &Tally,
+    ) {
         let Some(Link::Up(up)) = self.links.get_mut(&peer).map(|entry| &mut entry.link) else {
             return;
         };
@@ -173,9 +194,7 @@ impl Links {
             dead = Some(pair.keeper.clone());
             *up = Up::new(pair.loser.clone(), None, up.pause);
         }
-        if let Some(dead) = dead {
-            dead.conn.close(SUPERSEDED, b"superseded");
-        }
+        close(dead, tally);
     }
 
     /// Forgets a connection that ended. Returns whether it was the one for sending, and there is

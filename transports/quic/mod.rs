@@ -1,12 +1,12 @@
 //! Encrypted gossip between members that prove themselves: QUIC with mutual TLS 1.3.
 //!
 //! Every member has a certificate from the cluster's own authority, and speaks to nobody who has
-//! none. One UDP port is enough: a node dials and is dialled on it. Connections are made when
-//! there is something to send, used in both directions, and given up when nothing was sent for a
-//! while; nothing is sent to keep them open.
+//! none; or, without an authority, a key that the others have [pinned](PinnedKeys). One UDP port is
+//! enough: a node dials and is dialled on it.
 //!
-//! Packets that fit go as QUIC datagrams, unreliable as with UDP. Larger ones, up to
-//! [`Quic::PACKET_MAX`], go reliably, each by a stream of its own.
+//! Packets that fit go as QUIC datagrams, unreliable as with UDP: how many bytes fit grows with
+//! what the path is found to carry. Larger packets, up to [`Quic::PACKET_MAX`], go reliably, each by
+//! a stream of its own. Streams for whoever uses the transport are apart from those.
 //!
 //! ```no_run
 //! use selkie::transports::quic::{Credentials, Quic};
@@ -16,11 +16,45 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Connections
+//!
+//! Two nodes have one connection, for packets and streams in both directions. It is made when there
+//! is something to send, and given up when nothing was sent for
+//! [a while](Options::idle_timeout); nothing is sent to keep it open. If both ends dial at once,
+//! both know which of the two connections to keep: the one with the lower mark, which both derive
+//! from its keys. The other one is closed once nothing moves over it.
+//!
+//! Holding a connection takes 32 KiB at each end, making one half a millisecond. So a node holds
+//! those that it used lately, and says so ([`is_near`](Transport::is_near)): gossip, which may go
+//! to anybody, goes to peers with which there is a connection, of which there are eight at least.
+//!
+//! A dial that nobody answers ends after [`Options::dial_deadline`], and is told apart from one that
+//! was refused. The pause until the next one grows until a peer has looked at our certificate and
+//! found it good: that our own handshake is complete says nothing about that.
+//!
+//! # Who is who
+//!
+//! Each packet and stream comes with whom its sender [proved](ProvenPeer) to be: the DNS names, the
+//! IP addresses and the public key of its certificate, or the names for which its bare key is
+//! pinned. That the sender speaks for no other member is for the agent to check.
+//!
+//! Members of different clusters, and of versions that do not understand each other, refuse each
+//! other in the handshake (ALPN, with a hash of the cluster's name), also if one authority signed
+//! their certificates.
+//!
+//! # New certificates
+//!
+//! [`Quic::replace_credentials`] and [`Quic::follow`] put new ones to use; connections that stand
+//! go on, until they end or are [cut](Quic::cut_old). So all certificates of a cluster, and their
+//! authority, are replaced while it runs: let everybody trust both authorities, then give everybody
+//! a certificate of the new one, then let everybody trust that one alone.
+//!
 //! # Restarts
 //!
 //! A node that was killed and comes back at the same address with the same private key tells its
 //! peers, at the first packet they send to the one that was, that those connections are no more.
-//! The few packets sent until then are lost, as they would be with UDP.
+//! The few packets sent until then are lost, as they would be with UDP. One that comes back with
+//! another key is noticed by its silence, after a second.
 //!
 //! # Failures of the socket
 //!
@@ -30,16 +64,23 @@
 //! # What hostile peers can do
 //!
 //! Without a certificate of the authority: begin handshakes, which fail and are counted. 64 may
-//! be under way, and 16 of them from one source: an IPv4 address, or a /64 network of IPv6. When
-//! there is one from its source, or there are eight altogether, a peer must first prove that it
-//! receives at its address (QUIC's Retry), so that the shares of others cannot be claimed by
-//! sending in their name. [`Counters`] tell what was refused, and why.
+//! be under way, and 16 of them from one source: an IPv4 address, or a /64 network of IPv6. As many
+//! as 64 more from there wait for their turn, for two seconds. When there is one from its source, or
+//! there are eight altogether, a peer must first prove that it receives at its address (QUIC's
+//! Retry), so that the shares of others cannot be claimed by sending in their name. Before that, a
+//! node sends no more than three times what it receives.
 //!
-//! With a certificate, a peer may send what it likes; all queues are bounded, and what does not
-//! fit is dropped and counted. Session resumption is off: it would let in peers whose certificate
-//! has expired since.
+//! With a certificate, a peer may send what it likes. It has two connections at most, eight large
+//! packets and 32 streams under way, and at most a mebibyte of both in flight; from all peers there
+//! are 256 of each at a time. A large packet that takes longer than five seconds is dropped, and a
+//! stream that is silent for longer than [`Options::stream_timeout`] fails. What does not fit a
+//! queue is dropped. [`Counters`] tell of all that is refused or dropped, and why. Session
+//! resumption and early data are off: they would let in peers whose certificate has expired since,
+//! and packets that were recorded.
 //!
-//! Revocation lists, names, pinned keys: see [`Credentials::from_rustls`].
+//! A key that was stolen: take it off the list and [cut](Quic::cut) its connections, where keys are
+//! pinned. With certificates, see [`Credentials::from_rustls`] for revocation lists, or replace the
+//! authority.
 
 use alloc::sync::Arc;
 use core::{fmt, future::Future, net::SocketAddr, time::Duration};
@@ -241,6 +282,10 @@ impl Transport for Quic {
         self.handle.shared.room(to)
     }
 
+    fn is_near(&self, to: SocketAddr) -> bool {
+        self.handle.shared.is_near(to)
+    }
+
     async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
         self.handle.shared.send(to, packet)
     }
@@ -255,6 +300,13 @@ impl Transport for Quic {
 
     fn proves_peers(&self) -> bool {
         true
+    }
+
+    fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        let counters = self.counters();
+        counters
+            .iter()
+            .for_each(|(name, figure)| tell(name, figure));
     }
 
     fn has_streams(&self) -> bool {

@@ -25,7 +25,7 @@ impl Options {
     pub fn new() -> Self {
         Self {
             executor: None,
-            idle_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(12),
             dial_deadline: Duration::from_secs(3),
             redial_after: Duration::from_secs(1),
             stream_timeout: Duration::from_secs(10),
@@ -42,7 +42,7 @@ impl Options {
         self
     }
 
-    /// How long a connection is kept over which nothing is sent: 15 s. At least a millisecond.
+    /// How long a connection is kept over which nothing is sent: 12 s. At least a millisecond.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
@@ -71,7 +71,7 @@ impl Options {
         self
     }
 
-    /// The most peers to have connections with at a time: 1,024, of about 40 kB each. Beyond, the
+    /// The most peers to have connections with at a time: 1,024, of 32 KiB each. Beyond, the
     /// connection goes that was not used for the longest time. At least 1.
     #[must_use]
     pub fn peers_max(mut self, max: usize) -> Self {

@@ -122,6 +122,10 @@ impl Shared {
         }
     }
 
+    pub(super) fn is_near(&self, to: SocketAddr) -> bool {
+        lock(&self.links).is_near(canonical(to))
+    }
+
     pub(super) fn send(self: &Arc<Self>, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
         if self.is_closed() {
             return Err(SendError::Closed);
@@ -277,8 +281,7 @@ impl Shared {
     /// Closes the loser of two connections, if it is not in use after all.
     fn settle(&self, peer: SocketAddr, pair: &Pair, heard: u64, alive: bool) {
         let mut links = lock(&self.links);
-        links.settle(peer, pair, heard, alive);
-        self.tally.superseded.one();
+        links.settle(peer, pair, heard, alive, &self.tally);
     }
 
     /// Notes that a dial came to nothing. If a connection came about otherwise in the meantime,

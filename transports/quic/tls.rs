@@ -5,7 +5,7 @@ use core::{net::SocketAddr, time::Duration};
 use std::io;
 
 use quinn::{
-    ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig,
+    ClientConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
     crypto::{
         HmacKey,
         rustls::{QuicClientConfig, QuicServerConfig},
@@ -21,7 +21,11 @@ use rustls::{
         verify_server_cert_signed_by_trust_anchor,
     },
     crypto::{
-        CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+        CryptoProvider, WebPkiSupportedAlgorithms,
+        ring::cipher_suite::{
+            TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+        },
+        verify_tls12_signature, verify_tls13_signature,
     },
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
     server::{
@@ -61,6 +65,11 @@ const STREAM_WINDOW_BYTES: u32 = Quic::PACKET_MAX as u32;
 /// The most bytes of all its streams on their way to a peer, and from a peer.
 const WINDOW_BYTES: u32 = 2 * STREAM_WINDOW_BYTES * STREAMS_MAX as u32;
 
+/// The search for what a path carries ends with a step smaller than this. It begins between 1,200
+/// and 1,452 bytes, and ends there: each further step would cost every connection two packets of
+/// that size, for 5 % more room, and 3 %, and so on.
+const MTU_STEP_MIN: u16 = 64;
+
 /// Less than quinn's 333 ms, for the first retransmission not to take a second; more than most
 /// round trips, for it not to be in vain.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
@@ -68,13 +77,26 @@ const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// The most handshakes that wait for being looked at.
 const INCOMING_MAX: usize = 256;
 
+/// The cryptography, in this order: AES-128 and SHA-256 are in most processors, and a handshake
+/// with them takes a tenth less than with rustls' first choice, AES-256 and SHA-384.
+pub(super) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        cipher_suites: vec![
+            TLS13_AES_128_GCM_SHA256,
+            TLS13_CHACHA20_POLY1305_SHA256,
+            TLS13_AES_256_GCM_SHA384,
+        ],
+        ..rustls::crypto::ring::default_provider()
+    })
+}
+
 /// The TLS settings for both directions.
 pub(super) fn configs(
     roots: Arc<RootCertStore>,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<(rustls::ClientConfig, rustls::ServerConfig), Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = provider();
     let client = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
@@ -95,7 +117,7 @@ pub(super) fn pinned_configs(
     key: PrivateKeyDer<'static>,
     pins: &PinnedKeys,
 ) -> Result<(rustls::ClientConfig, rustls::ServerConfig, PublicKey), Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = provider();
     let key = provider.key_provider.load_private_key(key)?;
     let public = key.public_key();
     let public = public.ok_or_else(|| Error::General("key tells no public key".into()))?;
@@ -178,10 +200,13 @@ pub(super) fn transport(options: &Options) -> io::Result<TransportConfig> {
     let idle = options.idle_timeout.max(Duration::from_millis(1));
     let idle = IdleTimeout::try_from(idle)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let mut mtu = MtuDiscoveryConfig::default();
+    mtu.minimum_change(MTU_STEP_MIN);
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(idle))
         .keep_alive_interval(None)
+        .mtu_discovery_config(Some(mtu))
         .initial_rtt(INITIAL_RTT)
         .max_concurrent_bidi_streams(STREAMS_AT_FIRST.into())
         .max_concurrent_uni_streams(STREAMS_AT_FIRST.into())

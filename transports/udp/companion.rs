@@ -229,8 +229,10 @@ impl<G: Greeter> Companion<G> {
             let tcp = Async::new(tcp)?;
             tcp.get_ref().set_nodelay(true)?;
             let (port, chunks) = within(greeting_time, greeter.welcome(&tcp)).await?;
+            let mut addr = from;
+            addr.set_port(port);
             Ok(PeerStream {
-                addr: SocketAddr::new(from.ip(), port),
+                addr,
                 peer: None,
                 stream: UdpStream::new(tcp, chunks, silence_max, place),
             })
@@ -274,7 +276,9 @@ async fn connect(from: SocketAddr, to: SocketAddr) -> io::Result<Async<TcpStream
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     if !from.ip().is_unspecified() {
-        socket.bind(&SocketAddr::new(canonical(from).ip(), 0).into())?;
+        let mut from = canonical(from);
+        from.set_port(0);
+        socket.bind(&from.into())?;
     }
     // An error may say no more than that it is under way; which one does so differs.
     let begun = socket.connect(&to.into());

@@ -12,7 +12,14 @@
 //! Open connections, as many and as long as [`Options`] allow: so many altogether, fewer from one
 //! source and fewer still that have not greeted; each must greet in time, and breaks when it is
 //! silent for too long while somebody waits for it. A chunk is at most 16 KiB: longer ones are
-//! refused before they are read. [`Counters`] tell what was refused, and why.
+//! refused before they are read. [`Counters`] tell what was refused, and why. Who has many sources
+//! can keep others from opening streams; packets go on.
+//!
+//! Over plain UDP also: send in the name of any address, and read what passes. The agent lets
+//! newcomers prove that they receive where they say (`Builder::prove_joiners`), and sends about as
+//! much to those who did not as came in their name, so that it is of no use for flooding others;
+//! but who is on the way, or guesses long enough, is a member. Sealed UDP answers nothing that was not sealed
+//! with a key of its own.
 
 mod bind;
 mod closing;

@@ -51,8 +51,13 @@ use crate::{
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Clones are handles to the same sockets, which are closed when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct PlainUdp(Arc<Sockets>);
+
 #[derive(Debug)]
-pub struct PlainUdp {
+struct Sockets {
     datagrams: Datagrams,
     companion: Option<Companion<InClear>>,
     closing: Closing,
@@ -81,13 +86,11 @@ impl PlainUdp {
     /// As [`bind`](Self::bind).
     pub fn bind_with(addr: SocketAddr, options: &Options) -> io::Result<Self> {
         let (socket, listener) = bind::bind(addr, options.has_streams)?;
-        let mut udp = Self::from_socket(socket)?;
-        if let Some(listener) = listener {
-            let tally = Arc::clone(&udp.tally);
-            let companion = Companion::new(listener, Arc::new(InClear), options, tally)?;
-            udp.companion = Some(companion);
-        }
-        Ok(udp)
+        let tally = Arc::<Tally>::default();
+        let companion =
+            |listener| Companion::new(listener, Arc::new(InClear), options, Arc::clone(&tally));
+        let companion = listener.map(companion).transpose()?;
+        Self::of(socket, companion, tally)
     }
 
     /// Uses a socket that is bound already. There are no streams.
@@ -96,23 +99,31 @@ impl PlainUdp {
     ///
     /// When the system cannot say where the socket is bound, or cannot wait for it.
     pub fn from_socket(socket: UdpSocket) -> io::Result<Self> {
+        Self::of(socket, None, Arc::default())
+    }
+
+    fn of(
+        socket: UdpSocket,
+        companion: Option<Companion<InClear>>,
+        tally: Arc<Tally>,
+    ) -> io::Result<Self> {
         let datagrams = Datagrams::new(socket)?;
         let addr = datagrams.local_addr();
         if !addr.ip().to_canonical().is_loopback() {
             warn!(%addr, "plain UDP beyond loopback: whoever reaches it can read and forge");
         }
-        Ok(Self {
+        Ok(Self(Arc::new(Sockets {
             datagrams,
-            companion: None,
+            companion,
             closing: Closing::new(),
-            tally: Arc::default(),
-        })
+            tally,
+        })))
     }
 
     /// What was counted.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.tally.counters()
+        self.0.tally.counters()
     }
 }
 
@@ -120,7 +131,7 @@ impl Transport for PlainUdp {
     type Stream = UdpStream;
 
     fn local_addr(&self) -> SocketAddr {
-        self.datagrams.local_addr()
+        self.0.datagrams.local_addr()
     }
 
     fn room(&self, _to: SocketAddr) -> usize {
@@ -132,36 +143,43 @@ impl Transport for PlainUdp {
             let max = Self::PACKET_MAX;
             return Err(SendError::TooBig { max });
         }
-        if self.closing.is_closed() {
+        if self.0.closing.is_closed() {
             return Err(SendError::Closed);
         }
-        self.datagrams.send(to, packet).await
+        self.0.datagrams.send(to, packet).await
     }
 
     async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
         let open = |packet: &mut [u8]| Some(packet.len());
-        self.datagrams.recv(&self.closing, batch, open).await
+        self.0.datagrams.recv(&self.0.closing, batch, open).await
     }
 
     /// Nothing is queued, and UDP has no farewell. The address becomes free when this is dropped.
     async fn close(&self) {
-        self.closing.close();
+        self.0.closing.close();
+    }
+
+    fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        let counters = self.counters();
+        counters
+            .iter()
+            .for_each(|(name, figure)| tell(name, figure));
     }
 
     fn has_streams(&self) -> bool {
-        self.companion.is_some()
+        self.0.companion.is_some()
     }
 
     async fn open(&self, to: SocketAddr) -> Result<PeerStream<UdpStream>, SendError> {
-        let companion = self.companion.as_ref().ok_or(SendError::NoStreams)?;
-        companion.open(&self.closing, to).await
+        let companion = self.0.companion.as_ref().ok_or(SendError::NoStreams)?;
+        companion.open(&self.0.closing, to).await
     }
 
     async fn accept(&self) -> io::Result<PeerStream<UdpStream>> {
-        match &self.companion {
-            Some(companion) => companion.accept(&self.closing).await,
+        match &self.0.companion {
+            Some(companion) => companion.accept(&self.0.closing).await,
             None => {
-                self.closing.closed().await;
+                self.0.closing.closed().await;
                 Err(io::ErrorKind::NotConnected.into())
             }
         }

@@ -4,7 +4,7 @@ use super::*;
 
 fn put(aside: &mut Aside<u8>, room: usize) -> Vec<u8> {
     let mut buf = vec![];
-    aside.put(room, &mut buf);
+    aside.put(room, true, &mut buf);
     buf
 }
 
@@ -14,6 +14,9 @@ fn items_are_sent_as_often_as_they_should_be() {
     aside.add(1, 7, b"one".to_vec(), 2);
     aside.add(2, 7, b"two".to_vec(), 1);
     assert_eq!(put(&mut aside, 100), b"\x07\0\x03two\x07\0\x03one");
+    let mut extra = vec![];
+    aside.put(100, false, &mut extra);
+    assert_eq!(extra, b"\x07\0\x03one");
     assert_eq!(put(&mut aside, 100), b"\x07\0\x03one");
     assert!(aside.is_empty());
     assert_eq!((put(&mut aside, 100).len(), aside.bytes()), (0, 0));
@@ -22,8 +25,8 @@ fn items_are_sent_as_often_as_they_should_be() {
 #[test]
 fn what_has_no_room_waits() {
     let mut aside = Aside::new(100);
-    aside.add(1, 7, b"one".to_vec(), 1);
-    aside.add(2, 7, b"two".to_vec(), 1);
+    aside.add(1, 7, b"one".to_vec(), 2);
+    aside.add(2, 7, b"two".to_vec(), 2);
     assert_eq!(put(&mut aside, 5), b"");
     assert_eq!(put(&mut aside, 6), b"\x07\0\x03two");
     assert_eq!(put(&mut aside, 6), b"\x07\0\x03one");
@@ -41,4 +44,15 @@ fn later_news_takes_the_place_of_earlier_and_the_oldest_goes_first() {
     assert_eq!(put(&mut aside, 100), b"\x07\0\x05three\x07\0\x03two");
     aside.add(4, 7, vec![0; 9], 9);
     assert_eq!((aside.bytes(), aside.dropped()), (8, 2));
+}
+
+#[test]
+fn what_fits_nowhere_does_not_wait_for_ever() {
+    let mut aside = Aside::new(100);
+    aside.add(1, 7, b"small".to_vec(), 3);
+    aside.add(2, 7, vec![0; 50], 2);
+    for _ in 0..2 {
+        assert_eq!(put(&mut aside, 20), b"\x07\0\x05small");
+    }
+    assert_eq!((aside.bytes(), aside.dropped()), (5, 1));
 }

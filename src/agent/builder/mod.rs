@@ -24,7 +24,7 @@ use super::{
     outputs::Outputs,
     remembered::Remembered,
     seeds::Seeds,
-    shared::Shared,
+    shared::{Shared, counting},
     sync::Syncing,
 };
 use crate::{
@@ -224,11 +224,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             .recall(cluster.as_str(), rng_seed, &mut codec)
             .await;
         let identity = self.identity.into_identity(local, past.own.as_ref())?;
-        let identity = past.outdo(identity);
-        if !identity.names_member() {
-            let identity = format!("{identity:?}");
-            return Err(BuildError::Nameless { identity });
-        }
+        let identity = named(past.outdo(identity))?;
 
         let mut config = self.config;
         let proof = Proof::new(self.settings.prove_joiners, &*transport);
@@ -236,7 +232,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let is_bare = config.foca_wire;
         let limits = self.settings.limits;
         let datagram_max = config.max_packet_size;
-        let shared = Shared::new(identity.clone(), config.clone(), &limits, local);
+        let counting = counting(&transport);
+        let shared = Shared::new(identity.clone(), config.clone(), &limits, local, counting);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             config,
@@ -282,6 +279,14 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let driver = Driver::new(trace::within_node(&identity, agent.run()));
         Ok((Cluster::new(shared, sender), driver))
     }
+}
+
+fn named<I: Identity>(identity: I) -> Result<I, BuildError> {
+    if identity.names_member() {
+        return Ok(identity);
+    }
+    let identity = format!("{identity:?}");
+    Err(BuildError::Nameless { identity })
 }
 
 impl<C, T, I, H> fmt::Debug for Builder<C, T, I, H> {

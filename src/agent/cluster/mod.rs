@@ -47,7 +47,7 @@ pub(super) enum Command<I> {
         reply: oneshot::Sender<Result<(), CommandError>>,
     },
     Send {
-        to: I,
+        to: Box<I>,
         bytes: Vec<u8>,
         is_reliable: bool,
         reply: oneshot::Sender<Result<Waybill, MessageError>>,

@@ -1,4 +1,4 @@
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -24,8 +24,9 @@ impl Fixture {
             ..Limits::default()
         };
         let addr = SocketAddr::from(([10, 0, 0, 1], 7946));
+        let counting = Box::new(|| None);
         Self {
-            shared: Shared::new(node("me", 0), Config::lan(), &limits, addr),
+            shared: Shared::new(node("me", 0), Config::lan(), &limits, addr, counting),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Messages, as a handle sends and receives them.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use futures::channel::oneshot;
 use smol::channel::Sender;
@@ -94,7 +94,7 @@ impl<I: Identity> Cluster<I> {
     ) -> Result<Waybill, MessageError> {
         let to = to.clone();
         self.ask(|reply| Command::Send {
-            to,
+            to: Box::new(to),
             bytes,
             is_reliable,
             reply,

@@ -100,6 +100,7 @@ where
     /// Tells some members of what waits, if it is time.
     pub(in crate::agent) fn gossip_aside_if_due(&mut self) {
         let gossip = self.engine.config().periodic_gossip;
+        self.outputs.has_rounds = gossip.is_some();
         let Some(gossip) =
             gossip.filter(|_| self.company() == Company::Others && !self.outputs.aside.is_empty())
         else {
@@ -112,10 +113,7 @@ where
             return;
         }
         self.metadata.gossip_at = Some(now.saturating_add(gossip.every));
-        for _ in 0..gossip.members {
-            let Some(to) = self.random_member() else {
-                break;
-            };
+        for to in self.random_members(gossip.members) {
             if let Some(hello) = self.hello(&to) {
                 self.outputs.send(&to, Kind::Aside, &hello);
             }

@@ -1,13 +1,11 @@
 //! `selkie agent`: a real member.
 
 mod place;
+mod seal;
 mod signals;
 mod trust;
 
-use std::{
-    io::{self, stderr},
-    path::Path,
-};
+use std::io::{self, stderr};
 
 use futures::future::{Either, select};
 use selkie::{
@@ -15,9 +13,8 @@ use selkie::{
     agent::{Event, Seed},
     codecs::{BincodeCodec, MsgpackCodec, PostcardCodec},
     transports::{
-        PlainUdp, SealedUdp,
+        PlainUdp,
         quic::{CredentialFiles, CredentialsError, Quic},
-        udp::Keyring,
     },
 };
 use serde::Serialize;
@@ -56,14 +53,17 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
                 smol::spawn(quic.follow(files)).detach();
                 speak(args, quic, stop).await
             }
-            TransportKind::Udp if args.seal_key.is_some() => {
-                let udp = sealed(&args)?;
-                speak(args, udp, stop).await
-            }
-            TransportKind::Udp => {
-                let udp = PlainUdp::bind(args.bind).map_err(|error| place::bind_failed(&error))?;
-                speak(args, udp, stop).await
-            }
+            TransportKind::Udp => match &args.seal_key {
+                Some(file) => {
+                    let udp = seal::bind(&args, file)?;
+                    speak(args, udp, stop).await
+                }
+                None => {
+                    let udp = PlainUdp::bind(args.bind);
+                    let udp = udp.map_err(|error| place::bind_failed(&error))?;
+                    speak(args, udp, stop).await
+                }
+            },
         }
     })
 }
@@ -241,15 +241,6 @@ impl Printer {
             print::line(format_args!("{time}  {happening}"))
         }
     }
-}
-
-fn sealed(args: &AgentArgs) -> Result<SealedUdp, Failure> {
-    let file = args.seal_key.as_deref().unwrap_or(Path::new(""));
-    let keyring = Keyring::from_file(file).map_err(|error| {
-        Failure::caused("cannot use the keys", &error)
-            .hint("a file as `selkie keys generate` makes it will do")
-    })?;
-    SealedUdp::bind(args.bind, &keyring).map_err(|error| place::bind_failed(&error))
 }
 
 fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {

@@ -30,6 +30,11 @@ pub(super) async fn watch(quic: Quic) {
             "refused a stranger",
             "its certificate is not of our authority, or has expired",
         ),
+        (
+            |counters| counters.renewals_failed,
+            "cannot use the changed certificates",
+            "they do not belong together, or every peer would refuse them: the former ones stay",
+        ),
     ];
     while !kinds.is_empty() {
         Timer::after(LOOK_EVERY).await;

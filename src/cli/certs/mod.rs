@@ -61,7 +61,7 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
     let now = SystemTime::now();
     let validity = Duration::from_secs(u64::from(args.days) * 24 * 60 * 60);
     let issued = ca
-        .issue_for(args.name.as_str(), now, validity)
+        .issue_at(args.name.as_str(), &args.addrs, now, validity)
         .map_err(|error| certs_failed(&error))?;
     files::make_dir(out)?;
     let write =

@@ -1,6 +1,6 @@
 //! The tables of Lifeguard's paper (Dadgar, Phillips, Currey, arXiv 1707.00788, section V).
 
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 use selkie::{
     Config, Suspicion,
@@ -77,6 +77,17 @@ struct Setting {
     run_for: Duration,
 }
 
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (blocked_for, run_for) = (self.blocked_for.as_secs(), self.run_for.as_millis());
+        write!(
+            f,
+            "C = {}, D = {blocked_for} s, I = {run_for} ms",
+            self.blocked
+        )
+    }
+}
+
 /// All combinations that a cluster of this size has, in an order in which any few of them are
 /// unlike each other.
 fn settings(size: usize) -> Vec<Setting> {
@@ -122,14 +133,15 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
     let mut report = Report::new(format!(
         "Lifeguard's interval experiment: of {size} members C are blocked for D, run for I, are \
          blocked again, and so on for 120 s; what they send and are sent waits, their timers do \
-         not. alpha = 5, beta = 6, LAN preset else. {runs} runs of {} settings (C, D, I).",
-        grid.len().min(runs as usize)
+         not. alpha = 5, beta = 6, LAN preset else. {runs} runs of each variant, each of one of {} \
+         settings (C, D, I).",
+        grid.len()
     ));
     let mut jobs = Vec::new();
     for variant in 0..variants().len() {
         for run in 0..runs {
             let place = run as usize % grid.len();
-            let seed = wish.args.seed + run / grid.len() as u64;
+            let seed = wish.args.seed.wrapping_add(run / grid.len() as u64);
             jobs.push((variant, grid[place], seed));
         }
     }
@@ -137,7 +149,7 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
     let found = wish
         .crew
         .map("lifeguard", &jobs, |&(variant, setting, seed)| {
-            blocked(size, configs[variant].clone(), setting, seed)
+            blocked(wish, size, configs[variant].clone(), setting, seed)
         });
     let sum_of = |variant: usize, keep: &dyn Fn(&Setting) -> bool| {
         let mut sum = Outcome::default();
@@ -149,7 +161,14 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
         sum
     };
     summarise(&mut report, &sum_of);
-    by_blocked(&mut report, &grid, &sum_of);
+    let run: Vec<Setting> = (0..runs as usize)
+        .map(|run| grid[run % grid.len()])
+        .collect();
+    by_blocked(&mut report, &run, &sum_of);
+    if run.len() < grid.len() {
+        let settings: Vec<String> = run.iter().map(Setting::to_string).collect();
+        report.note(format!("Settings that were run: {}.", settings.join("; ")));
+    }
     report
 }
 
@@ -162,17 +181,17 @@ fn summarise(report: &mut Report, sum_of: &SumOf<'_>) {
     let mut table = Table::new(
         "variants",
         &[
-            "variant",
-            "FP",
-            "FP-",
-            "FP %",
-            "paper FP %",
-            "FP- %",
-            "paper FP- %",
-            "packets %",
-            "paper packets %",
-            "bytes %",
-            "paper bytes %",
+            ("variant", "variant"),
+            ("fp", "FP"),
+            ("fp_at_healthy", "FP-"),
+            ("fp_percent", "FP %"),
+            ("paper_fp_percent", "paper FP %"),
+            ("fp_at_healthy_percent", "FP- %"),
+            ("paper_fp_at_healthy_percent", "paper FP- %"),
+            ("packets_percent", "packets %"),
+            ("paper_packets_percent", "paper packets %"),
+            ("bytes_percent", "bytes %"),
+            ("paper_bytes_percent", "paper bytes %"),
         ],
     );
     for (place, Variant { name, paper, .. }) in variants().iter().enumerate() {
@@ -223,16 +242,29 @@ fn shares(sum: &Outcome, swim: &Outcome) -> [f64; 4] {
     .map(|(part, of)| percent(part as f64, of as f64))
 }
 
-/// The paper's figure 2, and the same by D and I: where SWIM's and Lifeguard's are.
-fn by_blocked(report: &mut Report, grid: &[Setting], sum_of: &SumOf<'_>) {
+/// The paper's figure 2, and the same by D and I: where SWIM's and Lifeguard's are. Of the settings
+/// of the runs alone: what was not run has no figures.
+fn by_blocked(report: &mut Report, settings: &[Setting], sum_of: &SumOf<'_>) {
     let mut table = Table::new(
         "settings",
-        &["setting", "SWIM FP", "FP-", "Lifeguard FP", "FP-"],
+        &[
+            ("setting", "setting"),
+            ("runs", "runs"),
+            ("swim_fp", "SWIM FP"),
+            ("swim_fp_at_healthy", "FP-"),
+            ("lifeguard_fp", "Lifeguard FP"),
+            ("lifeguard_fp_at_healthy", "FP-"),
+        ],
     );
     let mut row = |name: String, keep: &dyn Fn(&Setting) -> bool| {
+        let runs = settings.iter().filter(|setting| keep(setting)).count();
+        if runs == 0 {
+            return;
+        }
         let [swim, all] = [0, LIFEGUARD].map(|variant| sum_of(variant, keep).wrong);
         table.row([
             text(name),
+            count(runs),
             count(swim.about_healthy),
             count(swim.at_healthy),
             count(all.about_healthy),
@@ -243,7 +275,7 @@ fn by_blocked(report: &mut Report, grid: &[Setting], sum_of: &SumOf<'_>) {
         .map(|(name, variant)| (variant, Line::new(name, Vec::new())));
     for blocked in BLOCKED {
         let keep = |setting: &Setting| setting.blocked == blocked;
-        if grid.iter().any(keep) {
+        if settings.iter().any(keep) {
             row(format!("C = {blocked}"), &keep);
             for (variant, line) in &mut lines {
                 let wrong = sum_of(*variant, &keep).wrong.about_healthy as f64;
@@ -272,13 +304,13 @@ fn by_blocked(report: &mut Report, grid: &[Setting], sum_of: &SumOf<'_>) {
     });
 }
 
-fn blocked(size: usize, config: Config, setting: Setting, seed: u64) -> Outcome {
+fn blocked(wish: &Wish<'_>, size: usize, config: Config, setting: Setting, seed: u64) -> Outcome {
     let Setting {
         blocked,
         blocked_for,
         run_for,
     } = setting;
-    let mut sim = settled(size, config, Link::lan(), seed);
+    let mut sim = settled(wish, size, config, Link::lan(), seed);
     sim.clear_history();
     sim.record([News::Down]);
     let start = sim.now();

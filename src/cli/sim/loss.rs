@@ -11,7 +11,7 @@ use selkie::{
 use super::{
     Wish,
     plot::{Line, Plot},
-    report::{Report, Table, count, maybe, number},
+    report::{Report, Table, count, maybe},
     stats::secs,
     trial::settled,
 };
@@ -42,18 +42,18 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
          minutes, in {runs} runs at each loss."
     ));
     let found = wish.crew.map("healthy-loss", &jobs, |&(loss, seed)| {
-        lose(size, loss, seed)
+        lose(wish, size, loss, seed)
     });
     let mut table = Table::new(
         "losses",
         &[
-            "loss %",
-            "suspicions",
-            "members declared down",
-            "in runs",
-            "declarations",
-            "rejoins",
-            "foca 2.0: rejoins",
+            ("loss_percent", "loss %"),
+            ("suspicions", "suspicions"),
+            ("declared_down", "members declared down"),
+            ("runs_with_any", "in runs"),
+            ("declarations", "declarations"),
+            ("rejoins", "rejoins"),
+            ("foca_rejoins", "foca 2.0: rejoins"),
         ],
     );
     let mut line = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
         let sum = |pick: fn(&Outcome) -> u64| outcomes.iter().map(|one| pick(one)).sum::<u64>();
         let episodes = sum(|one| one.episodes);
         table.row([
-            number(f64::from(loss), 0),
+            count(loss),
             count(sum(|one| one.suspicions)),
             count(episodes),
             count(outcomes.iter().filter(|one| one.episodes > 0).count()),
@@ -96,9 +96,9 @@ pub(super) fn run(wish: &Wish<'_>) -> Report {
 /// What `cargo bench --bench sim` finds of foca 2.0's LAN preset, at the same losses.
 const FOCA: [u32; 4] = [1_871, 20_665, 110_273, 19_705];
 
-fn lose(size: usize, loss: u32, seed: u64) -> Outcome {
+fn lose(wish: &Wish<'_>, size: usize, loss: u32, seed: u64) -> Outcome {
     let link = Link::lan().loss(f64::from(loss) / 100.0);
-    let mut sim = settled(size, Config::lan(), link, seed);
+    let mut sim = settled(wish, size, Config::lan(), link, seed);
     sim.clear_history();
     sim.record([News::Suspected, News::Down, News::Rejoined]);
     sim.run_for(RUN);

@@ -12,6 +12,8 @@ mod stats;
 mod swim;
 mod trial;
 
+use core::sync::atomic::AtomicU64;
+
 use self::{crew::Crew, report::Report};
 use crate::{
     args::{Scenario, SimArgs},
@@ -23,6 +25,8 @@ use crate::{
 struct Wish<'a> {
     args: &'a SimArgs,
     crew: Crew,
+    /// Runs whose members did not find together before the experiment began.
+    unsettled: AtomicU64,
 }
 
 impl Wish<'_> {
@@ -59,18 +63,48 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     let wish = Wish {
         args,
         crew: Crew::new(),
+        unsettled: AtomicU64::new(0),
     };
-    let report = play(&wish);
-    if let Some(dir) = &args.svg {
-        plot::save(dir, args.scenario.name(), report.plots())?;
+    let plots = args.svg.as_deref().filter(|_| args.scenario.has_plots());
+    if let Some(dir) = plots {
+        plot::check(dir)?;
+    }
+    if let Some(warning) = args.nodes.and_then(memory) {
+        print::error(format_args!("selkie: {warning}"));
+    }
+    let mut report = play(&wish);
+    let unsettled = wish.unsettled.into_inner();
+    if unsettled > 0 {
+        let what = "members see each other before the experiment begins";
+        report.bar(what, format!("not in {unsettled} runs"), false);
+    }
+    if args.svg.is_some() && plots.is_none() {
+        report.note("No plots: this scenario has none.");
     }
     let told = match args.json {
         true => print::json(&report.json(args)),
         false => print::line(format_args!("{report}")),
     };
     told.map_err(|error| print::failed(&error))?;
+    if let Some(dir) = plots {
+        plot::save(dir, args.scenario.name(), report.plots())?;
+    }
     report.verdict()
 }
+
+/// What to say beforehand about clusters of so many members: each holds all others.
+fn memory(nodes: usize) -> Option<String> {
+    let gigabytes = (nodes as f64).powi(2) * BYTES_PER_PAIR / 1e9;
+    (gigabytes >= 1.0).then(|| {
+        format!(
+            "{nodes} members take about {gigabytes:.0} GB of memory in each run, and there may be \
+             as many runs at a time as processors"
+        )
+    })
+}
+
+/// Measured with 10,000 members, and rounded up.
+const BYTES_PER_PAIR: f64 = 150.0;
 
 fn play(wish: &Wish<'_>) -> Report {
     match wish.args.scenario {
@@ -86,5 +120,17 @@ fn play(wish: &Wish<'_>) -> Report {
         Scenario::HealthyLoss => loss::run(wish),
         Scenario::Split => split::run(wish),
         Scenario::Chaos => chaos::run(wish),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::memory;
+
+    #[test]
+    fn memory_is_warned_of_where_it_matters() {
+        assert_eq!(memory(2000), None);
+        let warning = memory(10_000).expect("a warning");
+        assert!(warning.contains("about 15 GB"), "{warning}");
     }
 }

@@ -32,12 +32,19 @@ impl Line {
     }
 }
 
+/// Makes the directory if need be, and sees whether files can be made in it: before a run, which
+/// may take long.
+pub(super) fn check(dir: &Path) -> Result<(), Failure> {
+    let made = fs::create_dir_all(dir).and_then(|()| tempfile::tempfile_in(dir));
+    made.map(drop).map_err(|error| failed(dir, &error))
+}
+
+fn failed(path: &Path, why: &dyn core::fmt::Display) -> Failure {
+    Failure::new(format!("cannot write {}", path.display()), why)
+}
+
 /// Writes `SCENARIO-NAME.svg` for each.
 pub(super) fn save(dir: &Path, scenario: &str, plots: &[Plot]) -> Result<(), Failure> {
-    let failed = |path: &Path, why: &dyn core::fmt::Display| {
-        Failure::new(format!("cannot write {}", path.display()), why)
-    };
-    fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
     for plot in plots {
         let path = dir.join(format!("{scenario}-{}.svg", plot.name));
         let mut svg = String::new();

@@ -56,16 +56,16 @@ pub(super) fn bootstrap(wish: &Wish<'_>) -> Report {
     let mut table = Table::new(
         "sizes",
         &[
-            "members",
-            "identity",
-            "all see all in",
-            "of runs",
-            "median s",
-            "longest s",
-            "sizes seen: median",
-            "memberlist s",
-            "Rapid s",
-            "memberlist: sizes seen",
+            ("members", "members"),
+            ("identity", "identity"),
+            ("complete_runs", "all see all in"),
+            ("runs", "of runs"),
+            ("median_s", "median s"),
+            ("longest_s", "longest s"),
+            ("sizes_seen_median", "sizes seen: median"),
+            ("memberlist_s", "memberlist s"),
+            ("rapid_s", "Rapid s"),
+            ("memberlist_sizes_seen", "memberlist: sizes seen"),
         ],
     );
     for setting in settings {
@@ -96,7 +96,7 @@ pub(super) fn bootstrap(wish: &Wish<'_>) -> Report {
         ]);
         let longest = match times.len() == runs.len() {
             true => largest(&times),
-            false => f64::NAN,
+            false => f64::INFINITY,
         };
         let what = format!("{size} members, {name}, longest");
         report.at_most(&what, longest, most, " s");
@@ -157,7 +157,7 @@ pub(super) fn crashes(wish: &Wish<'_>) -> Report {
     ));
     let seeds: Vec<u64> = wish.seeds(20).collect();
     let found = wish.crew.map("half crash", &seeds, |&seed| {
-        let mut sim = settled(halved, Config::lan(), Link::lan(), seed);
+        let mut sim = settled(wish, halved, Config::lan(), Link::lan(), seed);
         for node in 0..halved / 2 {
             sim.crash(node);
         }
@@ -167,11 +167,11 @@ pub(super) fn crashes(wish: &Wish<'_>) -> Report {
     let mut table = Table::new(
         "half",
         &[
-            "members",
-            "crashed",
-            "runs",
-            "all know: median s",
-            "longest s",
+            ("members", "members"),
+            ("crashed", "crashed"),
+            ("runs", "runs"),
+            ("all_know_median_s", "all know: median s"),
+            ("longest_s", "longest s"),
         ],
     );
     table.row([
@@ -182,11 +182,13 @@ pub(super) fn crashes(wish: &Wish<'_>) -> Report {
         number(largest(&found), 1),
     ]);
     report.table(table);
+    let ended = found.iter().filter(|took| took.is_finite()).count();
+    report.each("half crashed, all know in the end", ended, found.len());
     report.at_most("half crashed, all know, median", median(&found), 30.0, " s");
     let seeds: Vec<u64> = wish.seeds(2).collect();
-    let found = wish
-        .crew
-        .map("few crash", &seeds, |&seed| few_crash(size, few, seed));
+    let found = wish.crew.map("few crash", &seeds, |&seed| {
+        few_crash(wish, size, few, seed)
+    });
     tell_few(&mut report, &found, few);
     report
 }
@@ -201,8 +203,8 @@ struct Few {
     wrong: u64,
 }
 
-fn few_crash(size: usize, few: usize, seed: u64) -> Few {
-    let mut sim = settled(size, Config::lan(), Link::lan(), seed);
+fn few_crash(wish: &Wish<'_>, size: usize, few: usize, seed: u64) -> Few {
+    let mut sim = settled(wish, size, Config::lan(), Link::lan(), seed);
     sim.clear_history();
     sim.record([News::Down]);
     let crash = sim.now();
@@ -256,7 +258,15 @@ const FEW: [(&str, Option<f64>, Option<f64>); 9] = [
 ];
 
 fn tell_few(report: &mut Report, found: &[Few], few: usize) {
-    let mut table = Table::new("few", &["figure", "selkie", "memberlist", "Rapid"]);
+    let mut table = Table::new(
+        "few",
+        &[
+            ("figure", "figure"),
+            ("selkie", "selkie"),
+            ("memberlist", "memberlist"),
+            ("rapid", "Rapid"),
+        ],
+    );
     let of = |pick: fn(&Few) -> f64| median(&found.iter().map(pick).collect::<Vec<_>>());
     let samples = |pick: fn(&Few) -> &Vec<f64>| -> Vec<f64> {
         found
@@ -291,11 +301,8 @@ fn tell_few(report: &mut Report, found: &[Few], few: usize) {
         ]);
     }
     report.table(table);
-    report.bar(
-        "all know of the few crashes",
-        format!("{all:.1} s"),
-        all.is_finite(),
-    );
+    let ended = found.iter().filter(|one| one.all_know.is_finite()).count();
+    report.each("few crashed, all know in the end", ended, found.len());
     report.at_most("healthy members declared down", wrong as f64, 0.0, "");
 }
 
@@ -304,12 +311,12 @@ pub(super) fn flip_flop(wish: &Wish<'_>) -> Report {
     let size = wish.nodes(1000);
     let ill = (size / 100).max(1);
     let mut report = Report::new(format!(
-        "Flip-flop: {ill} of {size} members hear nothing for 20 s, all for 20 s, and so on, for \
-         900 s. LAN preset."
+        "Flip-flop, {ill} of {size} members: they hear nothing for 20 s, all for 20 s, and so on, \
+         for 900 s. LAN preset."
     ));
     let seeds: Vec<u64> = wish.seeds(2).collect();
     let found = wish.crew.map("flip-flop", &seeds, |&seed| {
-        endure(size, ill, seed, 900, |sim, ill, second| {
+        endure(wish, size, ill, seed, 900, |sim, ill, second| {
             let loss = if second / 20 % 2 == 0 { 1.0 } else { 0.0 };
             if second % 20 == 0 {
                 for node in ill {
@@ -327,8 +334,8 @@ pub(super) fn flip_flop(wish: &Wish<'_>) -> Report {
         &found,
     ));
     report.note(
-        "The paper: memberlist never removes all ten, sees 990 to 1000 all along, and views \
-         differ; Rapid removes the ten and stays there.",
+        "The paper, 10 of 1000: memberlist never removes all ten, sees 990 to 1000 all along, and \
+         views differ; Rapid removes the ten and stays there.",
     );
     report
 }
@@ -341,7 +348,7 @@ pub(super) fn lossy_few(wish: &Wish<'_>) -> Report {
     let size = wish.nodes(1000);
     let ill = (size / 100).max(1);
     let mut report = Report::new(format!(
-        "Lossy few: {ill} of {size} members lose 80 % of what they hear, or of what they say, \
+        "Lossy few, {ill} of {size} members: 80 % of what they hear is lost, or of what they say, \
          from the 90th second to the 490th. LAN preset."
     ));
     let ways: [(&str, Harm); 2] = [
@@ -352,7 +359,7 @@ pub(super) fn lossy_few(wish: &Wish<'_>) -> Report {
     for (name, lose) in ways {
         let seeds: Vec<u64> = wish.seeds(2).collect();
         let found = wish.crew.map(name, &seeds, |&seed| {
-            endure(size, ill, seed, 490, move |sim, ill, second| {
+            endure(wish, size, ill, seed, 490, move |sim, ill, second| {
                 if second == 90 {
                     for node in ill {
                         lose(sim, node);
@@ -374,8 +381,8 @@ pub(super) fn lossy_few(wish: &Wish<'_>) -> Report {
     }
     report.table(table);
     report.note(
-        "The paper: memberlist wobbles between 992 and 1000, never removes all ten, and views \
-         differ; ZooKeeper 997 to 1000; Rapid is at 990 and stays there.",
+        "The paper, 10 of 1000: memberlist wobbles between 992 and 1000, never removes all ten, \
+         and views differ; ZooKeeper 997 to 1000; Rapid is at 990 and stays there.",
     );
     report
 }
@@ -395,13 +402,14 @@ struct Endured {
 
 /// Lets the last `ill` nodes suffer, second by second.
 fn endure(
+    wish: &Wish<'_>,
     size: usize,
     ill: usize,
     seed: u64,
     seconds: u64,
     harm: impl Fn(&mut Peers, core::ops::Range<usize>, u64),
 ) -> Endured {
-    let mut sim = settled(size, Config::lan(), Link::lan(), seed);
+    let mut sim = settled(wish, size, Config::lan(), Link::lan(), seed);
     sim.clear_history();
     sim.record([News::Down, News::Rejoined]);
     let healthy = 0..size - ill;
@@ -439,15 +447,15 @@ fn wobbles() -> Table {
     Table::new(
         "ways",
         &[
-            "fault",
-            "members",
-            "ill",
-            "least seen",
-            "most seen at the end",
-            "all ill removed, % of time",
-            "healthy removed at healthy",
-            "at ill",
-            "healthy that rejoined",
+            ("fault", "fault"),
+            ("members", "members"),
+            ("ill", "ill"),
+            ("least_seen", "least seen"),
+            ("most_seen_at_the_end", "most seen at the end"),
+            ("all_ill_removed_percent", "all ill removed, % of time"),
+            ("healthy_removed_at_healthy", "healthy removed at healthy"),
+            ("healthy_removed_at_ill", "at ill"),
+            ("healthy_rejoined", "healthy that rejoined"),
         ],
     )
 }

@@ -18,16 +18,20 @@ pub(super) struct Report {
     started: Instant,
 }
 
-/// Figures in rows. A column's name is its heading, and, with `_` for what is neither letter nor
-/// digit, its key in JSON.
+/// Figures in rows. Without any it is not printed, but in JSON it is there.
 pub(super) struct Table {
     name: &'static str,
-    columns: Vec<&'static str>,
+    columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
 
+/// What a column is called: in JSON, and at its head.
+type Column = (&'static str, &'static str);
+
 /// What is in a table.
 pub(super) enum Cell {
+    /// A whole number.
+    Count(u64),
     /// A figure, and how many decimals of it are worth printing.
     Number(f64, usize),
     /// A word.
@@ -71,9 +75,27 @@ impl Report {
 
     /// A figure that must not be above a bound.
     pub(super) fn at_most(&mut self, what: &str, found: f64, most: f64, unit: &str) {
-        let what = format!("{what}: at most {most}{unit}");
+        let what = match most == 0.0 {
+            true => format!("{what}: none"),
+            false => format!("{what}: at most {most}{unit}"),
+        };
+        let told = match found {
+            none if none.is_nan() => "nothing to judge by".to_owned(),
+            never if never.is_infinite() => plain(never, 0),
+            whole if whole.fract() == 0.0 => format!("{whole}{unit}"),
+            _ => format!("{found:.2}{unit}"),
+        };
         // NaN is no success.
-        self.bar(what, format!("{}{unit}", plain(found, 2)), found <= most);
+        self.bar(what, told, found <= most);
+    }
+
+    /// Something that must happen each time that it should.
+    pub(super) fn each(&mut self, what: impl Into<String>, happened: usize, of: usize) {
+        self.bar(
+            what,
+            format!("{happened} of {of}"),
+            happened == of && of > 0,
+        );
     }
 
     /// A figure that must be near another one.
@@ -145,7 +167,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.setup)?;
-        for table in &self.tables {
+        for table in self.tables.iter().filter(|table| !table.rows.is_empty()) {
             write!(f, "\n{table}")?;
         }
         for note in &self.notes {
@@ -161,7 +183,7 @@ impl fmt::Display for Report {
 }
 
 impl Table {
-    pub(super) fn new(name: &'static str, columns: &[&'static str]) -> Self {
+    pub(super) fn new(name: &'static str, columns: &[Column]) -> Self {
         Self {
             name,
             columns: columns.to_vec(),
@@ -176,21 +198,10 @@ impl Table {
     }
 
     fn json(&self) -> Value {
-        let key = |column: &str| {
-            let is_word = |c: char| c.is_ascii_alphanumeric();
-            let keep = |c: char| {
-                if is_word(c) {
-                    c.to_ascii_lowercase()
-                } else {
-                    '_'
-                }
-            };
-            column.chars().map(keep).collect::<String>()
-        };
         let row = |row: &Vec<Cell>| -> Value {
             let cells = self.columns.iter().zip(row);
             let object: Map<String, Value> = cells
-                .map(|(column, cell)| (key(column), cell.json()))
+                .map(|((key, _), cell)| ((*key).to_owned(), cell.json()))
                 .collect();
             object.into()
         };
@@ -209,12 +220,12 @@ impl fmt::Display for Table {
             .columns
             .iter()
             .enumerate()
-            .map(|(place, column)| {
+            .map(|(place, (_, column))| {
                 let cells = texts.iter().map(|row| row[place].chars().count());
                 cells.chain([column.chars().count()]).max().unwrap_or(0)
             })
             .collect();
-        for (column, width) in self.columns.iter().zip(&widths) {
+        for ((_, column), width) in self.columns.iter().zip(&widths) {
             write!(f, "  {column:>width$}")?;
         }
         writeln!(f)?;
@@ -231,6 +242,7 @@ impl fmt::Display for Table {
 impl Cell {
     fn json(&self) -> Value {
         match self {
+            Self::Count(count) => json!(count),
             // What is not a number is null.
             Self::Number(number, _) => json!(number),
             Self::Text(text) => json!(text),
@@ -242,6 +254,7 @@ impl Cell {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Count(count) => count.fmt(f),
             Self::Number(number, decimals) => f.write_str(&plain(*number, *decimals)),
             Self::Text(text) => f.write_str(text),
             Self::Blank => f.write_str("-"),
@@ -250,15 +263,16 @@ impl fmt::Display for Cell {
 }
 
 fn plain(number: f64, decimals: usize) -> String {
-    match number.is_nan() {
-        true => "none".to_owned(),
-        false => format!("{number:.decimals$}"),
+    match number {
+        none if none.is_nan() => "none".to_owned(),
+        never if never.is_infinite() => "never".to_owned(),
+        _ => format!("{number:.decimals$}"),
     }
 }
 
 /// A count, or any whole number.
 pub(super) fn count(number: impl TryInto<u64>) -> Cell {
-    Cell::Number(number.try_into().unwrap_or(u64::MAX) as f64, 0)
+    Cell::Count(number.try_into().unwrap_or(u64::MAX))
 }
 
 /// A figure with this many decimals.

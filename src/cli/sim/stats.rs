@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-/// The value below which a share of the samples is; NaN when there are none.
+/// The value below which a share of the samples is; NaN when there are none. Samples may be
+/// infinite: what never came.
 pub(super) fn quantile(samples: &[f64], share: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -14,7 +15,11 @@ pub(super) fn quantile(samples: &[f64], share: f64) -> f64 {
         sorted[place.floor() as usize],
         sorted[place.ceil() as usize],
     );
-    low + (high - low) * place.fract()
+    // The difference of two that never came is none.
+    match low == high || place.fract() == 0.0 {
+        true => low,
+        false => low + (high - low) * place.fract(),
+    }
 }
 
 /// Half of the samples are below it.
@@ -52,5 +57,9 @@ mod tests {
         assert_eq!(quantile(&samples, 1.0), 4.0);
         assert_eq!(mean(&samples), 2.5);
         assert!(median(&[]).is_nan() && mean(&[]).is_nan());
+        let never = f64::INFINITY;
+        assert_eq!(median(&[1.0, 2.0, never]), 2.0);
+        assert_eq!(median(&[1.0, never]), never);
+        assert_eq!(quantile(&[1.0, never, never, never], 0.99), never);
     }
 }

@@ -14,7 +14,7 @@ use super::{
     plot::{Line, Plot},
     report::{Report, Table, count, maybe, number, text},
     stats::{largest, mean, median, percent, quantile, secs},
-    trial::{settled, trials},
+    trial::{Trials, settled, trials},
 };
 
 /// The paper's settings: one helper, 2 s, 3·ceil(ln(n + 1)) transmissions, and as many periods to
@@ -54,21 +54,21 @@ pub(super) fn load(wish: &Wish<'_>) -> Report {
     let mut table = Table::new(
         "sizes",
         &[
-            "members",
-            "sent per period",
-            "received",
-            "paper: each",
-            "sent < 5: % of periods",
-            "paper %",
-            "LAN: packets/s",
-            "LAN: bytes/s",
+            ("members", "members"),
+            ("sent_per_period", "sent per period"),
+            ("received_per_period", "received"),
+            ("paper_per_period", "paper: each"),
+            ("sent_below_5_percent", "sent < 5: % of periods"),
+            ("paper_sent_below_5_percent", "paper %"),
+            ("lan_packets_per_s", "LAN: packets/s"),
+            ("lan_bytes_per_s", "LAN: bytes/s"),
         ],
     );
     let jobs = wish.jobs(&sizes, 1);
     let found = wish.crew.map("load", &jobs, |&(size, seed)| {
         (
-            load_of(size, paper(size), seed),
-            load_of(size, Config::lan(), seed),
+            load_of(wish, size, paper(size), seed),
+            load_of(wish, size, Config::lan(), seed),
         )
     });
     let (mut ours, mut lan_line) = (Vec::new(), Vec::new());
@@ -117,9 +117,9 @@ pub(super) fn load(wish: &Wish<'_>) -> Report {
     report
 }
 
-fn load_of(size: usize, config: Config, seed: u64) -> Load {
+fn load_of(wish: &Wish<'_>, size: usize, config: Config, seed: u64) -> Load {
     let period = config.probe_period;
-    let mut sim = settled(size, config, Link::lan(), seed);
+    let mut sim = settled(wish, size, config, Link::lan(), seed);
     // What joining left to say is said.
     sim.run_for(period * 40);
     let mut load = Load {
@@ -159,30 +159,44 @@ pub(super) fn dissemination(wish: &Wish<'_>) -> Report {
          the paper's settings, where news travels on probes alone, in periods; and the LAN \
          preset, in seconds.",
     );
+    infections(wish, &mut report);
+    lan_spread(wish, &mut report);
+    report
+}
+
+/// SWIM+Inf., on probes alone.
+fn infections(wish: &Wish<'_>, report: &mut Report) {
     let sizes = wish.sizes(&INFECTION.map(|(size, _)| size));
     let jobs = wish.jobs(&sizes, 50);
-    let found = wish
-        .crew
-        .map("infection", &jobs, |&(size, seed)| infection(size, seed));
+    let found = wish.crew.map("infection", &jobs, |&(size, seed)| {
+        infection(wish, size, seed)
+    });
     let mut table = Table::new(
         "swim",
         &[
-            "members",
-            "half know: median periods",
-            "all know: median periods",
-            "largest",
-            "paper: median",
+            ("members", "members"),
+            ("crashes", "crashes"),
+            ("known_to_all", "known to all"),
+            ("half_know_median_periods", "half know: median periods"),
+            ("all_know_median_periods", "all know: median periods"),
+            ("all_know_longest_periods", "largest"),
+            ("paper_median_periods", "paper: median"),
         ],
     );
     let (mut halves, mut ends, mut told) = (vec![], vec![], vec![]);
     for &size in &sizes {
         let of_size = jobs.iter().zip(&found).filter(|((of, _), _)| *of == size);
+        let made = of_size.clone().count();
         let runs: Vec<(f64, f64)> = of_size.filter_map(|(_, run)| *run).collect();
         let half: Vec<f64> = runs.iter().map(|(half, _)| *half).collect();
         let all: Vec<f64> = runs.iter().map(|(_, all)| *all).collect();
         let paper = INFECTION.iter().find(|(of, _)| *of == size);
+        let what = format!("crashes known to all, {size} members, on probes alone");
+        report.each(what, runs.len(), made);
         table.row([
             count(size),
+            count(made),
+            count(runs.len()),
             number(median(&half), 2),
             number(median(&all), 2),
             number(largest(&all), 2),
@@ -191,20 +205,6 @@ pub(super) fn dissemination(wish: &Wish<'_>) -> Report {
         halves.push((size as f64, median(&half)));
         ends.push((size as f64, median(&all)));
         told.extend(paper.map(|(size, periods)| (*size as f64, *periods)));
-    }
-    report.table(table);
-    let sizes = wish.sizes(&[64, 256, 1024]);
-    let mut table = Table::new("lan", &["members", "crashes", "all know: median s", "99 %"]);
-    for (&size, samples) in sizes.iter().zip(trials(wish, &sizes, Config::lan(), 100)) {
-        let all: Vec<f64> = samples.iter().map(|one| one.to_all).collect();
-        table.row([
-            count(size),
-            count(all.len()),
-            number(median(&all), 2),
-            number(quantile(&all, 0.99), 2),
-        ]);
-        let what = format!("all know, median, {size} members, LAN preset");
-        report.at_most(&what, median(&all), 2.0, " s");
     }
     report.table(table);
     report.plot(Plot {
@@ -218,14 +218,44 @@ pub(super) fn dissemination(wish: &Wish<'_>) -> Report {
             Line::new("SWIM's paper", told),
         ],
     });
-    report
+}
+
+/// The LAN preset.
+fn lan_spread(wish: &Wish<'_>, report: &mut Report) {
+    let sizes = wish.sizes(&[64, 256, 1024]);
+    let mut table = Table::new(
+        "lan",
+        &[
+            ("members", "members"),
+            ("crashes", "crashes"),
+            ("known_to_all", "known to all"),
+            ("all_know_median_s", "all know: median s"),
+            ("all_know_p99_s", "99 %"),
+        ],
+    );
+    for (&size, trials) in sizes.iter().zip(trials(wish, &sizes, Config::lan(), 100)) {
+        let Trials { crashes, samples } = trials;
+        let what = format!("crashes known to all survivors, {size} members, LAN preset");
+        report.each(what, samples.len(), crashes);
+        let all: Vec<f64> = samples.iter().map(|one| one.to_all).collect();
+        table.row([
+            count(size),
+            count(crashes),
+            count(all.len()),
+            number(median(&all), 2),
+            number(quantile(&all, 0.99), 2),
+        ]);
+        let what = format!("all know, median, {size} members, LAN preset");
+        report.at_most(&what, median(&all), 2.0, " s");
+    }
+    report.table(table);
 }
 
 /// In periods: until half of the others know that a member crashed, and until all do.
-fn infection(size: usize, seed: u64) -> Option<(f64, f64)> {
+fn infection(wish: &Wish<'_>, size: usize, seed: u64) -> Option<(f64, f64)> {
     let config = without_suspicion(size);
     let period = config.probe_period;
-    let mut sim = settled(size, config, Link::lan(), seed);
+    let mut sim = settled(wish, size, config, Link::lan(), seed);
     sim.record([News::Down]);
     let crash = sim.crash(1);
     sim.run_for(period * 60);
@@ -264,9 +294,10 @@ pub(super) fn lossy_join(wish: &Wish<'_>) -> Report {
     let size = wish.nodes(17);
     let mut report = Report::new(format!(
         "Lossy join: {size} members join one by one, 5 s apart, while a tenth of all packets is \
-         lost on arrival. Who is declared down does not come back. After 175 s: members that were \
+         lost on arrival. Who is declared down does not come back. After {} s: members that were \
          not told so and that half of the others see; and how many the median process sees, \
-         those that were told included."
+         those that were told included.",
+        counted_after(size).as_secs()
     ));
     let variants: [(&str, Settings, f64); 2] = [
         ("SWIM+Inf.", without_suspicion, 4.0),
@@ -275,12 +306,12 @@ pub(super) fn lossy_join(wish: &Wish<'_>) -> Report {
     let mut table = Table::new(
         "variants",
         &[
-            "variant",
-            "members left: median",
-            "least",
-            "most",
-            "paper",
-            "seen by the median process",
+            ("variant", "variant"),
+            ("left_median", "members left: median"),
+            ("left_least", "least"),
+            ("left_most", "most"),
+            ("paper_left", "paper"),
+            ("seen_by_median_process", "seen by the median process"),
         ],
     );
     let mut medians = Vec::new();
@@ -312,6 +343,13 @@ pub(super) fn lossy_join(wish: &Wish<'_>) -> Report {
     report
 }
 
+const JOIN_EVERY: Duration = secs(5);
+
+/// As the paper has it, and not before all have joined.
+fn counted_after(size: usize) -> Duration {
+    secs(175).max(JOIN_EVERY * u32::try_from(size).unwrap_or(u32::MAX))
+}
+
 /// How many members are left, and how many the median process sees.
 fn joined(size: usize, config: Config, seed: u64) -> (f64, f64) {
     let mut sim = Simulation::new(seed, config, PostcardCodec);
@@ -322,9 +360,9 @@ fn joined(size: usize, config: Config, seed: u64) -> (f64, f64) {
         if node > 0 {
             sim.join(node, 0);
         }
-        sim.run_for(secs(5));
+        sim.run_for(JOIN_EVERY);
     }
-    sim.run_for(secs(175).saturating_sub(sim.now()));
+    sim.run_for(counted_after(size).saturating_sub(sim.now()));
     let gone: Vec<usize> = sim
         .history()
         .all()

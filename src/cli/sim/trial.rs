@@ -1,6 +1,6 @@
 //! Members that crash, and how the others find out.
 
-use core::{cell::RefCell, time::Duration};
+use core::{cell::RefCell, sync::atomic::Ordering, time::Duration};
 use std::{collections::BTreeMap, rc::Rc};
 
 use fastrand::Rng;
@@ -31,9 +31,22 @@ pub(super) struct Sample {
     pub(super) to_all: f64,
 }
 
+/// Crashes, and what became of those that all survivors heard of.
+#[derive(Default)]
+pub(super) struct Trials {
+    pub(super) crashes: usize,
+    pub(super) samples: Vec<Sample>,
+}
+
 /// Members that started at random times within a period, so that their probes are not in step,
-/// see each other, and have nothing left to say.
-pub(super) fn settled(count: usize, config: Config, link: Link, seed: u64) -> Peers {
+/// see each other, and have nothing left to say. That they see each other is a bar of its own.
+pub(super) fn settled(
+    wish: &Wish<'_>,
+    count: usize,
+    config: Config,
+    link: Link,
+    seed: u64,
+) -> Peers {
     let period = config.probe_period;
     let mut sim = Simulation::new(seed, config, PostcardCodec);
     sim.set_links(link);
@@ -47,7 +60,10 @@ pub(super) fn settled(count: usize, config: Config, link: Link, seed: u64) -> Pe
             sim.join(node, 0);
         }
     }
-    sim.run_until(secs(300), Simulation::all_see_all);
+    let found = sim.run_until(secs(300), Simulation::all_see_all);
+    if found.is_none() {
+        wish.unsettled.fetch_add(1, Ordering::Relaxed);
+    }
     sim.run_for(period * 20);
     sim
 }
@@ -65,19 +81,23 @@ pub(super) fn detection(wish: &Wish<'_>) -> Report {
     let mut table = Table::new(
         "sizes",
         &[
-            "members",
-            "crashes",
-            "first suspicion: median periods",
-            "mean",
-            "99 %",
-            "paper: mean",
-            "to first Down: median s",
-            "implied by accusers: s",
-            "off by at most %",
+            ("members", "members"),
+            ("crashes", "crashes"),
+            ("known_to_all", "known to all"),
+            (
+                "first_suspicion_median_periods",
+                "first suspicion: median periods",
+            ),
+            ("first_suspicion_mean_periods", "mean"),
+            ("first_suspicion_p99_periods", "99 %"),
+            ("paper_mean_periods", "paper: mean"),
+            ("first_down_median_s", "to first Down: median s"),
+            ("implied_median_s", "implied by accusers: s"),
+            ("off_most_percent", "off by at most %"),
         ],
     );
     let mut line = Vec::new();
-    for (&size, samples) in sizes.iter().zip(&found) {
+    for (&size, Trials { crashes, samples }) in sizes.iter().zip(&found) {
         let periods: Vec<f64> = samples
             .iter()
             .map(|one| one.to_suspicion / period)
@@ -90,6 +110,7 @@ pub(super) fn detection(wish: &Wish<'_>) -> Report {
             .collect();
         table.row([
             count(size),
+            count(*crashes),
             count(samples.len()),
             number(median(&periods), 3),
             number(mean(&periods), 3),
@@ -99,6 +120,8 @@ pub(super) fn detection(wish: &Wish<'_>) -> Report {
             number(median(&implied), 2),
             number(largest(&off), 1),
         ]);
+        let what = format!("crashes known to all survivors, {size} members");
+        report.each(what, samples.len(), *crashes);
         let what = format!("median periods to the first suspicion, {size} members");
         report.near(&what, median(&periods), 1.69, 10.0);
         let what = format!("off the timeout that accusers imply, {size} members");
@@ -123,7 +146,7 @@ pub(super) fn trials(
     sizes: &[usize],
     config: Config,
     crashes: u64,
-) -> Vec<Vec<Sample>> {
+) -> Vec<Trials> {
     let jobs: Vec<(usize, u64)> = sizes
         .iter()
         .flat_map(|&size| {
@@ -132,11 +155,13 @@ pub(super) fn trials(
         })
         .collect();
     let found = wish.crew.map("crashes", &jobs, |&(size, seed)| {
-        trial(size, config.clone(), seed)
+        trial(wish, size, config.clone(), seed)
     });
-    let mut by_size: BTreeMap<usize, Vec<Sample>> = BTreeMap::new();
-    for ((size, _), samples) in jobs.iter().zip(found) {
-        by_size.entry(*size).or_default().extend(samples);
+    let mut by_size: BTreeMap<usize, Trials> = BTreeMap::new();
+    for ((size, _), trials) in jobs.iter().zip(found) {
+        let all = by_size.entry(*size).or_default();
+        all.crashes += trials.crashes;
+        all.samples.extend(trials.samples);
     }
     sizes
         .iter()
@@ -157,11 +182,11 @@ struct Told {
     confirmed: [Option<Duration>; Suspicion::CONFIRMATIONS as usize],
 }
 
-/// Members crash at random times within 20 periods. Nothing for those that nobody found.
-fn trial(size: usize, config: Config, seed: u64) -> Vec<Sample> {
+/// Members crash at random times within 20 periods.
+fn trial(wish: &Wish<'_>, size: usize, config: Config, seed: u64) -> Trials {
     let period = config.probe_period;
     let suspicion = config.suspicion;
-    let mut sim = settled(size, config, Link::lan(), seed);
+    let mut sim = settled(wish, size, config, Link::lan(), seed);
     sim.record([News::Suspected, News::Down]);
     let told: Rc<RefCell<BTreeMap<(usize, usize), Told>>> = Rc::default();
     let notes = Rc::clone(&told);
@@ -200,23 +225,37 @@ fn trial(size: usize, config: Config, seed: u64) -> Vec<Sample> {
         });
     }
     sim.run_for(period * 20 + suspicion.at(size, period) + period * 20);
-    let survivors = sim.live().count();
     let told = told.borrow();
-    let samples = crashes.into_iter().map(|(crash, victim)| {
+    let samples = crashes.iter().map(|&(crash, victim)| {
         let suspected = sim.history().first(News::Suspected, victim, crash)?;
         let down = sim.history().first(News::Down, victim, crash)?;
-        let heard = sim.history().heard_by(News::Down, victim, crash);
-        let last = heard.last().filter(|_| heard.len() >= survivors)?;
+        let last = known_to_all(&sim, victim, crash)?;
         let observers = told.range((victim, 0)..(victim + 1, 0));
         let due = observers.filter_map(|(_, told)| told.due(suspicion, size, period));
         Some(Sample {
             to_suspicion: (suspected - crash).as_secs_f64(),
             to_down: (down - suspected).as_secs_f64(),
             implied: (due.min()?.saturating_sub(suspected)).as_secs_f64(),
-            to_all: (*last - down).as_secs_f64(),
+            to_all: (last - down).as_secs_f64(),
         })
     });
-    samples.flatten().collect()
+    Trials {
+        crashes: crashes.len(),
+        samples: samples.flatten().collect(),
+    }
+}
+
+/// When the last of those that live now heard that a node is down; `None` if any did not. Who
+/// heard of it and crashed later does not count.
+pub(super) fn known_to_all(sim: &Peers, victim: usize, crash: Duration) -> Option<Duration> {
+    let mut heard = BTreeMap::new();
+    for seen in sim.history().since(crash) {
+        if seen.news() == News::Down && seen.subject() == victim {
+            heard.entry(seen.observer()).or_insert(seen.at());
+        }
+    }
+    let times: Option<Vec<Duration>> = sim.live().map(|node| heard.get(&node).copied()).collect();
+    times?.into_iter().max()
 }
 
 impl Told {
@@ -235,7 +274,8 @@ impl Told {
     }
 }
 
-/// Lifeguard's formula (section IV-B): Max - (Max - Min)·ln(C + 1)/ln(K + 1).
+/// Lifeguard's formula (section IV-B): Max - (Max - Min)·ln(C + 1)/ln(K + 1). K are those who can
+/// confirm: all but the suspect and its first accuser, and no more than that are waited for.
 fn timeout(suspicion: Suspicion, size: usize, period: Duration, confirmations: usize) -> Duration {
     let longest = suspicion.at(size, period);
     let Suspicion::Confirmed { max, .. } = suspicion else {
@@ -243,6 +283,64 @@ fn timeout(suspicion: Suspicion, size: usize, period: Duration, confirmations: u
     };
     let shortest = longest / u32::from(max);
     let ln = |count: usize| (count as f64 + 1.0).ln();
-    let share = ln(confirmations) / ln(usize::from(Suspicion::CONFIRMATIONS));
-    longest - (longest - shortest).mul_f64(share.min(1.0))
+    let expected = size
+        .saturating_sub(2)
+        .min(usize::from(Suspicion::CONFIRMATIONS));
+    let share = match expected {
+        0 => 1.0,
+        _ => (ln(confirmations) / ln(expected)).min(1.0),
+    };
+    longest - (longest - shortest).mul_f64(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicU64;
+
+    use clap::Parser;
+    use selkie::{Config, Suspicion};
+
+    use super::{News, Wish, known_to_all, secs, settled, timeout};
+    use crate::{
+        args::{Cli, Command},
+        sim::Crew,
+    };
+
+    #[test]
+    fn small_clusters_wait_for_as_many_as_can_confirm() {
+        let suspicion = Suspicion::Confirmed { min: 4, max: 6 };
+        let shortest = suspicion.at(3, secs(1)) / 6;
+        // The suspect, its accuser, and one more; or two; or three.
+        for (size, confirmations) in [(3, 1), (4, 2), (5, 3), (100, 3)] {
+            let shortest = suspicion.at(size, secs(1)).max(shortest) / 6;
+            let found = timeout(suspicion, size, secs(1), confirmations);
+            assert!(
+                found.abs_diff(shortest) < secs(1) / 1000,
+                "{size}: {found:?}"
+            );
+        }
+        assert_eq!(timeout(suspicion, 3, secs(1), 0), suspicion.at(3, secs(1)));
+    }
+
+    #[test]
+    fn who_heard_and_then_crashed_knows_for_nobody() {
+        let Command::Sim(args) = Cli::parse_from(["selkie", "sim", "load"]).command else {
+            unreachable!("it is");
+        };
+        let wish = Wish {
+            args: &args,
+            crew: Crew::new(),
+            unsettled: AtomicU64::new(0),
+        };
+        let mut sim = settled(&wish, 6, Config::lan(), selkie::sim::Link::lan(), 1);
+        sim.record([News::Down]);
+        let crash = sim.crash(1);
+        assert_eq!(known_to_all(&sim, 1, crash), None);
+        sim.run_for(secs(60));
+        assert!(known_to_all(&sim, 1, crash).is_some());
+        // A new member has not heard of it; that one who had is gone changes nothing.
+        sim.crash(2);
+        sim.add_peers(1);
+        assert_eq!(known_to_all(&sim, 1, crash), None);
+    }
 }

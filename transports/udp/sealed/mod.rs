@@ -49,6 +49,12 @@ use crate::{
 /// recorded datagram once more. What SWIM says is made for that: it is ordered by incarnations.
 /// Streams cannot be replayed.
 ///
+/// # What must not be copied
+///
+/// What is sealed stays so since no transport ever counts to the same number twice, and each draws
+/// at random what it counts by. A process that is copied while it runs, by `fork` or by resuming
+/// the snapshot of a machine twice, must bind anew in one of the two.
+///
 /// ```
 /// use selkie::{Transport, transport::Batch, transports::SealedUdp};
 /// use selkie::transports::udp::{Key, Keyring};
@@ -67,7 +73,12 @@ use crate::{
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct SealedUdp {
+///
+/// Clones are handles to the same sockets, which are closed when the last one is dropped.
+#[derive(Clone)]
+pub struct SealedUdp(Arc<Sockets>);
+
+struct Sockets {
     socket: Datagrams,
     datagrams: seal::Datagrams,
     secrets: Arc<Secrets>,
@@ -108,37 +119,37 @@ impl SealedUdp {
         let tally = Arc::<Tally>::default();
         let companion =
             |listener| Companion::new(listener, Arc::clone(&secrets), options, Arc::clone(&tally));
-        Ok(Self {
+        Ok(Self(Arc::new(Sockets {
             socket: Datagrams::new(socket)?,
             datagrams: seal::Datagrams::new()?,
             companion: listener.map(companion).transpose()?,
             secrets,
             closing: Closing::new(),
             tally,
-        })
+        })))
     }
 
     /// The keys in use: changes to them take effect at once.
     #[must_use]
     pub fn keyring(&self) -> Keyring {
-        self.secrets.keyring.clone()
+        self.0.secrets.keyring.clone()
     }
 
     /// What was counted.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.tally.counters()
+        self.0.tally.counters()
     }
 
     fn opened(&self, datagram: &mut [u8]) -> Option<usize> {
-        match self.datagrams.open(&self.secrets, datagram) {
+        match self.0.datagrams.open(&self.0.secrets, datagram) {
             Ok(len) => Some(len),
             Err(unopened) => {
                 trace!(?unopened, "datagram dropped");
                 let counter = match unopened {
-                    Unopened::Malformed => &self.tally.datagrams_malformed,
-                    Unopened::Stranger => &self.tally.datagrams_unopened,
-                    Unopened::Replayed => &self.tally.datagrams_replayed,
+                    Unopened::Malformed => &self.0.tally.datagrams_malformed,
+                    Unopened::Stranger => &self.0.tally.datagrams_unopened,
+                    Unopened::Replayed => &self.0.tally.datagrams_replayed,
                 };
                 counter.one();
                 None
@@ -151,7 +162,7 @@ impl Transport for SealedUdp {
     type Stream = UdpStream;
 
     fn local_addr(&self) -> SocketAddr {
-        self.socket.local_addr()
+        self.0.socket.local_addr()
     }
 
     fn room(&self, _to: SocketAddr) -> usize {
@@ -163,11 +174,15 @@ impl Transport for SealedUdp {
             let max = Self::PACKET_MAX;
             return Err(SendError::TooBig { max });
         }
-        if self.closing.is_closed() {
+        if self.0.closing.is_closed() {
             return Err(SendError::Closed);
         }
-        let sealed = self.datagrams.seal(&self.secrets, packet);
-        let sent = self.socket.send(to, &sealed.map_err(SendError::Io)?).await;
+        let sealed = self.0.datagrams.seal(&self.0.secrets, packet);
+        let sent = self
+            .0
+            .socket
+            .send(to, &sealed.map_err(SendError::Io)?)
+            .await;
         sent.map_err(|error| match error {
             SendError::TooBig { max } => SendError::TooBig {
                 max: max.saturating_sub(OVERHEAD),
@@ -178,16 +193,16 @@ impl Transport for SealedUdp {
 
     async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
         let open = |datagram: &mut [u8]| self.opened(datagram);
-        self.socket.recv(&self.closing, batch, open).await
+        self.0.socket.recv(&self.0.closing, batch, open).await
     }
 
     /// Nothing is queued, and UDP has no farewell. The address becomes free when this is dropped.
     async fn close(&self) {
-        self.closing.close();
+        self.0.closing.close();
     }
 
     fn enter_cluster(&self, cluster: &str) -> bool {
-        self.secrets.enter_cluster(cluster);
+        self.0.secrets.enter_cluster(cluster);
         true
     }
 
@@ -195,20 +210,27 @@ impl Transport for SealedUdp {
         true
     }
 
+    fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
+        let counters = self.counters();
+        counters
+            .iter()
+            .for_each(|(name, figure)| tell(name, figure));
+    }
+
     fn has_streams(&self) -> bool {
-        self.companion.is_some()
+        self.0.companion.is_some()
     }
 
     async fn open(&self, to: SocketAddr) -> Result<PeerStream<UdpStream>, SendError> {
-        let companion = self.companion.as_ref().ok_or(SendError::NoStreams)?;
-        companion.open(&self.closing, to).await
+        let companion = self.0.companion.as_ref().ok_or(SendError::NoStreams)?;
+        companion.open(&self.0.closing, to).await
     }
 
     async fn accept(&self) -> io::Result<PeerStream<UdpStream>> {
-        match &self.companion {
-            Some(companion) => companion.accept(&self.closing).await,
+        match &self.0.companion {
+            Some(companion) => companion.accept(&self.0.closing).await,
             None => {
-                self.closing.closed().await;
+                self.0.closing.closed().await;
                 Err(io::ErrorKind::NotConnected.into())
             }
         }
@@ -218,9 +240,9 @@ impl Transport for SealedUdp {
 impl fmt::Debug for SealedUdp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedUdp")
-            .field("local_addr", &self.socket.local_addr())
-            .field("keyring", &self.secrets.keyring)
-            .field("has_streams", &self.companion.is_some())
+            .field("local_addr", &self.0.socket.local_addr())
+            .field("keyring", &self.0.secrets.keyring)
+            .field("has_streams", &self.0.companion.is_some())
             .finish_non_exhaustive()
     }
 }

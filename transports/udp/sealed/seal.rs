@@ -36,6 +36,8 @@ const VERSION: u8 = 1;
 pub(super) struct Secrets {
     pub(super) keyring: Keyring,
     cluster: OnceLock<Arc<[u8]>>,
+    /// What stands for the cluster until it is named.
+    nameless: Arc<[u8]>,
 }
 
 impl Secrets {
@@ -43,6 +45,7 @@ impl Secrets {
         Self {
             keyring,
             cluster: OnceLock::new(),
+            nameless: associated(""),
         }
     }
 
@@ -53,7 +56,7 @@ impl Secrets {
 
     /// What must be the same at both ends, beside the key.
     pub(super) fn associated(&self) -> Arc<[u8]> {
-        Arc::clone(self.cluster.get_or_init(|| associated("")))
+        Arc::clone(self.cluster.get().unwrap_or(&self.nameless))
     }
 }
 
