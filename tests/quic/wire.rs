@@ -128,7 +128,7 @@ async fn until_got(node: &selkie::transports::Quic, expected: &[u8]) {
 struct Way {
     /// Where the one sends what is for the other.
     addr: SocketAddr,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    seen: Seen,
     /// The largest datagram that it carries.
     widest: Arc<AtomicUsize>,
     _relay: Task<()>,
@@ -165,12 +165,15 @@ impl Way {
     }
 }
 
+/// All packets that went by.
+type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
+
 async fn relay(
     socket: Async<UdpSocket>,
     one: SocketAddr,
     other: SocketAddr,
     mischief: Mischief,
-    (seen, widest): (Arc<Mutex<Vec<Vec<u8>>>>, Arc<AtomicUsize>),
+    (seen, widest): (Seen, Arc<AtomicUsize>),
 ) {
     let mut random = fastrand::Rng::with_seed(7);
     let mut before: HashMap<SocketAddr, Vec<u8>> = HashMap::new();
