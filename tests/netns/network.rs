@@ -256,6 +256,9 @@ fn attempt(line: &str) -> Result<String, String> {
     } = output.map_err(|error| format!("{line}: {error}"))?;
     match status.success() {
         true => Ok(String::from_utf8_lossy(&stdout).into_owned()),
-        false => Err(format!("{line}: {}", String::from_utf8_lossy(&stderr))),
+        false => Err(format!(
+            "{line}: {}",
+            String::from_utf8_lossy(&stderr).trim_end()
+        )),
     }
 }
