@@ -142,6 +142,17 @@ impl Network {
         ));
     }
 
+    /// Nothing but TCP gets to a host, or from it.
+    #[track_caller]
+    pub(crate) fn pass_tcp_only(&self, host: &str) {
+        for way in ["saddr", "daddr"] {
+            let (rule, addr) = (format!("add rule {FAULTS} ip {way}"), self.addr(host));
+            self.nft(&format!(
+                "{rule} {addr} ip protocol != tcp counter name lost drop"
+            ));
+        }
+    }
+
     /// Ends all losses and cuts.
     #[track_caller]
     pub(crate) fn heal(&self) {

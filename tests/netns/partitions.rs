@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
     cluster::{
-        Site, check_nobody_down_for, count, each_over_each, marks, over_each, until,
+        Kind, Site, check_nobody_down_for, count, each_over_each, marks, over_each, until,
         until_all_see_all,
     },
     member::{Member, State},
@@ -134,6 +134,32 @@ fn two_members_that_cannot_reach_each_other_are_not_declared_down_while_others_c
         assert!(network.lost() > 0, "the cut cut nothing");
         let suspected = count(&members, &before, "suspect");
         format!("nobody down for {WATCHED:?}, {suspected} suspicions")
+    });
+}
+
+#[test]
+fn a_member_that_only_tcp_gets_to_is_reported_and_not_declared_down() {
+    over_each("TCP only", &HOSTS, |network, kind| {
+        let site = Site::new(network, kind);
+        let members = site.start_all(&HOSTS);
+        until_all_see_all(&members);
+        let before = marks(&members);
+        let (_, others) = members.split_first().expect("four");
+        let cut = Instant::now();
+        network.pass_tcp_only("a");
+        if kind == Kind::Quic {
+            let down = until(others, |_| [("a", State::Down)].into());
+            return format!("it has no other way: down after {:.1?}", down - cut);
+        }
+        let reported = others.iter().zip(&before[1..]);
+        let reported = reported.map(|(member, mark)| member.until(*mark, "blocked", "a").at);
+        let last = reported.max().expect("three");
+        check_nobody_down_for(WATCHED, &members, &before);
+        format!(
+            "reported by all after {:.1?}; nobody down for {WATCHED:?} more, {} suspicions",
+            last - cut,
+            count(&members, &before, "suspect")
+        )
     });
 }
 
