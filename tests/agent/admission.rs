@@ -9,7 +9,7 @@ use std::{
 
 use selkie::{
     Cluster, Codec, Header, Incarnation, Member, Message, Node, State, Transport,
-    agent::{Claim, Refusal},
+    agent::{Claim, Event, Refusal},
     codecs::PostcardCodec,
     transport::{Batch, NoStream, ProvenPeer, SendError},
     transports::{Memory, MemoryNetwork},
@@ -17,7 +17,7 @@ use selkie::{
 
 use super::{
     cluster::ANY_PORT,
-    fixture::{Agent, ENVELOPE, builder, name, until},
+    fixture::{Agent, ENVELOPE, builder, event, event_where, name, until},
 };
 
 /// Says of those it was told of who they are.
@@ -81,6 +81,16 @@ fn gossip(src: Node, to: &Cluster<Node>, about: Option<Node>) -> Vec<u8> {
     packet
 }
 
+/// The lie of a member: that another one is down.
+fn accusation(src: Node, to: &Cluster<Node>, accused: Node) -> Vec<u8> {
+    let mut packet = gossip(src, to, None);
+    packet.truncate(packet.len() - 2);
+    packet.extend(1_u16.to_be_bytes());
+    let down = Member::new(accused, Incarnation(0), State::Down);
+    PostcardCodec.encode_member(&down, &mut packet).unwrap();
+    packet
+}
+
 fn node(named: &str, end: &Memory) -> Node {
     Node::new(name(named), end.local_addr(), 1)
 }
@@ -105,6 +115,33 @@ fn a_member_with_a_valid_certificate_cannot_speak_as_another() {
         let as_itself = gossip(node("liar", &liar), &a.cluster, None);
         liar.send(a.addr(), &as_itself).await.unwrap();
         a.holds("liar", State::Alive).await;
+    });
+}
+
+#[test]
+fn a_member_that_declares_a_healthy_one_down_is_believed_and_the_accused_is_back_each_time() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
+        let b = Agent::start("b", net.bind(ANY_PORT).unwrap(), &[&a]).await;
+        a.knows(1).await;
+        b.knows(1).await;
+        let mut events = a.cluster.events();
+        let liar = net.bind(ANY_PORT).unwrap();
+        for life in 1..=3 {
+            let accused = b.cluster.identity();
+            // It answers no pings: it would be down itself before long.
+            let own = Node::new(name("liar"), liar.local_addr(), life);
+            let lie = accusation(own, &a.cluster, accused);
+            liar.send(a.addr(), &lie).await.unwrap();
+            event(&mut events, &Event::Failed(accused)).await;
+            let is_back = |event: &Event<Node>| match event {
+                Event::Joined(node) => node.name() == accused.name(),
+                _ => false,
+            };
+            event_where(&mut events, &"b is back", is_back).await;
+            assert!(b.cluster.identity().generation() > accused.generation());
+        }
     });
 }
 
