@@ -9,7 +9,7 @@ use std::{
 
 use selkie::{
     Cluster, Codec, Header, Incarnation, Member, Message, Node, State, Transport,
-    agent::{Claim, Event, Refusal},
+    agent::{Claim, CommandError, Event, Refusal},
     codecs::PostcardCodec,
     transport::{Batch, NoStream, ProvenPeer, SendError},
     transports::{Memory, MemoryNetwork},
@@ -163,6 +163,37 @@ fn the_rule_about_senders_can_be_replaced() {
         until(&a.cluster, "refused", refused).await;
         peer.send(a.addr(), &from_elsewhere).await.unwrap();
         a.holds("peer", State::Alive).await;
+    });
+}
+
+/// Otherwise it would wait for itself.
+#[test]
+fn what_a_rule_asks_of_its_own_agent_is_refused() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let handle: Arc<Mutex<Option<Cluster<Node>>>> = Arc::default();
+        let asked = Arc::<Mutex<Vec<CommandError>>>::default();
+        let (own, heard) = (handle.clone(), asked.clone());
+        let (cluster, driver) = builder("a", net.bind(ANY_PORT).unwrap())
+            .admission(move |_: &Claim<'_>| {
+                let cluster = own.lock().unwrap().clone().unwrap();
+                let refused = smol::block_on(cluster.broadcast("x")).unwrap_err();
+                heard.lock().unwrap().push(refused);
+                Ok(())
+            })
+            .build()
+            .await
+            .unwrap();
+        *handle.lock().unwrap() = Some(cluster.clone());
+        let a = Agent::run(cluster, driver);
+        let b = Agent::start("b", net.bind(ANY_PORT).unwrap(), &[&a]).await;
+        a.knows(1).await;
+        b.knows(1).await;
+        let refused = asked.lock().unwrap().pop();
+        assert!(
+            matches!(refused, Some(CommandError::InHandler)),
+            "{refused:?}"
+        );
     });
 }
 
