@@ -124,11 +124,14 @@ async fn until_got(node: &selkie::transports::Quic, expected: &[u8]) {
     assert!(got.iter().any(|(_, packet)| packet == expected));
 }
 
+/// All datagrams that came along.
+type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
+
 /// A way between two nodes, on which somebody sits.
 struct Way {
     /// Where the one sends what is for the other.
     addr: SocketAddr,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    seen: Seen,
     /// The largest datagram that it carries.
     widest: Arc<AtomicUsize>,
     _relay: Task<()>,
@@ -170,7 +173,7 @@ async fn relay(
     one: SocketAddr,
     other: SocketAddr,
     mischief: Mischief,
-    (seen, widest): (Arc<Mutex<Vec<Vec<u8>>>>, Arc<AtomicUsize>),
+    (seen, widest): (Seen, Arc<AtomicUsize>),
 ) {
     let mut random = fastrand::Rng::with_seed(7);
     let mut before: HashMap<SocketAddr, Vec<u8>> = HashMap::new();
