@@ -6,8 +6,10 @@
 //! share are not looked at.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::fmt;
-use std::{collections::HashMap, time::SystemTime};
+use core::{fmt, hash::BuildHasher};
+use std::{hash::RandomState, time::SystemTime};
+
+use hashbrown::HashTable;
 
 use super::Metadata;
 use crate::{Identity, Incarnation, Member, State};
@@ -127,7 +129,9 @@ impl<I: fmt::Debug> fmt::Debug for Members<I> {
 /// The members as they are now.
 pub(super) struct View<I: Identity> {
     chunks: Vec<Arc<Chunk<I>>>,
-    slots: HashMap<I::Addr, usize>,
+    /// By address, which is in the slot: large addresses are not held twice.
+    slots: HashTable<usize>,
+    hasher: RandomState,
     free: Vec<usize>,
     num_active: usize,
     version: u64,
@@ -138,7 +142,8 @@ impl<I: Identity> View<I> {
     pub(super) fn new() -> Self {
         Self {
             chunks: Vec::new(),
-            slots: HashMap::new(),
+            slots: HashTable::new(),
+            hasher: RandomState::new(),
             free: Vec::new(),
             num_active: 0,
             version: 0,
@@ -148,17 +153,20 @@ impl<I: Identity> View<I> {
 
     /// Takes over what is believed about a member: nothing, once it is forgotten.
     pub(super) fn set(&mut self, addr: &I::Addr, member: Option<Member<I>>, now: SystemTime) {
-        match (member, self.slots.get(addr).copied()) {
+        match (member, self.slot_of(addr)) {
             (None, None) => {}
             (None, Some(slot)) => {
-                self.slots.remove(addr);
+                let hash = self.hasher.hash_one(addr);
+                if let Ok(entry) = self.slots.find_entry(hash, |&other| other == slot) {
+                    entry.remove();
+                }
                 self.free.push(slot);
                 self.put(slot, None);
             }
             (Some(member), None) => {
                 let slot = self.new_slot();
-                self.slots.insert(addr.clone(), slot);
                 self.put(slot, Some(info(member, now)));
+                self.index(addr, slot);
             }
             (Some(member), Some(slot)) => {
                 let mut new = info(member, now);
@@ -178,7 +186,7 @@ impl<I: Identity> View<I> {
 
     /// Takes over a member's metadata, if the member is known.
     pub(super) fn set_metadata(&mut self, addr: &I::Addr, metadata: Option<Metadata>) {
-        if let Some(&slot) = self.slots.get(addr)
+        if let Some(slot) = self.slot_of(addr)
             && let Some(member) = self.at(slot)
             && member.metadata != metadata
         {
@@ -198,9 +206,24 @@ impl<I: Identity> View<I> {
         copy.clone()
     }
 
+    fn slot_of(&self, addr: &I::Addr) -> Option<usize> {
+        let is_it = |&slot: &usize| self.at(slot).is_some_and(|m| m.id.addr() == *addr);
+        let hash = self.hasher.hash_one(addr);
+        self.slots.find(hash, is_it).copied()
+    }
+
+    fn index(&mut self, addr: &I::Addr, slot: usize) {
+        let (chunks, hasher) = (&self.chunks, &self.hasher);
+        let hash_of = |&slot: &usize| {
+            let member = at(chunks, slot);
+            member.map_or(0, |member| hasher.hash_one(member.id.addr()))
+        };
+        let hash = hasher.hash_one(addr);
+        self.slots.insert_unique(hash, slot, hash_of);
+    }
+
     fn at(&self, slot: usize) -> Option<&MemberInfo<I>> {
-        let chunk = self.chunks.get(slot / CHUNK_LEN)?;
-        chunk.get(slot % CHUNK_LEN)?.as_ref()
+        at(&self.chunks, slot)
     }
 
     fn new_slot(&mut self) -> usize {
@@ -229,6 +252,11 @@ impl<I: Identity> View<I> {
         *place = member;
         self.version += 1;
     }
+}
+
+fn at<I>(chunks: &[Arc<Chunk<I>>], slot: usize) -> Option<&MemberInfo<I>> {
+    let chunk = chunks.get(slot / CHUNK_LEN)?;
+    chunk.get(slot % CHUNK_LEN)?.as_ref()
 }
 
 fn info<I>(member: Member<I>, since: SystemTime) -> MemberInfo<I> {
