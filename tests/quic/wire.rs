@@ -168,9 +168,6 @@ impl Way {
     }
 }
 
-/// All packets that went by.
-type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
-
 async fn relay(
     socket: Async<UdpSocket>,
     one: SocketAddr,
