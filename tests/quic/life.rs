@@ -179,6 +179,26 @@ fn an_idle_connection_ends_and_comes_back_when_needed() {
     });
 }
 
+#[test]
+fn a_connection_that_is_about_to_end_is_not_sent_over() {
+    let ca = ca();
+    run(async {
+        let idle = Duration::from_secs(2);
+        let options = Options::new().idle_timeout(idle);
+        let bind = || Quic::bind_with(addr("127.0.0.1", 0), &member(&ca), &options).unwrap();
+        let (left, right) = (bind(), bind());
+        for round in 0..3 {
+            check_delivers(&left, &right, &[round]).await;
+            // Whether it has ended by then at one of the two, or at both, nothing is lost.
+            Timer::after(idle.mul_f64([0.85, 0.99, 1.0][usize::from(round)])).await;
+            check_delivers(&left, &right, b"again").await;
+            assert!(left.counters().dials >= u64::from(round) + 2);
+        }
+        assert!(left.counters().replaced_idle > 0, "{:?}", left.counters());
+        assert_eq!(left.counters().closed_by_reset, 0);
+    });
+}
+
 /// An executor with a thread of its own, and what lives on it.
 struct Island {
     executor: Arc<Executor<'static>>,

@@ -145,6 +145,8 @@ counters! {
     renewals_failed,
     /// Connections that we cut, or did not let in, when told to.
     cut,
+    /// Connections replaced, since the peer might have forgotten them any moment: idle for long.
+    replaced_idle,
     /// Connections that we closed to make room for others.
     evicted,
 }

@@ -1,7 +1,11 @@
 //! The connection over which we send to one peer.
 
-use alloc::{string::String, vec::Vec};
-use core::{mem, time::Duration};
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::{
+    mem,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 use std::{io, time::Instant};
 
 use futures::{FutureExt, channel::oneshot, future::BoxFuture};
@@ -21,6 +25,9 @@ const WAITING_STREAMS_MAX: usize = 8;
 
 /// For how long at least a peer may give no sign of having received anything.
 const SILENCE_MIN: Duration = Duration::from_secs(1);
+
+/// How long before it ends for being idle nothing is sent over a connection any more.
+const STALE_MARGIN: Duration = Duration::from_millis(500);
 
 /// How many bytes the two ends of a connection derive from its keys, to tell it from another.
 const MARK_LEN: usize = 16;
@@ -68,6 +75,8 @@ pub(super) struct Held {
     pub(super) made: Instant,
     /// The streams that are open over it, but for those of large packets.
     pub(super) streams: Gate,
+    /// How long after it was made something was last sent or received, in milliseconds.
+    active_ms: Arc<AtomicU64>,
 }
 
 impl Held {
@@ -78,7 +87,25 @@ impl Held {
             epoch,
             made: Instant::now(),
             streams: Gate::open(),
+            active_ms: Arc::default(),
         }
+    }
+
+    /// Notes that something was sent or received.
+    pub(super) fn used(&self) {
+        let since = u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.active_ms.store(since, Ordering::Relaxed);
+    }
+
+    /// Whether nothing has moved for so long that the other end may be about to forget it, which
+    /// it does without a word.
+    pub(super) fn is_stale(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let active = Duration::from_millis(self.active_ms.load(Ordering::Relaxed));
+        let idle = now
+            .saturating_duration_since(self.made)
+            .saturating_sub(active);
+        let margin = STALE_MARGIN.min(idle_timeout / 4);
+        self.streams.is_empty() && idle > idle_timeout.saturating_sub(margin)
     }
 
     pub(super) fn is(&self, other: &Connection) -> bool {
@@ -249,6 +276,7 @@ impl Up {
 
     /// Hands the packet to the connection's queues; waits for nothing.
     pub(super) fn send(&mut self, packet: &[u8], tally: &Tally) -> Result<(), Refusal> {
+        self.held.used();
         let conn = &self.held.conn;
         if self.room().is_some_and(|room| packet.len() <= room) {
             // Beyond its buffer, quinn would drop the oldest without a word.

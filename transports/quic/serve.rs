@@ -252,6 +252,7 @@ async fn receive_stream(shared: &Shared, peer: SocketAddr, held: &Held, mut open
 }
 
 fn deliver(shared: &Shared, from: SocketAddr, held: &Held, packet: Vec<u8>) {
+    held.used();
     let peer = held.peer.clone();
     match shared.inbox.push(Received { from, peer, packet }) {
         true => shared.tally.packets_in.one(),

@@ -71,6 +71,7 @@ pub(super) struct Shared {
     pub(super) trust: Trust,
     pub(super) dial_deadline: Duration,
     dials: Gate,
+    idle_timeout: Duration,
     redial_after: Duration,
     /// Gone once the node has stopped: with it, the socket is closed.
     endpoint: Mutex<Option<Endpoint>>,
@@ -108,6 +109,7 @@ impl Shared {
             trust,
             dial_deadline: options.dial_deadline,
             dials: Gate::new(DIALS_MAX),
+            idle_timeout: options.idle_timeout,
             redial_after: options.redial_after,
             endpoint: Mutex::new(Some(endpoint)),
             links: Mutex::new(Links::new(options.peers_max)),
@@ -137,9 +139,9 @@ impl Shared {
         let to = canonical(to);
         let now = Instant::now();
         let mut links = lock(&self.links);
-        let is_silent = self.is_silent(&mut links, to, now);
+        let is_lost = self.is_lost(&mut links, to, now);
         match links.used(to, now) {
-            Some(Link::Up(up)) if !is_silent => match up.send(packet, &self.tally) {
+            Some(Link::Up(up)) if !is_lost => match up.send(packet, &self.tally) {
                 Ok(()) => return Ok(()),
                 Err(Refusal::Full) => {
                     self.tally.refused_queue_full.one();
@@ -172,9 +174,9 @@ impl Shared {
         let to = canonical(to);
         let now = Instant::now();
         let mut links = lock(&self.links);
-        let is_silent = self.is_silent(&mut links, to, now);
+        let is_lost = self.is_lost(&mut links, to, now);
         match links.used(to, now) {
-            Some(Link::Up(up)) if !is_silent && !up.held.is_closed() => {
+            Some(Link::Up(up)) if !is_lost => {
                 return Ok(Way::Open(up.held.clone()));
             }
             Some(Link::Dialling(dialling)) => {
@@ -198,19 +200,24 @@ impl Shared {
         }
     }
 
-    /// Whether the connection with a peer is silent, and there is no other one to fall back on.
-    fn is_silent(&self, links: &mut Links, to: SocketAddr, now: Instant) -> bool {
-        match links.used(to, now) {
-            Some(Link::Up(up)) if up.held.is_closed() => false,
-            Some(Link::Up(up)) => {
-                let is_silent = up.is_silent(now);
-                if is_silent {
-                    self.tally.replaced_silent.one();
-                }
-                is_silent && !links.fall_back(to)
-            }
-            _ => false,
+    /// Whether the connection with a peer must be replaced, and there is no other one to fall back
+    /// on.
+    fn is_lost(&self, links: &mut Links, to: SocketAddr, now: Instant) -> bool {
+        let Some(Link::Up(up)) = links.used(to, now) else {
+            return false;
+        };
+        if up.held.is_closed() {
+            return true;
         }
+        if up.held.is_stale(now, self.idle_timeout) {
+            self.tally.replaced_idle.one();
+            return true;
+        }
+        let is_silent = up.is_silent(now);
+        if is_silent {
+            self.tally.replaced_silent.one();
+        }
+        is_silent && !links.fall_back(to)
     }
 
     /// Begins to make a connection, for which something waits.
