@@ -15,6 +15,7 @@ use super::{Who, timestamp};
 use crate::{
     Cluster, Node, State,
     agent::{Accusation, MemberInfo, Metadata, Outcome, Status},
+    metrics::Metrics,
 };
 
 /// A member, as this member sees it.
@@ -120,16 +121,19 @@ pub struct Info {
     pub version: String,
     /// What it says of itself, if anything.
     pub metadata: Option<Said>,
+    /// When the certificate expires by which it proves itself, if that is known.
+    pub certificate_expires: Option<String>,
     /// What else its program tells, such as the cluster's name.
     pub facts: BTreeMap<String, String>,
 }
 
 impl Info {
     pub(super) fn of(
-        cluster: &Cluster<Node>,
+        metrics: &Metrics<Node>,
         since: SystemTime,
         facts: &BTreeMap<String, String>,
     ) -> Self {
+        let cluster = metrics.cluster();
         let status = match cluster.status() {
             Status::Running => "running",
             Status::Defunct => "defunct",
@@ -154,6 +158,7 @@ impl Info {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_string(),
             metadata: cluster.metadata().as_ref().map(Said::from),
+            certificate_expires: metrics.not_after().map(timestamp),
             facts: facts.clone(),
         }
     }

@@ -114,7 +114,7 @@ impl Admin {
     /// The agent itself.
     #[must_use]
     pub fn info(&self) -> Info {
-        Info::of(self.cluster(), self.0.since, &self.0.facts)
+        Info::of(&self.0.metrics, self.0.since, &self.0.facts)
     }
 
     /// What was counted: see [`Stats`](crate::agent::Stats).

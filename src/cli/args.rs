@@ -42,6 +42,11 @@ pub(crate) enum Command {
     Watch(AskArgs),
     /// Show a running agent live: its members, health and traffic, until q or Ctrl-C
     Top(TopArgs),
+    /// Look for what is wrong with a running agent, and say what to do about it
+    ///
+    /// Looks at its status, company, health, certificate, and at what it counted since it started:
+    /// packets that firewalls, other clusters, other programs and small MTUs leave traces of.
+    Doctor(AskArgs),
     /// Tell why a member was suspected or declared down of late, as a running agent knows
     ///
     /// The last time first: when, by whom, who confirmed it, how healthy the agent thought it was

@@ -51,6 +51,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Info(args) => ask::info(&args),
         Command::Watch(args) => ask::watch(&args),
         Command::Top(args) => ask::top(&args),
+        Command::Doctor(args) => ask::doctor(&args),
         Command::Why(args) => ask::why(&args),
         Command::Join(args) => ask::join(&args),
         Command::Leave(args) => ask::leave(&args),

@@ -110,7 +110,7 @@ impl<I: Identity> Metrics<I> {
             counter!(names::of_transport(stat)).absolute(value);
         }
         self.record_members();
-        if let Some(not_after) = self.expiry.as_ref().and_then(|expiry| expiry()) {
+        if let Some(not_after) = self.not_after() {
             let since_epoch = not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
             gauge!(names::CERTIFICATE_EXPIRY).set(since_epoch.as_secs_f64());
         }
@@ -125,6 +125,12 @@ impl<I: Identity> Metrics<I> {
             self.record();
             Timer::after(period).await;
         }
+    }
+
+    /// When the certificate expires, if that is [known](Self::certificate_expiry).
+    #[must_use]
+    pub fn not_after(&self) -> Option<SystemTime> {
+        self.expiry.as_ref().and_then(|expiry| expiry())
     }
 
     /// The agent.

@@ -88,6 +88,18 @@ fn members_and_figures_are_told() {
     assert_eq!(info["facts"]["transport"], "QUIC");
     assert!(site.text(&["info"]).contains("local health  0 of 8"));
     assert!(site.text(&["why", "b"]).contains("was not suspected"));
+
+    let findings = site.json(&["doctor"]);
+    assert!(
+        findings.as_array().is_some_and(|all| all.len() > 8),
+        "{findings}"
+    );
+    let doctor = site.text(&["doctor"]);
+    assert!(
+        doctor.contains("good    it knows 2 other active members"),
+        "{doctor}"
+    );
+    assert!(doctor.contains("certificate is good until"), "{doctor}");
 }
 
 #[test]
@@ -297,6 +309,13 @@ fn loopback_is_for_reading_and_for_prometheus() {
     let http = url.trim_end_matches("/metrics");
     let members = run(&["members", "--admin", http]);
     assert!(members.status.success(), "{}", stderr(&members));
+    let doctor = run(&["doctor", "--admin", http]);
+    check_failure(&doctor, &["not well"]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(
+        said.contains("bad     it knows no other active member"),
+        "{said}"
+    );
     check_failure(
         &run(&["leave", "--admin", http]),
         &["read-only", "hint: ", "--admin"],

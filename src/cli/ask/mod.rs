@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod client;
+mod doctor;
 mod table;
 mod top;
 
@@ -14,12 +15,12 @@ use selkie::admin::{Accused, Broadcasted, Declared, Entry, Info, Joined, Left};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use self::top::top;
 use self::{
     args::{AskArgs, At, JoinArgs, MembersArgs, NameArgs, SendArgs, TextArgs},
     client::Place,
     table::Table,
 };
+pub(crate) use self::{doctor::doctor, top::top};
 use crate::{failure::Failure, print, text::printable};
 
 /// Runs `selkie members`.
