@@ -107,6 +107,27 @@ fn what_cannot_be_is_refused_with_a_reason() {
 }
 
 #[test]
+fn nonsense_is_refused_and_the_next_one_answered() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        for nonsense in [
+            "\u{0}\u{1}\u{2}\r\n\r\n".to_owned(),
+            "GET\r\n\r\n".to_owned(),
+            format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(64 << 10)),
+            format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", "x".repeat(64 << 10)),
+        ] {
+            let mut stream = UnixStream::connect(site.path()).await.expect("connected");
+            // It may be closed before all of it was sent.
+            let _ = stream.write_all(nonsense.as_bytes()).await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            assert!(!answer.starts_with(b"HTTP/1.1 200"), "{nonsense:?}");
+        }
+        assert_eq!(site.ask("GET", "/v1/info", "").await.status, 200);
+    });
+}
+
+#[test]
 fn loopback_is_read_only_and_no_page_reads_along() {
     smol::block_on(async {
         let site = Site::new().await;

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::fixture::{Agent, agent, check_failure, owned, run, stderr, text};
+use crate::fixture::{Agent, Certs, agent, check_failure, owned, run, stderr, text};
 
 fn write(dir: &Path, settings: &str) -> String {
     let file = dir.join("agent.toml");
@@ -144,4 +144,18 @@ fn the_environment_alone_is_enough() {
     a.signal("TERM");
     assert_eq!(a.wait(), Some(0));
     assert_eq!(run(&["agent"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_settings_of_the_manual_are_good() {
+    let certs = Certs::new(&["db-1"]);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ops/agent.toml");
+    let (ca, cert) = (text(&certs.path("ca.pem")), text(&certs.path("db-1.pem")));
+    let key = text(&certs.path("db-1-key.pem"));
+    let output = check(file, &["--ca", &ca, "--cert", &cert, "--key", &key], &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let checked = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(checked.contains("\"addr\":\"10.0.0.1:7946\""), "{checked}");
+    // Those that it names are not there.
+    check_failure(&check(file, &[], &[]), &["/etc/selkie/ca.pem", "hint: "]);
 }
