@@ -44,6 +44,7 @@ fn the_socket_is_its_owners_and_answers_what_the_library_does() {
         assert_eq!(info["facts"]["cluster"], "selkie");
         let stats = site.ask("GET", "/v1/stats", "").await.json();
         assert!(stats["datagrams_in"].as_u64().unwrap() > 0);
+        assert!(stats["transport_streams_in"].is_u64(), "{stats}");
         let metrics = site.ask("GET", "/metrics", "").await;
         assert!(
             metrics

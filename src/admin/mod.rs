@@ -38,6 +38,7 @@ mod serve;
 use alloc::{
     borrow::ToOwned,
     collections::BTreeMap,
+    format,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
@@ -117,14 +118,15 @@ impl Admin {
         Info::of(&self.0.metrics, self.0.since, &self.0.facts)
     }
 
-    /// What was counted: see [`Stats`](crate::agent::Stats).
+    /// What was counted: see [`Stats`](crate::agent::Stats), those of the transport with
+    /// `transport_` before their names.
     #[must_use]
     pub fn stats(&self) -> BTreeMap<String, u64> {
         let stats = self.cluster().stats();
-        stats
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+        let own = stats.iter().map(|(name, value)| (name.to_owned(), value));
+        let transport = stats.transport.iter();
+        let transport = transport.map(|(name, value)| (format!("transport_{name}"), *value));
+        own.chain(transport).collect()
     }
 
     /// Why a member was suspected or declared down of late, the last time first.
@@ -164,7 +166,7 @@ impl Admin {
         let seed = Seed::from_str(place).map_err(|error| Refused::Invalid(error.to_string()))?;
         let resolved = smol::net::resolve(place).await;
         let addrs = resolved
-            .map_err(|error| Refused::Invalid(alloc::format!("cannot look up {seed}: {error}")))?;
+            .map_err(|error| Refused::Invalid(format!("cannot look up {seed}: {error}")))?;
         let mut announced: Vec<SocketAddr> = Vec::new();
         let mut refused = None;
         for addr in addrs {
@@ -322,7 +324,7 @@ impl From<MessageError> for Refused {
 #[must_use]
 pub fn timestamp(at: SystemTime) -> String {
     let at = OffsetDateTime::from(at);
-    alloc::format!(
+    format!(
         "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
         at.year(),
         u8::from(at.month()),

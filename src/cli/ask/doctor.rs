@@ -171,10 +171,28 @@ const SIGNS: &[Sign] = &[
         hint: "a firewall lets streams through and not packets: `selkie watch` names the member",
     },
     Sign {
-        figures: &["packets_of_strangers"],
+        figures: &["packets_of_strangers", "transport_inbound_other_cluster"],
         absent: "nobody of another cluster speaks to it",
         present: "somebody of another cluster, or of none, spoke to it",
         hint: "give all members the same --cluster, or each cluster ports of its own",
+    },
+    Sign {
+        figures: &["transport_inbound_untrusted", "transport_dials_untrusted"],
+        absent: "it was shown no certificate that it does not trust",
+        present: "it was shown a certificate that it does not trust",
+        hint: "all members need unexpired certificates of one authority: that of --ca",
+    },
+    Sign {
+        figures: &["transport_rejected_by_peer"],
+        absent: "its own certificate is trusted",
+        present: "a peer did not trust its certificate",
+        hint: "to that peer, it is of another authority, or has expired",
+    },
+    Sign {
+        figures: &["transport_datagrams_unopened"],
+        absent: "it has a key for what it receives, if that is sealed",
+        present: "it received what none of its keys opens",
+        hint: "all members need a key that the others have: see `selkie keys --help`",
     },
     Sign {
         figures: &["send_too_big"],
@@ -228,7 +246,12 @@ mod tests {
         time::{Duration, UNIX_EPOCH},
     };
 
-    use selkie::{Counters, admin::Info, agent::Stats};
+    use selkie::{
+        Counters,
+        admin::Info,
+        agent::Stats,
+        transports::{quic, udp},
+    };
     use serde_json::json;
 
     use super::{SIGNS, Verdict, examine};
@@ -276,9 +299,12 @@ mod tests {
     #[test]
     fn every_figure_that_is_looked_at_exists() {
         let described = Counters::describe().chain(Stats::describe());
-        let known: Vec<_> = described.map(|(name, _)| name).collect();
+        let mut known: Vec<_> = described.map(|(name, _)| name.to_owned()).collect();
+        let (quic, udp) = (quic::Counters::default(), udp::Counters::default());
+        let transports = quic.iter().chain(udp.iter());
+        known.extend(transports.map(|(name, _)| format!("transport_{name}")));
         for name in SIGNS.iter().flat_map(|sign| sign.figures) {
-            assert!(known.contains(name), "{name}");
+            assert!(known.iter().any(|known| known == name), "{name}");
         }
     }
 }
