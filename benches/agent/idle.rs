@@ -25,8 +25,8 @@ use crate::network::bytes_sent;
 pub const TRANSPORTS: [&str; 3] = ["udp", "sealed", "quic"];
 
 pub const HEAD: &str = "\
-| transport | agents | all see all s | CPU ms/s each | KiB each | bytes/s each |
-| --- | --- | --- | --- | --- | --- |";
+| transport | agents | all see all s | CPU s until then | idle: CPU ms/s each | KiB each | bytes/s each |
+| --- | --- | --- | --- | --- | --- | --- |";
 
 /// From the start of the first one until idling is measured.
 const CALM: Duration = Duration::from_secs(60);
@@ -43,14 +43,12 @@ const ANY_PORT: SocketAddr =
 /// Prints what so many agents are like over one transport.
 pub fn row(transport: &str, agents: usize) -> Result<(), Box<dyn Error>> {
     match transport {
-        "udp" => {
-            let transports = (0..agents).map(|_| PlainUdp::bind(ANY_PORT));
-            measure(transport, transports.collect::<Result<_, _>>()?)
-        }
+        "udp" => measure(transport, agents, |_| Ok(PlainUdp::bind(ANY_PORT)?)),
         "sealed" => {
             let keyring = Keyring::new(&Key::generate()?);
-            let transports = (0..agents).map(|_| SealedUdp::bind(ANY_PORT, &keyring));
-            measure(transport, transports.collect::<Result<_, _>>()?)
+            measure(transport, agents, |_| {
+                Ok(SealedUdp::bind(ANY_PORT, &keyring)?)
+            })
         }
         "quic" => {
             let ca = DevCa::new("bench")?;
@@ -60,10 +58,9 @@ pub fn row(transport: &str, agents: usize) -> Result<(), Box<dyn Error>> {
                 Ok(Credentials::from_issued(&issued)?)
             });
             let credentials: Vec<_> = credentials.collect::<Result<_, Box<dyn Error>>>()?;
-            let transports = credentials
-                .iter()
-                .map(|credentials| Quic::bind(ANY_PORT, credentials));
-            measure(transport, transports.collect::<Result<_, _>>()?)
+            measure(transport, agents, |number| {
+                Ok(Quic::bind(ANY_PORT, &credentials[number])?)
+            })
         }
         other => Err(format!("no transport {other:?}; there are {TRANSPORTS:?}").into()),
     }
@@ -73,24 +70,28 @@ fn name_of(number: usize) -> String {
     format!("agent-{number}")
 }
 
-fn measure<T: Transport>(what: &str, transports: Vec<T>) -> Result<(), Box<dyn Error>> {
-    let count = transports.len();
+fn measure<T: Transport>(
+    what: &str,
+    count: usize,
+    bind: impl Fn(usize) -> Result<T, Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
     smol::block_on(async {
-        let seed = transports.first().ok_or("no agents")?.local_addr();
         let rss_before = rss()?;
-        let start = Instant::now();
-        let mut agents = Vec::new();
-        for (number, transport) in transports.into_iter().enumerate() {
+        let (start, cpu) = (Instant::now(), ProcessTime::now());
+        let mut agents: Vec<Cluster<Node>> = Vec::new();
+        for number in 0..count {
+            let transport = bind(number)?;
             let name = Name::new(&name_of(number))?;
             let identity = Node::now(name, transport.local_addr(), None);
             let agent = Builder::new()
                 .codec(PostcardCodec)
                 .transport(transport)
                 .identity(identity)
-                .seeds([seed]);
+                .seeds(agents.first().map(Cluster::local_addr));
             agents.push(agent.spawn().await?);
         }
         let together = all_see_all(&agents, start).await?;
+        let cpu_together = cpu.elapsed();
         Timer::at(start + CALM).await;
         let (cpu, bytes, from) = (ProcessTime::now(), bytes_sent()?, Instant::now());
         Timer::after(IDLE).await;
@@ -98,8 +99,9 @@ fn measure<T: Transport>(what: &str, transports: Vec<T>) -> Result<(), Box<dyn E
         let seconds = from.elapsed().as_secs_f64() * count as f64;
         let kib = rss()?.saturating_sub(rss_before) as f64 / count as f64;
         println!(
-            "| {what} | {count} | {:.2} | {:.3} | {kib:.0} | {:.0} |",
+            "| {what} | {count} | {:.2} | {:.2} | {:.3} | {kib:.0} | {:.0} |",
             together.as_secs_f64(),
+            cpu_together.as_secs_f64(),
             cpu.as_secs_f64() * 1000.0 / seconds,
             bytes as f64 / seconds,
         );

@@ -8,7 +8,8 @@ use core::{
     net::SocketAddr,
 };
 
-use crate::{Config, Locate, Transport, transport::ProvenPeer};
+use super::{inside, shared::Shared};
+use crate::{Config, Identity, Locate, Transport, transport::ProvenPeer};
 
 /// Somebody, and what vouches for it.
 #[derive(Clone, Copy)]
@@ -234,23 +235,43 @@ impl Proof {
     }
 }
 
+/// The rule about senders, which knows while it runs that it is inside the agent.
+#[derive(Clone)]
+pub(super) struct Senders {
+    rule: Arc<dyn SenderRule>,
+    agent: usize,
+}
+
+impl Senders {
+    pub(super) fn may_speak(&self, sender: &Claim<'_>) -> bool {
+        let _visit = inside::visit(self.agent);
+        self.rule.may_speak(sender)
+    }
+}
+
 /// Both rules, and what became of newcomers.
 pub(super) struct Door {
-    senders: Arc<dyn SenderRule>,
+    senders: Senders,
     admission: Option<Arc<dyn Admission>>,
     refusals: RefCell<Refusals>,
 }
 
 impl Door {
-    pub(super) fn new(senders: Arc<dyn SenderRule>, admission: Option<Arc<dyn Admission>>) -> Self {
+    /// For the agent that shares this with its handles.
+    pub(super) fn new<I: Identity>(
+        rule: Arc<dyn SenderRule>,
+        admission: Option<Arc<dyn Admission>>,
+        shared: &Arc<Shared<I>>,
+    ) -> Self {
+        let agent = inside::address(shared);
         Self {
-            senders,
+            senders: Senders { rule, agent },
             admission,
             refusals: RefCell::default(),
         }
     }
 
-    pub(super) fn senders(&self) -> Arc<dyn SenderRule> {
+    pub(super) fn senders(&self) -> Senders {
         self.senders.clone()
     }
 
@@ -264,6 +285,7 @@ impl Door {
         let (Some(admission), Some(source)) = (&self.admission, source) else {
             return true;
         };
+        let _visit = inside::visit(self.senders.agent);
         let admitted = admission.admit(&Claim::new(newcomer, source, is_hearsay));
         let Err(reason) = admitted else {
             return true;

@@ -29,6 +29,11 @@ impl<K: Eq> Aside<K> {
         }
     }
 
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+        self.trim(bytes_max);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
@@ -50,12 +55,7 @@ impl<K: Eq> Aside<K> {
             self.dropped += 1;
             return;
         }
-        while self.bytes + bytes.len() > self.bytes_max
-            && let Some(oldest) = self.items.pop_back()
-        {
-            self.bytes -= oldest.bytes.len();
-            self.dropped += 1;
-        }
+        self.trim(self.bytes_max - bytes.len());
         self.bytes += bytes.len();
         self.items.push_front(Item {
             key,
@@ -96,6 +96,16 @@ impl<K: Eq> Aside<K> {
         self.items.append(&mut sent);
         if self.items.is_empty() {
             self.items = VecDeque::new();
+        }
+    }
+
+    /// Lets go of what was told most often, down to so many bytes.
+    fn trim(&mut self, bytes: usize) {
+        while self.bytes > bytes
+            && let Some(last) = self.items.pop_back()
+        {
+            self.bytes -= last.bytes.len();
+            self.dropped += 1;
         }
     }
 

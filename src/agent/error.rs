@@ -105,7 +105,7 @@ impl BuildError {
 pub enum CommandError {
     /// It does not run any more: it left, its driver was dropped, or its transport was closed.
     Stopped,
-    /// The caller is this agent's own broadcast handler, and waits for what the agent does only
+    /// The caller is this agent's own broadcast handler, or a rule about members, and waits for what the agent does only
     /// after the handler has returned. Spawn a task that asks, or ask from elsewhere.
     InHandler,
     /// It left, or was declared down and cannot come back: nobody listens to it.

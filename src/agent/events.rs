@@ -50,7 +50,8 @@ pub enum Event<I> {
         /// Who it is.
         after: I,
     },
-    /// A member says something else of itself: see [`MemberInfo::metadata`].
+    /// A member says something else of itself, which its
+    /// [`metadata`](super::MemberInfo::metadata) shows.
     MetadataChanged(I),
     /// At least one other member is known.
     Connected,

@@ -23,7 +23,7 @@ impl<H, I: Identity> Inside<H, I> {
     }
 
     fn enter(&self) -> Visit {
-        Visit(RUNNING.replace(address(&self.shared)))
+        visit(address(&self.shared))
     }
 }
 
@@ -45,17 +45,22 @@ impl<I: Identity, H: BroadcastHandler<I>> BroadcastHandler<I> for Inside<H, I> {
     }
 }
 
-/// Whether this thread runs the handler of this agent: the driver goes on only when it returns.
+/// Whether this thread runs a handler or a rule of this agent: the driver goes on only when it returns.
 pub(super) fn is_inside<I: Identity>(shared: &Arc<Shared<I>>) -> bool {
     RUNNING.get() == address(shared)
 }
 
-fn address<I: Identity>(shared: &Arc<Shared<I>>) -> usize {
+/// Says so while the visit lasts: of the agent whose shared part has this address.
+pub(super) fn visit(address: usize) -> Visit {
+    Visit(RUNNING.replace(address))
+}
+
+pub(super) fn address<I: Identity>(shared: &Arc<Shared<I>>) -> usize {
     Arc::as_ptr(shared).addr()
 }
 
 /// Ends even if the handler panics. Has what ran before, if a handler runs another agent.
-struct Visit(usize);
+pub(super) struct Visit(usize);
 
 impl Drop for Visit {
     fn drop(&mut self) {

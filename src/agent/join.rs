@@ -87,6 +87,8 @@ where
                     saver.set_period(period);
                 }
             }
+            Tuning::SyncPeriod(period) => self.sync.set_period(period),
+            Tuning::Limits(limits) => self.set_limits(&limits),
         }
     }
 

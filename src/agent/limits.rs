@@ -1,5 +1,8 @@
 //! The bounds of what an agent holds, beside those of the engine.
 
+use super::driver::Agent;
+use crate::{BroadcastHandler, Codec, Locate, Transport};
+
 /// How much of what an agent holds at most. See [`Builder::limits`](super::Builder::limits).
 ///
 /// The engine's bounds are settings of [`Config`](crate::Config): `max_members`,
@@ -51,5 +54,22 @@ impl Default for Limits {
             readers: 256,
             reader_events: 512,
         }
+    }
+}
+
+impl<I, C, T, H> Agent<I, C, T, H>
+where
+    I: Locate<Addr: Send> + Send + Sync + 'static,
+    C: Codec<I>,
+    T: Transport,
+    H: BroadcastHandler<I>,
+{
+    pub(super) fn set_limits(&mut self, limits: &Limits) {
+        self.inputs.streams.places.set_limits(limits);
+        self.sync.set_limits(limits);
+        self.metadata.set_limits(limits);
+        self.outputs.aside.set_bytes_max(limits.backlog_bytes);
+        self.lanes.set_limits(limits);
+        self.lifeline.0.published().readers.set_limits(limits);
     }
 }

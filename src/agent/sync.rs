@@ -73,7 +73,7 @@ pub(super) struct Turn(#[expect(dead_code, reason = "counted")] Arc<()>);
 impl<I> Syncing<I> {
     pub(super) fn new(period: Option<Duration>, limits: &Limits, rng_seed: u64) -> Self {
         Self {
-            period: period.map(|period| period.clamp(PERIOD_MIN, PERIOD_MAX)),
+            period: period.map(within_bounds),
             bytes_max: limits.sync_bytes.min(BYTES_MAX),
             rng: Rng::with_seed(rng_seed),
             next_at: None,
@@ -83,6 +83,16 @@ impl<I> Syncing<I> {
             is_asking: false,
             answering: Arc::new(()),
         }
+    }
+
+    pub(super) fn set_period(&mut self, period: Option<Duration>) {
+        self.period = period.map(within_bounds);
+        // The next time follows from it.
+        self.next_at = None;
+    }
+
+    pub(super) fn set_limits(&mut self, limits: &Limits) {
+        self.bytes_max = limits.sync_bytes.min(BYTES_MAX);
     }
 
     /// When the next member is to be asked.
@@ -386,6 +396,10 @@ where
             self.sync.is_over(result.is_ok(), self.inputs.now());
         }
     }
+}
+
+fn within_bounds(period: Duration) -> Duration {
+    period.clamp(PERIOD_MIN, PERIOD_MAX)
 }
 
 /// What is said at a time: parts, each with a tag and a length.

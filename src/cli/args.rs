@@ -113,7 +113,8 @@ pub(crate) struct SimArgs {
     pub(crate) scenario: Scenario,
     /// How many members, from 3 to 100000 [default: those of the experiment]
     ///
-    /// Each holds all others: 1000 take some 150 MB of memory in each run, 10000 some 15 GB.
+    /// Each holds all others: a run of 1000 took 185 MB of memory, and one of 10000 14.6 GB. There
+    /// may be as many runs at a time as processors.
     #[arg(long, value_name = "N", value_parser = nodes, allow_negative_numbers = true)]
     pub(crate) nodes: Option<usize>,
     /// The first seed; each further run of a setting takes the next one

@@ -9,7 +9,7 @@ use std::{
 
 use selkie::{
     Cluster, Codec, Header, Incarnation, Member, Message, Node, State, Transport,
-    agent::{Claim, Refusal},
+    agent::{Claim, CommandError, Event, Refusal},
     codecs::PostcardCodec,
     transport::{Batch, NoStream, ProvenPeer, SendError},
     transports::{Memory, MemoryNetwork},
@@ -17,7 +17,7 @@ use selkie::{
 
 use super::{
     cluster::ANY_PORT,
-    fixture::{Agent, ENVELOPE, builder, name, until},
+    fixture::{Agent, ENVELOPE, builder, event, event_where, name, until},
 };
 
 /// Says of those it was told of who they are.
@@ -81,6 +81,16 @@ fn gossip(src: Node, to: &Cluster<Node>, about: Option<Node>) -> Vec<u8> {
     packet
 }
 
+/// The lie of a member: that another one is down.
+fn accusation(src: Node, to: &Cluster<Node>, accused: Node) -> Vec<u8> {
+    let mut packet = gossip(src, to, None);
+    packet.truncate(packet.len() - 2);
+    packet.extend(1_u16.to_be_bytes());
+    let down = Member::new(accused, Incarnation(0), State::Down);
+    PostcardCodec.encode_member(&down, &mut packet).unwrap();
+    packet
+}
+
 fn node(named: &str, end: &Memory) -> Node {
     Node::new(name(named), end.local_addr(), 1)
 }
@@ -109,6 +119,33 @@ fn a_member_with_a_valid_certificate_cannot_speak_as_another() {
 }
 
 #[test]
+fn a_member_that_declares_a_healthy_one_down_is_believed_and_the_accused_is_back_each_time() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
+        let b = Agent::start("b", net.bind(ANY_PORT).unwrap(), &[&a]).await;
+        a.knows(1).await;
+        b.knows(1).await;
+        let mut events = a.cluster.events();
+        let liar = net.bind(ANY_PORT).unwrap();
+        for life in 1..=3 {
+            let accused = b.cluster.identity();
+            // It answers no pings: it would be down itself before long.
+            let own = Node::new(name("liar"), liar.local_addr(), life);
+            let lie = accusation(own, &a.cluster, accused);
+            liar.send(a.addr(), &lie).await.unwrap();
+            event(&mut events, &Event::Failed(accused)).await;
+            let is_back = |event: &Event<Node>| match event {
+                Event::Joined(node) => node.name() == accused.name(),
+                _ => false,
+            };
+            event_where(&mut events, &"b is back", is_back).await;
+            assert!(b.cluster.identity().generation() > accused.generation());
+        }
+    });
+}
+
+#[test]
 fn the_rule_about_senders_can_be_replaced() {
     smol::block_on(async {
         let net = MemoryNetwork::new();
@@ -126,6 +163,37 @@ fn the_rule_about_senders_can_be_replaced() {
         until(&a.cluster, "refused", refused).await;
         peer.send(a.addr(), &from_elsewhere).await.unwrap();
         a.holds("peer", State::Alive).await;
+    });
+}
+
+/// Otherwise it would wait for itself.
+#[test]
+fn what_a_rule_asks_of_its_own_agent_is_refused() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let handle: Arc<Mutex<Option<Cluster<Node>>>> = Arc::default();
+        let asked = Arc::<Mutex<Vec<CommandError>>>::default();
+        let (own, heard) = (handle.clone(), asked.clone());
+        let (cluster, driver) = builder("a", net.bind(ANY_PORT).unwrap())
+            .admission(move |_: &Claim<'_>| {
+                let cluster = own.lock().unwrap().clone().unwrap();
+                let refused = smol::block_on(cluster.broadcast("x")).unwrap_err();
+                heard.lock().unwrap().push(refused);
+                Ok(())
+            })
+            .build()
+            .await
+            .unwrap();
+        *handle.lock().unwrap() = Some(cluster.clone());
+        let a = Agent::run(cluster, driver);
+        let b = Agent::start("b", net.bind(ANY_PORT).unwrap(), &[&a]).await;
+        a.knows(1).await;
+        b.knows(1).await;
+        let refused = asked.lock().unwrap().pop();
+        assert!(
+            matches!(refused, Some(CommandError::InHandler)),
+            "{refused:?}"
+        );
     });
 }
 

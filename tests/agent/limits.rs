@@ -143,3 +143,31 @@ fn what_finds_no_room_among_what_waits_is_dropped_and_counted() {
         assert_eq!(a.cluster.stats().aside_bytes, 0);
     });
 }
+
+#[test]
+fn limits_change_while_the_agent_runs() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = start(&net, "a", Limits::default(), None).await;
+        let b = start(&net, "b", Limits::default(), Some(&a)).await;
+        a.knows(1).await;
+        let _messages = b.cluster.messages();
+        let to = b.cluster.identity();
+        a.cluster.send_reliably(&to, [0; 2000]).await.unwrap();
+        let mut limits = Limits::default();
+        limits.message_max = 1000;
+        a.cluster.set_limits(limits).await.unwrap();
+        let refused = a.cluster.send_reliably(&to, [0; 2000]).await;
+        assert!(matches!(
+            refused,
+            Err(MessageError::TooBig { max: 1000, .. })
+        ));
+        a.cluster.set_limits(Limits::default()).await.unwrap();
+        a.cluster.send_reliably(&to, [0; 2000]).await.unwrap();
+
+        let syncs = a.cluster.stats().syncs;
+        let period = core::time::Duration::from_millis(100);
+        a.cluster.set_sync_period(period).await.unwrap();
+        until(&a.cluster, "compared", |c| c.stats().syncs > syncs + 2).await;
+    });
+}

@@ -1,14 +1,15 @@
 //! The documents tell of what exists.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use crate::source::{files_below, read, root};
+use crate::source::{code_of, files_below, read, root};
 
 const DOCUMENTS: &[&str] = &[
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "examples/README.md",
 ];
 
@@ -122,6 +123,44 @@ fn a_member_takes_few_lines() {
         let lines = member.lines().filter(is_code).count();
         assert!(lines <= lines_max, "{path}: a member takes {lines} lines");
     }
+}
+
+#[test]
+fn the_tables_of_attacks_name_tests_that_exist() {
+    let tests = names_of_tests();
+    let text = read("docs/security.md");
+    let mut in_table = false;
+    let mut rows = 0;
+    for line in text.lines() {
+        in_table = line.ends_with("| test |") || (in_table && line.starts_with('|'));
+        if !in_table || line.ends_with("| test |") || line.starts_with("| ---") {
+            continue;
+        }
+        rows += 1;
+        let (_, cell) = line.trim_end_matches(" |").rsplit_once(" | ").unwrap();
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        let is_shown = !named.is_empty() || cell.starts_with("the same");
+        assert!(is_shown, "docs/security.md names no test for: {line}");
+        for name in named {
+            assert!(tests.contains(name), "docs/security.md: no test {name}");
+        }
+    }
+    assert!(rows > 40, "docs/security.md was not understood");
+}
+
+/// The functions in files of tests. Those of a suite that several things run are not marked.
+fn names_of_tests() -> BTreeSet<String> {
+    let tests = files_below("tests", ".rs");
+    let inner = ["src", "codecs", "transports"].map(|folder| files_below(folder, "/tests.rs"));
+    let files = tests.iter().chain(inner.iter().flatten());
+    let mut names = BTreeSet::new();
+    for path in files {
+        let code = code_of(&read(path));
+        let functions = code.split("fn ").skip(1);
+        let name_of = |function: &str| function.split(['(', '<']).next().map(str::to_owned);
+        names.extend(functions.filter_map(name_of));
+    }
+    names
 }
 
 /// Where the links of a document lead, if it is within the project.

@@ -167,6 +167,11 @@ fn chaos_breaks_no_rule() {
     let object = check("chaos", &[]);
     assert_eq!(object["pass"], true, "{object}");
     assert_eq!(object["figures"]["runs"][0]["runs"], 1, "{object}");
+    assert_eq!(
+        object["figures"]["broken"],
+        serde_json::json!([]),
+        "{object}"
+    );
 }
 
 #[test]

@@ -165,9 +165,6 @@ impl Way {
     }
 }
 
-/// All packets that went by.
-type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
-
 async fn relay(
     socket: Async<UdpSocket>,
     one: SocketAddr,

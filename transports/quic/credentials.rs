@@ -28,7 +28,8 @@ use crate::transport::ProvenPeer;
 /// that signed the certificates of all members.
 ///
 /// A certificate must be fit for both ends of a connection (extended key usage `serverAuth` and
-/// `clientAuth`, or none). The names in it are not compared with anything.
+/// `clientAuth`, or none). Its names say as whom the agent lets its owner speak; what was dialled is
+/// not compared with them.
 ///
 /// Each member has a private key of its own: from it come also the keys by which a restarted node
 /// ends the connections of its predecessor.

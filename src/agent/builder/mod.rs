@@ -257,7 +257,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
 
         let is_marked = !transport.enter_cluster(cluster.as_str());
         let envelope = Envelope::new(&cluster, is_marked, is_bare);
-        let door = Door::new(self.settings.senders, self.settings.admission);
+        let door = Door::new(self.settings.senders, self.settings.admission, &shared);
         let (sender, receiver) = smol::channel::bounded(COMMANDS_MAX);
         let seeds = Seeds::new(seeds, search.resolver, search.period, rng_seed);
         let mut agent = Agent {

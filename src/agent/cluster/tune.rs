@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{Cluster, Command};
 use crate::{
     Config, Identity,
-    agent::{CommandError, InvalidSeed, Seed},
+    agent::{CommandError, InvalidSeed, Limits, Seed},
 };
 
 /// A setting of the agent's own.
@@ -14,6 +14,8 @@ pub(in crate::agent) enum Tuning {
     Seeds(Vec<Seed>),
     SeedPeriod(Option<Duration>),
     SnapshotPeriod(Duration),
+    SyncPeriod(Option<Duration>),
+    Limits(Box<Limits>),
 }
 
 impl<I: Identity> Cluster<I> {
@@ -76,6 +78,29 @@ impl<I: Identity> Cluster<I> {
     /// [`CommandError::Stopped`].
     pub async fn set_snapshot_period(&self, period: Duration) -> Result<(), CommandError> {
         self.tune(Tuning::SnapshotPeriod(period)).await
+    }
+
+    /// Changes how often we compare with a member: see
+    /// [`Builder::sync_period`](super::super::Builder::sync_period).
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Stopped`].
+    pub async fn set_sync_period(
+        &self,
+        period: impl Into<Option<Duration>>,
+    ) -> Result<(), CommandError> {
+        self.tune(Tuning::SyncPeriod(period.into())).await
+    }
+
+    /// Changes how much the agent holds of what, at most. What there is beyond a lower bound stays,
+    /// but for what waits to be told.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Stopped`].
+    pub async fn set_limits(&self, limits: Limits) -> Result<(), CommandError> {
+        self.tune(Tuning::Limits(Box::new(limits))).await
     }
 
     async fn tune(&self, tuning: Tuning) -> Result<(), CommandError> {

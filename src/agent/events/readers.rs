@@ -55,6 +55,11 @@ impl<I: Identity> Readers<I> {
         }
     }
 
+    pub(in crate::agent) fn set_limits(&mut self, limits: &Limits) {
+        self.most = limits.readers;
+        self.events_max = limits.reader_events.max(1);
+    }
+
     pub(in crate::agent) fn len(&self) -> usize {
         self.queues.len()
     }

@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A number of bytes, to be shared.
 pub(super) struct Budget {
-    max: usize,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    max: usize,
     taken: usize,
     waiting: Vec<Waker>,
 }
@@ -28,16 +28,26 @@ pub(in crate::agent) struct Held {
 impl Budget {
     pub(super) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
-            max,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                max,
+                ..State::default()
+            }),
         })
+    }
+
+    pub(super) fn set_max(&self, max: usize) {
+        let mut state = self.state();
+        state.max = max;
+        let waiting = core::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Takes so many bytes, if there are, or if nobody else has any.
     pub(super) fn try_take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
         let bytes = bytes.max(COST_MIN);
         let mut state = self.state();
-        let fits = state.taken == 0 || state.taken.saturating_add(bytes) <= self.max;
+        let fits = state.taken == 0 || state.taken.saturating_add(bytes) <= state.max;
         fits.then(|| {
             state.taken += bytes;
             let budget = self.clone();

@@ -52,6 +52,12 @@ impl<I: Identity> Lanes<I> {
             message_max: limits.message_max,
         }
     }
+
+    /// Streams that there are keep what they began with.
+    pub(in crate::agent) fn set_limits(&mut self, limits: &Limits) {
+        self.message_max = limits.message_max;
+        self.mailbox.budget.set_max(limits.message_bytes);
+    }
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>

@@ -97,6 +97,10 @@ impl<I: Identity> Known<I> {
         }
     }
 
+    pub(super) fn set_limits(&mut self, limits: &Limits) {
+        self.bytes_max = limits.metadata_bytes;
+    }
+
     pub(super) fn of(&self, addr: &I::Addr) -> Option<&Metadata> {
         self.others.get(addr)
     }

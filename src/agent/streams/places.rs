@@ -53,6 +53,15 @@ impl<I: Identity> Places<I> {
         }
     }
 
+    pub(in crate::agent) fn set_limits(&mut self, limits: &Limits) {
+        self.inbound.max = limits.streams;
+        self.outgoing.max = limits.dials;
+        self.per_peer = limits.streams_per_peer;
+        for room in self.peers.values_mut() {
+            room.max = limits.streams_per_peer;
+        }
+    }
+
     /// Whether another peer may begin to speak.
     pub(in crate::agent) fn has_greeting(&self) -> bool {
         self.greeting.len() < self.greeting.max

@@ -69,7 +69,8 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     if let Some(dir) = plots {
         plot::check(dir)?;
     }
-    if let Some(warning) = args.nodes.and_then(memory) {
+    let nodes = args.nodes.filter(|_| args.scenario != Scenario::Chaos);
+    if let Some(warning) = nodes.and_then(memory) {
         print::error(format_args!("selkie: {warning}"));
     }
     let mut report = play(&wish);

@@ -288,3 +288,47 @@ pub(super) fn maybe(figure: Option<f64>, decimals: usize) -> Cell {
 pub(super) fn text(text: impl Into<String>) -> Cell {
     Cell::Text(text.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Report, Table, count, number};
+
+    #[test]
+    fn what_never_came_and_what_was_not_measured_meet_no_bar() {
+        for (found, told) in [
+            (f64::INFINITY, "x: at most 30 s: never"),
+            (f64::NAN, "x: at most 30 s: nothing to judge by"),
+            (30.5, "x: at most 30 s: 30.50 s"),
+        ] {
+            let mut report = Report::new("a set-up");
+            report.at_most("x", found, 30.0, " s");
+            assert!(!report.passes());
+            assert!(report.to_string().contains(told), "{report}");
+        }
+        for (happened, of) in [(0, 0), (1, 2)] {
+            let mut report = Report::new("a set-up");
+            report.each("x", happened, of);
+            assert!(!report.passes());
+        }
+        let mut report = Report::new("a set-up");
+        report.each("x", 2, 2);
+        report.at_most("y", 0.0, 0.0, "");
+        assert!(report.passes() && report.to_string().contains("y: none: 0\n"));
+    }
+
+    #[test]
+    fn columns_of_one_heading_have_keys_of_their_own_and_counts_are_whole() {
+        let mut table = Table::new("sizes", &[("one", "FP-"), ("other", "FP-"), ("late", "s")]);
+        assert_eq!(
+            (table.to_string().lines().count(), table.json()),
+            (1, json!([]))
+        );
+        table.row([count(3_u32), count(4_u32), number(f64::INFINITY, 1)]);
+        assert_eq!(
+            table.json().to_string(),
+            r#"[{"late":null,"one":3,"other":4}]"#
+        );
+    }
+}

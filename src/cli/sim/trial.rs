@@ -300,9 +300,9 @@ mod tests {
     use clap::Parser;
     use selkie::{Config, Suspicion};
 
-    use super::{News, Wish, known_to_all, secs, settled, timeout};
+    use super::{Link, News, Ordering, Wish, known_to_all, secs, settled, timeout};
     use crate::{
-        args::{Cli, Command},
+        args::{Cli, Command, SimArgs},
         sim::Crew,
     };
 
@@ -322,17 +322,36 @@ mod tests {
         assert_eq!(timeout(suspicion, 3, secs(1), 0), suspicion.at(3, secs(1)));
     }
 
-    #[test]
-    fn who_heard_and_then_crashed_knows_for_nobody() {
-        let Command::Sim(args) = Cli::parse_from(["selkie", "sim", "load"]).command else {
-            unreachable!("it is");
-        };
-        let wish = Wish {
-            args: &args,
+    fn args() -> SimArgs {
+        match Cli::parse_from(["selkie", "sim", "load"]).command {
+            Command::Sim(args) => args,
+            _ => unreachable!("it is"),
+        }
+    }
+
+    fn wish(args: &SimArgs) -> Wish<'_> {
+        Wish {
+            args,
             crew: Crew::new(),
             unsettled: AtomicU64::new(0),
-        };
-        let mut sim = settled(&wish, 6, Config::lan(), selkie::sim::Link::lan(), 1);
+        }
+    }
+
+    #[test]
+    fn members_that_do_not_find_together_are_noted() {
+        let args = args();
+        let wish = wish(&args);
+        for (loss, unsettled) in [(0.0, 0), (1.0, 1)] {
+            settled(&wish, 3, Config::lan(), Link::lan().loss(loss), 1);
+            assert_eq!(wish.unsettled.load(Ordering::Relaxed), unsettled);
+        }
+    }
+
+    #[test]
+    fn who_heard_and_then_crashed_knows_for_nobody() {
+        let args = args();
+        let wish = wish(&args);
+        let mut sim = settled(&wish, 6, Config::lan(), Link::lan(), 1);
         sim.record([News::Down]);
         let crash = sim.crash(1);
         assert_eq!(known_to_all(&sim, 1, crash), None);
