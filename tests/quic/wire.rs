@@ -124,6 +124,9 @@ async fn until_got(node: &selkie::transports::Quic, expected: &[u8]) {
     assert!(got.iter().any(|(_, packet)| packet == expected));
 }
 
+/// All datagrams that came along.
+type Seen = Arc<Mutex<Vec<Vec<u8>>>>;
+
 /// A way between two nodes, on which somebody sits.
 struct Way {
     /// Where the one sends what is for the other.
