@@ -261,7 +261,9 @@ where
         }
         let (say, next) = self.answer_sync(stage, &sections, &theirs);
         let next = match next {
-            Stage::Asker | Stage::Answerer(_) => Next::Close(next),
+            // The other one has closed it: nothing is left to be said.
+            Stage::Asker => return self.on_sync_ended(&next, Ok(())),
+            Stage::Answerer(_) => Next::Close(next),
             next => Next::Read(BYTES_MAX, next),
         };
         let next = next.map(streams::Stage::Sync);

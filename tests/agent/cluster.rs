@@ -16,6 +16,7 @@ pub(crate) use super::{
         what_is_too_big_for_a_packet_goes_by_stream_by_itself,
     },
     metadata::metadata_of_64_kib_reaches_20_members,
+    sync::members_compare_what_they_hold,
 };
 
 /// Where agents find each other.
@@ -41,6 +42,7 @@ macro_rules! cluster_tests {
             a_restart_elsewhere_under_the_same_name_is_a_rename,
             the_last_handle_takes_the_agent_with_it,
             of_two_live_agents_with_one_name_one_gives_up_and_both_are_told,
+            members_compare_what_they_hold,
             metadata_of_64_kib_reaches_20_members,
             a_hundred_reliable_messages_of_1_mib_arrive_whole_and_in_order,
             what_is_too_big_for_a_packet_goes_by_stream_by_itself,

@@ -10,7 +10,7 @@ use selkie::{
 };
 
 use super::{
-    cluster::ANY_PORT,
+    cluster::{ANY_PORT, Net},
     fixture::{Agent, ENVELOPE, builder, config, name, until},
 };
 
@@ -77,6 +77,18 @@ async fn start(net: &MemoryNetwork, named: &str, period_ms: u64, seed: Option<&A
         .await
         .unwrap();
     Agent::run(cluster, driver)
+}
+
+pub(crate) async fn members_compare_what_they_hold(net: impl Net) {
+    let a = Agent::start("a", net.bind("a"), &[]).await;
+    let b = Agent::start("b", net.bind("b"), &[&a]).await;
+    let c = Agent::start("c", net.bind("c"), &[&a]).await;
+    for agent in [&a, &b, &c] {
+        until(&agent.cluster, "compared", |c| c.stats().syncs > 0).await;
+        let period = core::time::Duration::from_millis(100);
+        agent.cluster.set_sync_period(period).await.unwrap();
+        until(&agent.cluster, "compared again", |c| c.stats().syncs > 3).await;
+    }
 }
 
 #[test]

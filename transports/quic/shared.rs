@@ -206,7 +206,12 @@ impl Shared {
         let Some(Link::Up(up)) = links.used(to, now) else {
             return false;
         };
-        if up.held.is_closed() {
+        if let Some(why) = up.held.conn.close_reason() {
+            // Its task may not have come to that yet.
+            if serve::is_tls(&why) {
+                let failed = self.failed(up.pause, io::ErrorKind::PermissionDenied, why);
+                links.put(to, Link::Failed(failed), now, &self.tally);
+            }
             return true;
         }
         if up.held.is_stale(now, self.idle_timeout) {

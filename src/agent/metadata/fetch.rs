@@ -121,18 +121,20 @@ where
         frame: &[u8],
         conversation: Conversation<T::Stream>,
     ) {
-        let mut frames = Vec::new();
         match stage {
             Stage::Asked(from, asked) => {
                 self.metadata.fetches -= 1;
                 self.hear_entries(frame, &from);
                 self.not_fetched(&asked);
             }
-            Stage::Answering => frames.push(self.answer_fetch(frame)),
+            Stage::Answering => {
+                let answer = self.answer_fetch(frame);
+                let next = Next::Close(streams::Stage::Metadata(Stage::Over));
+                let frames = [answer].into();
+                self.inputs.streams.converse(conversation, frames, next);
+            }
             Stage::Over => {}
         }
-        let next = Next::Close(streams::Stage::Metadata(Stage::Over));
-        self.inputs.streams.converse(conversation, frames, next);
     }
 
     fn answer_fetch(&mut self, mut request: &[u8]) -> Vec<u8> {
