@@ -190,4 +190,4 @@ impl<I: Locate + 'static, T: Transport> Runtime<I> for Outputs<I, T> {
 /// as its fan-out to that.
 const PACKETS_MAX: usize = 256;
 /// How large the buffer of packets is in quiet times, at most.
-const BYTES_KEPT_MAX: usize = 4096;
+const BYTES_KEPT_MAX: usize = 2048;

@@ -161,6 +161,8 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     scratch: Vec<u8>,
     /// The updates of the datagram being handled.
     incoming: Vec<Member<I>>,
+    /// How many datagrams in a row had far fewer updates than that has room for.
+    datagrams_small: u8,
     /// Where they were found.
     lookups: Vec<Lookup>,
 }
@@ -260,6 +262,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             buf: Vec::new(),
             scratch: Vec::new(),
             incoming: Vec::new(),
+            datagrams_small: 0,
             lookups: Vec::new(),
         };
         engine.check_identity(&identity)?;

@@ -159,6 +159,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         mut updates: Vec<Member<I>>,
         mut act: impl FnMut(&mut Self, Member<I>, Lookup),
     ) {
+        let count = updates.len();
         let mut lookups = core::mem::take(&mut self.lookups);
         let mut left = updates.drain(..);
         while !left.as_slice().is_empty() {
@@ -171,6 +172,20 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         drop(left);
         self.lookups = lookups;
         self.incoming = updates;
+        self.give_back_room(count);
+    }
+
+    /// Lets go of the room for many updates, after a row of datagrams that had few: what joining
+    /// took is not kept for ever.
+    fn give_back_room(&mut self, count: usize) {
+        if count * 4 >= self.incoming.capacity() {
+            self.datagrams_small = 0;
+        } else if self.datagrams_small < DATAGRAMS_SMALL {
+            self.datagrams_small += 1;
+        } else {
+            self.incoming.shrink_to(INCOMING_KEPT);
+            self.datagrams_small = 0;
+        }
     }
 
     /// Applies an update about somebody else, and spreads it if it is news.
@@ -458,3 +473,9 @@ pub(super) enum Spread {
     Gossip,
     Nothing,
 }
+
+/// After so many datagrams with few updates, room for many is given back.
+const DATAGRAMS_SMALL: u8 = 64;
+
+/// Room for so many updates is kept.
+const INCOMING_KEPT: usize = 8;

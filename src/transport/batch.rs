@@ -20,7 +20,7 @@ impl Batch {
     pub const PACKET_MAX: usize = 65_535;
 
     /// The most bytes of buffer that an empty batch keeps.
-    pub const KEPT_MAX: usize = 4096;
+    pub const KEPT_MAX: usize = 2048;
 
     /// An empty batch.
     #[must_use]
