@@ -264,3 +264,21 @@ fn a_dead_accuser_is_no_reprieve() {
     world.kill(accuser);
     assert!(world.run_until(40 * SECOND, World::all_see_all).is_some());
 }
+
+#[test]
+fn a_member_that_is_declared_down_is_spread_as_such_and_may_come_back() {
+    let mut solo = watcher();
+    let declare = |solo: &mut Solo, id| {
+        let declared = solo.engine.declare_down(&id, &mut solo.runtime);
+        declared.expect("we take part")
+    };
+    assert!(declare(&mut solo, peer(2)));
+    assert_eq!(solo.belief(2), Some((State::Down, 0)));
+    assert_eq!(solo.notices(), [Notice::MemberDown(peer(2))]);
+    assert_eq!(solo.engine.updates_backlog(), 1);
+    // It is down already, nobody knows the other one, and we are no member but ourselves.
+    for nobody in [peer(2), peer(9), peer(1)] {
+        assert!(!declare(&mut solo, nobody));
+    }
+    assert_eq!(solo.notices(), []);
+}
