@@ -152,7 +152,7 @@ impl<'a> Processes<'a> {
         if !sent.success() {
             return Err(format!("cannot send {signal} to {pid}").into());
         }
-        let known = self.until_others("failed", &name)?;
+        let known = self.until_others("down", &name)?;
         child.kill()?;
         child.wait()?;
         self.add()?;
@@ -165,10 +165,11 @@ impl<'a> Processes<'a> {
         let mut missing: BTreeSet<String> = names.filter(|running| running != name).collect();
         let mut last = Instant::now();
         while !missing.is_empty() {
-            let (at, _) = self.until(|who, said| {
+            let found = self.until(|who, said| {
                 said["event"] == event && said["name"] == name && missing.remove(who)
-            })?;
-            last = at;
+            });
+            (last, _) =
+                found.map_err(|error| format!("{missing:?} say no {event} {name}: {error}"))?;
         }
         Ok(last)
     }
