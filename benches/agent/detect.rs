@@ -89,6 +89,7 @@ impl<'a> Processes<'a> {
         command.args([
             "agent",
             "--json",
+            "--no-admin",
             "--preset",
             "lan",
             "--bind",
