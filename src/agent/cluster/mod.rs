@@ -39,7 +39,7 @@ pub(super) enum Command<I> {
         reply: oneshot::Sender<Result<bool, CommandError>>,
     },
     DeclareDown {
-        id: I,
+        id: Box<I>,
         reply: oneshot::Sender<Result<bool, CommandError>>,
     },
     Announce {
@@ -148,7 +148,7 @@ impl<I: Identity> Cluster<I> {
     ///
     /// [`CommandError::NotAMember`] or [`Stopped`](CommandError::Stopped).
     pub async fn declare_down(&self, member: &I) -> Result<bool, CommandError> {
-        let id = member.clone();
+        let id = Box::new(member.clone());
         self.ask(|reply| Command::DeclareDown { id, reply }).await?
     }
 
