@@ -5,6 +5,7 @@
 //! A codec knows three kinds of things: identities, which are its own affair; tags and numbers,
 //! which `Message` and `State` take apart and put together; and nothing else.
 
+use core::time::Duration;
 use std::{
     error::Error,
     fmt,
@@ -161,6 +162,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let builder = builder().transport(transport).identity(second);
         let second = builder.seeds([first.local_addr()]).spawn().await?;
         let mut seen_by_second = second.events();
+        // Who goes before the other is sure of it is not missed.
+        second.wait_for(1, Duration::from_secs(30)).await?;
         while let Some(event) = events.next().await {
             if let Event::Joined(member) = event {
                 println!("{member} joined {}", first.identity());

@@ -139,6 +139,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let builder = Builder::new().codec(PostcardCodec).transport(transport);
         let second = builder.seeds([first.local_addr()]).spawn().await?;
         let mut seen_by_second = second.events();
+        // Who goes before the other is sure of it is not missed.
+        second
+            .wait_for(1, std::time::Duration::from_secs(30))
+            .await?;
         while let Some(event) = events.next().await {
             if let Event::Joined(node) = event {
                 println!("{node} joined {}", first.identity());

@@ -5,7 +5,7 @@
 //! The certificates come from an authority made on the spot. A real member reads its own from
 //! files, with `Credentials::from_pem_files`, and does without the feature `certs`.
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, time::Duration};
 
 use selkie::{
     Builder, Cluster, Name, Node, Transport,
@@ -39,6 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut events = first.events();
         let second = node(&ca, "db-2", &[first.local_addr()]).await?;
         let mut seen_by_second = second.events();
+        // Who goes before the other is sure of it is not missed.
+        second.wait_for(1, Duration::from_secs(30)).await?;
         while let Some(event) = events.next().await {
             if let Event::Joined(node) = event {
                 println!("{node} joined {}", first.identity());

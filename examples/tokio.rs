@@ -5,7 +5,7 @@
 //! Sockets and timers stay with async-io, which has a thread of its own for them: tokio runs the
 //! task, and everything of yours.
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, time::Duration};
 
 use futures::StreamExt;
 use selkie::{Builder, Cluster, Node, agent::Event, codecs::PostcardCodec, transports::PlainUdp};
@@ -24,6 +24,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut events = first.events();
     let second = node(&[first.local_addr()]).await?;
     let mut seen_by_second = second.events();
+    // Who goes before the other is sure of it is not missed.
+    second.wait_for(1, Duration::from_secs(30)).await?;
     while let Some(event) = events.next().await {
         if let Event::Joined(node) = event {
             println!("{node} joined {}", first.identity());

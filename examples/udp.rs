@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example udp --features smol,udp,postcard`
 
-use std::{error::Error, net::SocketAddr};
+use std::{error::Error, net::SocketAddr, time::Duration};
 
 use selkie::{Builder, Cluster, Node, agent::Event, codecs::PostcardCodec, transports::PlainUdp};
 use smol::stream::StreamExt;
@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut events = first.events();
         let second = node(&[first.local_addr()]).await?;
         let mut seen_by_second = second.events();
+        // Who goes before the other is sure of it is not missed.
+        second.wait_for(1, Duration::from_secs(30)).await?;
         while let Some(event) = events.next().await {
             if let Event::Joined(node) = event {
                 println!("{node} joined {}", first.identity());

@@ -7,7 +7,7 @@ use crate::{BroadcastHandler, Codec, Error, Header, Identity, Message, ProbeNumb
 pub(super) struct Challenges<I>(Recent<Challenge<I>, CHALLENGES_MAX>);
 
 /// How many can be under way; beyond it the oldest is given up.
-const CHALLENGES_MAX: usize = 64;
+const CHALLENGES_MAX: usize = 256;
 
 struct Challenge<I> {
     joiner: I,
