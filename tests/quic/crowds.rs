@@ -8,7 +8,10 @@ use std::{
 
 use selkie::{
     Transport,
-    transports::quic::{Quic, quinn},
+    transports::{
+        certs::DevCa,
+        quic::{Quic, quinn},
+    },
 };
 use smol::{Async, Task, future};
 
@@ -31,6 +34,37 @@ fn a_stranger_who_stalls_many_handshakes_keeps_no_member_out() {
         let counters = left.counters();
         assert!(counters.inbound_refused_source > 0, "{counters:?}");
         assert_eq!(counters.inbound_refused_busy, 0, "{counters:?}");
+    });
+}
+
+#[test]
+fn who_waited_while_trust_changed_is_judged_by_the_new_one() {
+    const PER_SOURCE_MAX: usize = 16;
+    let (old, new) = (DevCa::new("old").unwrap(), DevCa::new("new").unwrap());
+    run(async {
+        let (left, polite) = (node(&old), node(&old));
+        let Some(outside) = bind_elsewhere(2) else {
+            return;
+        };
+        let late = Quic::bind(addr("127.0.0.2", 0), &member(&old)).unwrap();
+        let staller = Staller::start(outside, left.local_addr());
+        let endpoint = quinn_endpoint();
+        let stalled = attempts(&endpoint, staller.entry, PER_SOURCE_MAX);
+        let challenged = || left.counters().inbound_challenged;
+        let others = PER_SOURCE_MAX as u64 - 1;
+        until(&left, "all but one are challenged", || {
+            challenged() >= others
+        })
+        .await;
+        late.send(left.local_addr(), b"late").await.unwrap();
+        until(&left, "it is, too", || challenged() > others).await;
+        // By the time of a whole handshake later, it has answered, and waits.
+        check_delivers(&polite, &left, b"polite").await;
+        left.replace_credentials(&member(&new)).unwrap();
+        left.cut_old();
+        drop(stalled);
+        check_counts(&late, |counters| counters.dials_untrusted).await;
+        assert_eq!((left.counters().packets_in, left.connections()), (1, 0));
     });
 }
 

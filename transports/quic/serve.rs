@@ -129,8 +129,8 @@ impl Drop for Lifeline {
 
 /// Completes the handshake of a peer that connects to us, and serves the connection.
 async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, guest: Pass) {
-    let epoch = shared.trust.epoch();
-    let outcome = match incoming.accept() {
+    let (server, epoch) = shared.trust.server();
+    let outcome = match incoming.accept_with(server) {
         Ok(connecting) => within(GREETING_DEADLINE, connecting).await,
         Err(error) => Some(Err(error)),
     };
