@@ -38,6 +38,30 @@ fn a_stranger_who_stalls_many_handshakes_keeps_no_member_out() {
 }
 
 #[test]
+fn strangers_at_several_addresses_who_take_all_places_keep_no_member_out() {
+    const EACH: usize = 100;
+    const PLACES: usize = 64;
+    const WAITING: usize = 192;
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let outside: Vec<_> = (2..6).filter_map(bind_elsewhere).collect();
+        if outside.len() < 4 {
+            return;
+        }
+        let start = |socket| Staller::start(socket, left.local_addr());
+        let stallers: Vec<_> = outside.into_iter().map(start).collect();
+        let endpoint = quinn_endpoint();
+        let stall = |staller: &Staller| attempts(&endpoint, staller.entry, EACH);
+        let _stalled: Vec<_> = stallers.iter().map(stall).collect();
+        let further = (stallers.len() * EACH - PLACES - WAITING) as u64;
+        until(&left, "all places are taken", || refused(&left) >= further).await;
+        check_delivers(&right, &left, b"polite").await;
+        check_delivers(&left, &right, b"polite, too").await;
+    });
+}
+
+#[test]
 fn who_waited_while_trust_changed_is_judged_by_the_new_one() {
     const PER_SOURCE_MAX: usize = 16;
     let (old, new) = (DevCa::new("old").unwrap(), DevCa::new("new").unwrap());
