@@ -58,7 +58,7 @@ counters! {
     datagrams_out,
     /// Packets sent by a stream of their own, since they did not fit a datagram.
     streams_out,
-    /// Packets dropped on arrival: the queue towards `recv` was full.
+    /// Packets dropped on arrival: the queue towards `recv` was full, or the peer had its share.
     dropped_inbox_full,
     /// Packets dropped that had waited for a connection that did not come about.
     dropped_unreachable,
