@@ -1,4 +1,5 @@
-//! Strangers who begin handshakes and do not end them.
+//! Those who take more than their share: strangers with handshakes that they do not end, members
+//! with packets.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +9,10 @@ use std::{
 
 use selkie::{
     Transport,
-    transports::quic::{Quic, quinn},
+    transports::{
+        certs::DevCa,
+        quic::{Quic, quinn},
+    },
 };
 use smol::{Async, Task, future};
 
@@ -31,6 +35,87 @@ fn a_stranger_who_stalls_many_handshakes_keeps_no_member_out() {
         let counters = left.counters();
         assert!(counters.inbound_refused_source > 0, "{counters:?}");
         assert_eq!(counters.inbound_refused_busy, 0, "{counters:?}");
+    });
+}
+
+#[test]
+fn strangers_at_several_addresses_who_take_all_places_keep_no_member_out() {
+    const EACH: usize = 24;
+    let ca = ca();
+    run(async {
+        let (left, right) = (node(&ca), node(&ca));
+        let outside: Vec<_> = (2..6).filter_map(bind_elsewhere).collect();
+        if outside.len() < 4 {
+            return;
+        }
+        let start = |socket| Staller::start(socket, left.local_addr());
+        let stallers: Vec<_> = outside.into_iter().map(start).collect();
+        let endpoint = quinn_endpoint();
+        let stall = |staller: &Staller| attempts(&endpoint, staller.entry, EACH);
+        let _stalled: Vec<_> = stallers.iter().map(stall).collect();
+        // The first of each need not prove where it is.
+        let challenged = (stallers.len() * (EACH - 1)) as u64;
+        until(&left, "they prove where they are", || {
+            left.counters().inbound_challenged >= challenged
+        })
+        .await;
+        check_delivers(&right, &left, b"polite").await;
+        check_delivers(&left, &right, b"polite, too").await;
+    });
+}
+
+#[test]
+fn a_member_that_floods_leaves_room_for_the_packets_of_others() {
+    let ca = ca();
+    run(async {
+        let (left, flooder, other) = (node(&ca), node(&ca), node(&ca));
+        // Nobody receives, meanwhile.
+        until(&left, "there is no room for more of it", || {
+            for _ in 0..50 {
+                let _ = smol::block_on(flooder.send(left.local_addr(), b"flood"));
+            }
+            left.counters().dropped_inbox_full > 0
+        })
+        .await;
+        let before = left.counters().packets_in;
+        other.send(left.local_addr(), b"polite").await.unwrap();
+        until(&left, "the other's is taken", || {
+            left.counters().packets_in > before
+        })
+        .await;
+        let polite = (other.local_addr(), b"polite".to_vec());
+        while !receive(&left).await.contains(&polite) {}
+    });
+}
+
+#[test]
+fn who_waited_while_trust_changed_is_judged_by_the_new_one() {
+    const PER_SOURCE_MAX: usize = 16;
+    let (old, new) = (DevCa::new("old").unwrap(), DevCa::new("new").unwrap());
+    run(async {
+        let (left, polite) = (node(&old), node(&old));
+        let Some(outside) = bind_elsewhere(2) else {
+            return;
+        };
+        let late = Quic::bind(addr("127.0.0.2", 0), &member(&old)).unwrap();
+        let staller = Staller::start(outside, left.local_addr());
+        let endpoint = quinn_endpoint();
+        let stalled = attempts(&endpoint, staller.entry, PER_SOURCE_MAX);
+        let challenged = || left.counters().inbound_challenged;
+        let others = PER_SOURCE_MAX as u64 - 1;
+        until(&left, "all but one are challenged", || {
+            challenged() >= others
+        })
+        .await;
+        late.send(left.local_addr(), b"late").await.unwrap();
+        until(&left, "it is, too", || challenged() > others).await;
+        // By the time of a whole handshake later, it has answered, and waits.
+        check_delivers(&polite, &left, b"polite").await;
+        left.replace_credentials(&member(&new)).unwrap();
+        left.cut_old();
+        drop(stalled);
+        check_counts(&late, |counters| counters.dials_untrusted).await;
+        assert_eq!((left.counters().packets_in, left.connections()), (1, 0));
     });
 }
 

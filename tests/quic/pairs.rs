@@ -1,8 +1,14 @@
 //! Two nodes have one connection, whoever dialled whom, and it follows the path between them.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use selkie::{Transport, transports::quic::Quic};
+use selkie::{
+    Transport,
+    transports::quic::{Options, Quic, quinn},
+};
 use smol::Timer;
 
 use crate::fixture::*;
@@ -72,5 +78,37 @@ fn the_room_grows_with_what_the_path_is_found_to_carry() {
         let after = left.counters();
         assert_eq!(after.datagrams_out, before.datagrams_out + 1);
         assert_eq!(after.streams_out, before.streams_out + 1);
+    });
+}
+
+#[test]
+fn a_connection_that_a_failed_dial_was_to_replace_is_closed() {
+    const IDLE: Duration = Duration::from_secs(1);
+    let ca = ca();
+    let mut tls = client_config(Some(&ca.issue("mute").unwrap()));
+    tls.alpn_protocols = vec![b"selkie/1".to_vec()];
+    run(async {
+        let options = Options::new()
+            .idle_timeout(IDLE)
+            .dial_deadline(Duration::from_millis(300));
+        let left = Quic::bind_with(addr("127.0.0.1", 0), &member(&ca), &options).unwrap();
+        // It cannot be dialled, keeps its own connection up, and says nothing over it.
+        let endpoint = quinn_endpoint();
+        let mut transport = quinn::TransportConfig::default();
+        transport.keep_alive_interval(Some(IDLE / 10));
+        let tls = quinn::crypto::rustls::QuicClientConfig::try_from(tls).unwrap();
+        let mut config = quinn::ClientConfig::new(Arc::new(tls));
+        config.transport_config(Arc::new(transport));
+        let to = left.local_addr();
+        let mute = endpoint.connect_with(config, to, "any.name").unwrap();
+        let mute = mute.await.unwrap();
+        until(&left, "it is let in", || left.connections() == 1).await;
+        Timer::after(IDLE).await;
+        let mute_addr = endpoint.local_addr().unwrap();
+        left.send(mute_addr, b"who are you?").await.unwrap();
+        check_counts(&left, |counters| counters.dials_timed_out).await;
+        mute.closed().await;
+        until(&left, "it is gone", || left.connections() == 0).await;
+        assert_eq!(left.counters().replaced_idle, 1);
     });
 }

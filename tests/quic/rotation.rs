@@ -1,6 +1,9 @@
 //! Credentials replaced while nodes run.
 
-use std::{fs, time::SystemTime};
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use selkie::{
     Transport,
@@ -125,6 +128,37 @@ fn files_that_change_are_followed() {
         until_delivers(&left, &right, b"the new ones").await;
         left.close().await;
         following.await;
+    });
+}
+
+#[test]
+fn files_that_are_not_valid_yet_are_used_once_they_are() {
+    // Certificates are valid from an hour before they are said to be.
+    const BACKDATED: Duration = Duration::from_secs(3_600);
+    const EARLY: Duration = Duration::from_secs(8);
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let write = |issued: &Issued| {
+        for (name, pem) in [
+            ("ca", issued.ca_pem().to_owned()),
+            ("cert", issued.cert_pem().to_owned()),
+            ("key", issued.key_pem().to_owned()),
+        ] {
+            fs::write(dir.path().join(name), pem).unwrap();
+        }
+    };
+    write(&ca.issue("node").unwrap());
+    run(async {
+        let [ca_file, cert, key] = ["ca", "cert", "key"].map(|name| dir.path().join(name));
+        let mut files = CredentialFiles::new(ca_file, cert, key);
+        let node = Quic::bind(addr("127.0.0.1", 0), &files.read().unwrap()).unwrap();
+        let _following = smol::spawn(node.follow(files));
+        let early = ca.issue_for("node", SystemTime::now() + BACKDATED + EARLY, DAY);
+        write(&early.unwrap());
+        check_counts(&node, |counters| counters.renewals_failed).await;
+        check_counts(&node, |counters| counters.renewals).await;
+        // Files are written one after the other, and each change may be seen.
+        assert!(node.counters().renewals_failed <= 3);
     });
 }
 

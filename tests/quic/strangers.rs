@@ -100,6 +100,33 @@ fn a_peer_that_we_dial_must_have_a_certificate_that_is_valid_now() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_read_is_nobodys() {
+    use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
+    let issued = ca().issue("server").unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::from_pem_slice(issued.key_pem().as_bytes()).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let rubbish = rustls::sign::CertifiedKey::new(vec![b"no certificate".to_vec().into()], key);
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(rubbish)));
+    run(async {
+        let anywhere = addr("127.0.0.1", 0);
+        // The verifiers of this one take everything.
+        let left = Quic::bind(anywhere, &credulous(Some(&issued))).unwrap();
+        let nobody = Credentials::from_rustls(client_config(None), server, b"secret");
+        let nobody = Quic::bind(anywhere, &nobody).unwrap();
+        left.send(nobody.local_addr(), b"who are you?")
+            .await
+            .unwrap();
+        check_counts(&left, |counters| counters.cut).await;
+        assert_eq!((left.connections(), nobody.counters().packets_in), (0, 0));
+    });
+}
+
+#[test]
 fn a_large_packet_that_never_ends_is_given_up() {
     let ca = ca();
     let mut client = client_config(Some(&ca.issue("slow").unwrap()));

@@ -8,14 +8,18 @@ use quinn::Connection;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::PublicKey;
+use super::{PublicKey, credentials::Stranger};
 use crate::transport::ProvenPeer;
 
-/// The certificate, or the bare public key, that the other end showed in the handshake.
-pub(super) fn of(conn: &Connection) -> Option<CertificateDer<'static>> {
-    let identity = conn.peer_identity()?;
-    let chain = identity.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    chain.into_iter().next()
+/// The certificate, or the bare public key, that the other end showed in the handshake, if it had
+/// to show any.
+pub(super) fn of(conn: &Connection) -> Result<Option<CertificateDer<'static>>, Stranger> {
+    let Some(identity) = conn.peer_identity() else {
+        return Ok(None);
+    };
+    let chain = identity.downcast::<Vec<CertificateDer<'static>>>();
+    let first = chain.ok().and_then(|chain| chain.into_iter().next());
+    first.map(Some).ok_or(Stranger)
 }
 
 /// Whom a certificate is for: the DNS names and IP addresses among its subject alternative names.

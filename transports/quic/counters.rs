@@ -58,7 +58,7 @@ counters! {
     datagrams_out,
     /// Packets sent by a stream of their own, since they did not fit a datagram.
     streams_out,
-    /// Packets dropped on arrival: the queue towards `recv` was full.
+    /// Packets dropped on arrival: the queue towards `recv` was full, or the peer had its share.
     dropped_inbox_full,
     /// Packets dropped that had waited for a connection that did not come about.
     dropped_unreachable,
@@ -97,7 +97,8 @@ counters! {
     inbound_wrong_protocol,
     /// Of those, by members of another cluster.
     inbound_other_cluster,
-    /// Handshakes begun by peers and not finished in time.
+    /// Handshakes begun by peers and not finished in time: within some seconds, or if all places
+    /// are taken, before another source that has fewer of them wants one.
     inbound_timed_out,
     /// Handshakes begun by peers that failed otherwise.
     inbound_failed,
@@ -107,7 +108,8 @@ counters! {
     /// Handshakes not begun: too many at once from one source. The peer is not told, and goes on
     /// trying for a while.
     inbound_refused_source,
-    /// Handshakes refused unseen: too many at once.
+    /// Handshakes not begun: too many at once, from many sources. The peer is not told, and goes on
+    /// trying for a while.
     inbound_refused_busy,
     /// Handshakes refused unseen: too many connections.
     inbound_refused_full,

@@ -117,7 +117,8 @@ impl Credentials {
     ///
     /// The application protocol will be ours, and session resumption and early data are turned
     /// off: a resumed session would let in a peer that is no longer trusted. The name that the
-    /// client's verifier is asked for is the peer's IP address.
+    /// client's verifier is asked for is the peer's IP address. Peers that show anything but an X.509
+    /// certificate are not let in, whatever the verifiers say: nobody could tell as whom they speak.
     ///
     /// `secret` must be the same after a restart, and nobody else's: peers notice restarts by it.
     /// Random bytes do, but then peers take a second or so longer to notice.
@@ -153,15 +154,15 @@ impl Credentials {
         self.public_key.as_ref()
     }
 
-    /// Who the other end of a connection is. None at all, if it is nobody any more.
+    /// Who the other end of a connection is. None if it did not have to show that.
     pub(super) fn peer(&self, conn: &Connection) -> Result<Option<ProvenPeer>, Stranger> {
-        let Some(certificate) = certificate::of(conn) else {
-            return Ok(None);
-        };
+        let shown = certificate::of(conn)?;
         let Some(pins) = &self.pins else {
-            return Ok(certificate::member(&certificate));
+            // What cannot be read names nobody, and whoever shows it must not speak as anybody.
+            let member = shown.map(|certificate| certificate::member(&certificate).ok_or(Stranger));
+            return member.transpose();
         };
-        let key = PublicKey::from_der(&certificate).map_err(|_| Stranger)?;
+        let key = PublicKey::from_der(&shown.ok_or(Stranger)?).map_err(|_| Stranger)?;
         let names = pins.names(&key);
         match names.is_empty() {
             true => Err(Stranger),
@@ -218,7 +219,7 @@ impl Credentials {
     }
 }
 
-/// Nobody that we know, any more.
+/// Nobody that we know, or that we know any more.
 #[derive(Debug)]
 pub(super) struct Stranger;
 

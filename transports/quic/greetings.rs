@@ -1,11 +1,17 @@
 //! The handshakes that peers began: how many may be under way, and from where.
 //!
 //! A place is held for as long as its peer takes, and a stranger takes as long as it may. So no
-//! source gets more than a share of them; and since a source can be made up, a peer has to prove
-//! its address once there is anything to be gained by that.
+//! source gets more than a share of them, and whichever has most gives one up for another that has
+//! fewer; and since a source can be made up, a peer has to prove its address once there is anything
+//! to be gained by that.
 
-use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
+use alloc::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+    vec::Vec,
+};
 use core::{
+    convert::Infallible,
     mem,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     time::Duration,
@@ -15,7 +21,7 @@ use std::{
     time::Instant,
 };
 
-use smol::channel::{self, Receiver, Sender};
+use smol::channel::{self, Receiver, RecvError, Sender};
 
 /// The most handshakes under way.
 pub(super) const GREETINGS_MAX: usize = 64;
@@ -39,7 +45,7 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// The sources of all handshakes under way.
 #[derive(Clone, Debug)]
 pub(super) struct Greetings {
-    under_way: Arc<Mutex<Vec<Source>>>,
+    under_way: Arc<Mutex<Vec<Place>>>,
     ended: Sender<()>,
     end: Receiver<()>,
 }
@@ -53,6 +59,14 @@ impl Default for Greetings {
             end,
         }
     }
+}
+
+/// One that is taken.
+#[derive(Debug)]
+struct Place {
+    source: Source,
+    /// The other end is at whoever has it, and closed once the place is another's.
+    taken: Arc<Sender<Infallible>>,
 }
 
 /// Why a handshake must not begin.
@@ -71,20 +85,26 @@ impl Greetings {
     pub(super) fn enter(&self, peer: SocketAddr, is_proven: bool) -> Result<Greeting, Denied> {
         let source = Source::of(peer);
         let mut under_way = self.under_way();
-        let from_there = under_way.iter().filter(|other| **other == source).count();
-        if under_way.len() >= GREETINGS_MAX {
-            return Err(Denied::Busy);
-        }
+        let from_there = count(&under_way, source);
         if !is_proven && (from_there > 0 || under_way.len() >= UNPROVEN_MAX) {
             return Err(Denied::Unproven);
         }
         if from_there >= PER_SOURCE_MAX {
             return Err(Denied::Source);
         }
-        under_way.push(source);
+        if under_way.len() >= GREETINGS_MAX && !displace(&mut under_way, from_there) {
+            return Err(Denied::Busy);
+        }
+        let (taken, displaced) = channel::bounded(1);
+        let taken = Arc::new(taken);
+        under_way.push(Place {
+            source,
+            taken: taken.clone(),
+        });
         Ok(Greeting {
             greetings: self.clone(),
-            source,
+            taken: Arc::downgrade(&taken),
+            displaced,
         })
     }
 
@@ -93,10 +113,35 @@ impl Greetings {
         let _ = self.end.recv().await;
     }
 
-    fn under_way(&self) -> MutexGuard<'_, Vec<Source>> {
+    fn under_way(&self) -> MutexGuard<'_, Vec<Place>> {
         self.under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many places this source has.
+fn count(under_way: &[Place], source: Source) -> usize {
+    let from_there = under_way.iter().filter(|place| place.source == source);
+    from_there.count()
+}
+
+/// Frees the place that the source with the most of them has had for the longest time, if it still
+/// has no fewer than one that has so many by now, and gets it.
+fn displace(under_way: &mut Vec<Place>, has: usize) -> bool {
+    let counts = under_way.iter().map(|place| count(under_way, place.source));
+    let most = counts
+        .enumerate()
+        .reduce(|most, next| match next.1 > most.1 {
+            true => next,
+            false => most,
+        });
+    match most {
+        Some((oldest, most)) if most > has.saturating_add(1) => {
+            under_way.remove(oldest);
+            true
+        }
+        _ => false,
     }
 }
 
@@ -104,14 +149,24 @@ impl Greetings {
 #[derive(Debug)]
 pub(super) struct Greeting {
     greetings: Greetings,
-    source: Source,
+    taken: Weak<Sender<Infallible>>,
+    displaced: Receiver<Infallible>,
+}
+
+impl Greeting {
+    /// Waits until the place is another's.
+    pub(super) async fn displaced(&self) {
+        let Err(RecvError) = self.displaced.recv().await;
+    }
 }
 
 impl Drop for Greeting {
     fn drop(&mut self) {
         let mut under_way = self.greetings.under_way();
-        if let Some(ours) = under_way.iter().position(|other| *other == self.source) {
-            under_way.swap_remove(ours);
+        let ours = |place: &Place| core::ptr::eq(Arc::as_ptr(&place.taken), self.taken.as_ptr());
+        if let Some(ours) = under_way.iter().position(ours) {
+            // The order is that in which they came.
+            under_way.remove(ours);
         }
         // If that was not seen yet, this need not be, either.
         let _ = self.greetings.ended.try_send(());

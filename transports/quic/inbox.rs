@@ -1,11 +1,15 @@
 //! Received packets on their way to `recv`.
+//!
+//! Each peer may have as many of them there as there is room left: one that floods has half of it,
+//! two have a third each, and the others find what they need.
 
 use alloc::vec::Vec;
-use core::{
-    net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering},
+use core::net::{IpAddr, SocketAddr};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
-use std::io;
 
 use smol::{
     channel::{self, Receiver, Sender},
@@ -24,11 +28,71 @@ const BYTES_MAX: usize = 4 << 20;
 pub(super) struct Inbox {
     sender: Sender<Received>,
     receiver: Receiver<Received>,
-    packets: AtomicUsize,
-    bytes: AtomicUsize,
+    waiting: Mutex<Waiting>,
     /// The socket's failure that `recv` has not returned yet.
     failed: Sender<io::Error>,
     failure: Receiver<io::Error>,
+}
+
+/// What waits for `recv`.
+#[derive(Debug, Default)]
+struct Waiting {
+    all: Load,
+    /// By the peer's public key, whatever addresses it has. Of those that showed none, by the
+    /// address.
+    by_peer: HashMap<Vec<u8>, Load>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    packets: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn add(&mut self, len: usize) {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(len);
+    }
+
+    fn remove(&mut self, len: usize) {
+        self.packets = self.packets.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(len);
+    }
+}
+
+impl Waiting {
+    /// Whether there is room for so many bytes of this peer.
+    fn add(&mut self, peer: &[u8], len: usize) -> bool {
+        let load = self.by_peer.get(peer).copied().unwrap_or_default();
+        let fits = load.packets < PACKETS_MAX.saturating_sub(self.all.packets)
+            && load.bytes.saturating_add(len) <= BYTES_MAX.saturating_sub(self.all.bytes);
+        if !fits {
+            return false;
+        }
+        self.all.add(len);
+        match self.by_peer.get_mut(peer) {
+            Some(load) => load.add(len),
+            None => {
+                let load = Load {
+                    packets: 1,
+                    bytes: len,
+                };
+                self.by_peer.insert(peer.to_vec(), load);
+            }
+        }
+        true
+    }
+
+    fn remove(&mut self, peer: &[u8], len: usize) {
+        self.all.remove(len);
+        if let Some(load) = self.by_peer.get_mut(peer) {
+            load.remove(len);
+            if load.packets == 0 {
+                self.by_peer.remove(peer);
+            }
+        }
+    }
 }
 
 /// A packet, and whom it is from.
@@ -39,6 +103,17 @@ pub(super) struct Received {
     pub(super) packet: Vec<u8>,
 }
 
+impl Received {
+    /// Whose share of the inbox it takes.
+    fn of_peer<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
+        match (&self.peer, self.from.ip()) {
+            (Some(peer), _) => look(peer.public_key()),
+            (None, IpAddr::V4(ip)) => look(&ip.octets()),
+            (None, IpAddr::V6(ip)) => look(&ip.octets()),
+        }
+    }
+}
+
 impl Inbox {
     pub(super) fn new() -> Self {
         // A bounded one would take the memory of all its places at once.
@@ -47,8 +122,7 @@ impl Inbox {
         Self {
             sender,
             receiver,
-            packets: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
+            waiting: Mutex::default(),
             failed,
             failure,
         }
@@ -56,20 +130,14 @@ impl Inbox {
 
     /// Whether there was room.
     pub(super) fn push(&self, received: Received) -> bool {
-        let len = received.packet.len();
-        let packets = self.packets.fetch_add(1, Ordering::Relaxed);
-        let bytes = self.bytes.fetch_add(len, Ordering::Relaxed);
-        let fits = packets < PACKETS_MAX && bytes.saturating_add(len) <= BYTES_MAX;
-        let pushed = fits && self.sender.try_send(received).is_ok();
-        if !pushed {
-            self.forget(len);
-        }
-        pushed
+        // Kept until it is sent: whoever takes it finds it counted.
+        let mut waiting = self.waiting();
+        received.of_peer(|peer| waiting.add(peer, received.packet.len()))
+            && self.sender.try_send(received).is_ok()
     }
 
-    fn forget(&self, len: usize) {
-        self.packets.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(len, Ordering::Relaxed);
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the next `recv` fail. If one is to fail already, that is enough.
@@ -91,8 +159,8 @@ impl Inbox {
             if self.receiver.is_closed() {
                 break;
             }
+            received.of_peer(|peer| self.waiting().remove(peer, received.packet.len()));
             let Received { from, peer, packet } = received;
-            self.forget(packet.len());
             match &peer {
                 Some(peer) => batch.push_proven(from, peer, &packet),
                 None => batch.push(from, &packet),

@@ -43,14 +43,13 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Its connections.
-    pub(super) fn held(&self) -> impl Iterator<Item = &Held> {
-        let (current, previous) = match self {
-            Self::Dialling(dialling) => (None, dialling.previous.as_ref()),
-            Self::Up(up) => (Some(&up.held), up.previous.as_ref()),
+    /// Its connections: the one for sending, and the other one.
+    pub(super) fn into_held(self) -> (Option<Held>, Option<Held>) {
+        match self {
+            Self::Dialling(dialling) => (None, dialling.previous),
+            Self::Up(up) => (Some(up.held), up.previous),
             Self::Failed(_) => (None, None),
-        };
-        current.into_iter().chain(previous)
+        }
     }
 
     /// For how long the last attempts made us pause, if no message has come in since.

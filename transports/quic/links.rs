@@ -34,6 +34,8 @@ struct Entry {
 /// All links, by the peer's address.
 pub(super) struct Links {
     links: HashMap<SocketAddr, Entry>,
+    /// Every connection that is received from, by its number, whether it is in a link or not.
+    served: HashMap<usize, Held>,
     max: usize,
     dials: u64,
 }
@@ -49,6 +51,7 @@ impl Links {
     pub(super) fn new(max: usize) -> Self {
         Self {
             links: HashMap::new(),
+            served: HashMap::new(),
             max,
             dials: 0,
         }
@@ -82,7 +85,12 @@ impl Links {
             self.evict(tally);
         }
         let entry = Entry { link, used: now };
-        self.links.insert(peer, entry);
+        // What no link has, nobody would count or close.
+        if let Some(replaced) = self.links.insert(peer, entry) {
+            let (current, previous) = replaced.link.into_held();
+            close(current, tally);
+            close(previous, tally);
+        }
     }
 
     /// From now on a dial to `peer` is under way, instead of whatever there is. Returns its number.
@@ -135,6 +143,7 @@ impl Links {
         now: Instant,
         tally: &Tally,
     ) -> Option<Pair> {
+        self.served.insert(new.conn.stable_id(), new.clone());
         let replaced = self.links.remove(&peer).map(|entry| entry.link);
         let pause = replaced.as_ref().map_or(Duration::ZERO, Link::pause);
         let mut waiting = Default::default();
@@ -200,6 +209,7 @@ impl Links {
     /// Forgets a connection that ended. Returns whether it was the one for sending, and there is
     /// none now.
     pub(super) fn forget(&mut self, peer: SocketAddr, conn: &Connection) -> bool {
+        self.served.remove(&conn.stable_id());
         let previous = match self.links.get_mut(&peer).map(|entry| &mut entry.link) {
             Some(Link::Up(up)) if up.held.is(conn) => {
                 let other = up.previous.take().filter(|other| !other.is_closed());
@@ -220,17 +230,16 @@ impl Links {
 
     /// Closes the connections that are chosen. Returns how many.
     pub(super) fn cut(&mut self, mut choose: impl FnMut(&Held) -> bool) -> usize {
-        let held = self.links.values().flat_map(|entry| entry.link.held());
-        let chosen = held.filter(|held| !held.is_closed() && choose(held));
-        chosen
+        let open = self.served.values().filter(|held| !held.is_closed());
+        open.filter(|held| choose(held))
             .map(|held| held.conn.close(CUT, b"not trusted any more"))
             .count()
     }
 
     /// How many connections are open.
     pub(super) fn connections(&self) -> usize {
-        let held = self.links.values().flat_map(|entry| entry.link.held());
-        held.filter(|held| !held.is_closed()).count()
+        let open = self.served.values().filter(|held| !held.is_closed());
+        open.count()
     }
 
     /// Whether nothing waits to be sent.
@@ -245,6 +254,7 @@ impl Links {
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
         self.links.clear();
+        self.served.clear();
     }
 
     fn evict(&mut self, tally: &Tally) {

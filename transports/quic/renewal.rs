@@ -32,6 +32,8 @@ pub struct CredentialFiles {
     key: PathBuf,
     /// Their stamps when they were last read.
     seen: Option<Stamps>,
+    /// The stamps of those that were of no use.
+    useless: Option<Stamps>,
 }
 
 /// When each file was written, and how long it is: by this a change is seen.
@@ -45,6 +47,7 @@ impl CredentialFiles {
             cert: cert.as_ref().into(),
             key: key.as_ref().into(),
             seen: None,
+            useless: None,
         }
     }
 
@@ -79,15 +82,21 @@ pub(super) async fn follow(node: Weak<Handle>, mut files: CredentialFiles) {
 }
 
 fn renew(shared: &Shared, files: &mut CredentialFiles) {
-    // After the first of several files was written, they may not belong together. The next look
-    // will find the others changed, too.
+    // After the first of several files was written, they may not belong together: each look tries
+    // again.
     let renewed = files.read().map_err(io::Error::other);
     let renewed = renewed.and_then(|credentials| shared.replace_credentials(&credentials));
     match renewed {
         Ok(()) => shared.tally.renewals.one(),
         Err(error) => {
-            shared.tally.renewals_failed.one();
-            warn!(%error, "changed credentials are of no use, the former ones stay");
+            // That may pass without another change: they were not valid yet, or not readable. It
+            // is said once.
+            let useless = files.seen.take();
+            if files.useless != useless {
+                files.useless = useless;
+                shared.tally.renewals_failed.one();
+                warn!(%error, "changed credentials are of no use, the former ones stay");
+            }
         }
     }
 }

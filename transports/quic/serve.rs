@@ -79,7 +79,8 @@ enum Happened {
     Day,
 }
 
-/// Decides about a handshake that a peer begins.
+/// Decides about a handshake that a peer begins. One that has no place is not told so: a member
+/// would rest for longer than it takes for a place to be free.
 fn knock(shared: &Arc<Shared>, incoming: Incoming, waiting: &mut Waiting<Incoming>) {
     let peer = incoming.remote_address();
     let is_proven = incoming.remote_address_validated();
@@ -97,12 +98,11 @@ fn knock(shared: &Arc<Shared>, incoming: Incoming, waiting: &mut Waiting<Incomin
         }
         Err(Denied::Busy) => {
             shared.tally.inbound_refused_busy.one();
-            incoming.refuse();
+            incoming.ignore();
         }
     }
 }
 
-/// A member that is told so would rest for longer than it takes for a place to be free.
 fn refuse_source(incoming: Incoming, tally: &Tally) {
     tally.inbound_refused_source.one();
     incoming.ignore();
@@ -129,9 +129,16 @@ impl Drop for Lifeline {
 
 /// Completes the handshake of a peer that connects to us, and serves the connection.
 async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, guest: Pass) {
-    let epoch = shared.trust.epoch();
-    let outcome = match incoming.accept() {
-        Ok(connecting) => within(GREETING_DEADLINE, connecting).await,
+    let (server, epoch) = shared.trust.server();
+    let outcome = match incoming.accept_with(server) {
+        Ok(connecting) => {
+            let displaced = async {
+                greeting.displaced().await;
+                None
+            };
+            let handshake = within(GREETING_DEADLINE, connecting);
+            future::or(handshake, displaced).await
+        }
         Err(error) => Some(Err(error)),
     };
     drop(greeting);

@@ -28,6 +28,7 @@ struct Now {
     credentials: Credentials,
     protocol: Vec<u8>,
     client: ClientConfig,
+    server: Arc<ServerConfig>,
     /// Grows with every change and every cut: what begun before one has a lower number.
     epoch: Epoch,
     /// When the credentials were replaced.
@@ -59,6 +60,7 @@ impl Trust {
             credentials: credentials.clone(),
             protocol: PROTOCOL.to_vec(),
             client,
+            server: Arc::new(server.clone()),
             epoch: 0,
             replaced: 0,
             floor: 0,
@@ -77,8 +79,11 @@ impl Trust {
         (now.client.clone(), now.epoch)
     }
 
-    pub(super) fn epoch(&self) -> Epoch {
-        self.now().epoch
+    /// The settings for a handshake that a peer began, and that goes on now: those of when it came
+    /// may be old by the time it has its turn.
+    pub(super) fn server(&self) -> (Arc<ServerConfig>, Epoch) {
+        let now = self.now();
+        (now.server.clone(), now.epoch)
     }
 
     /// Whether what was begun at that time may still become a connection.
@@ -106,6 +111,7 @@ impl Trust {
         let mut now = self.now();
         let (client, server) =
             tls::quic_configs(credentials, &self.transport, &now.protocol, &self.tally)?;
+        now.server = Arc::new(server.clone());
         serve(server);
         now.credentials = credentials.clone();
         now.client = client;
@@ -125,6 +131,7 @@ impl Trust {
         let protocol = tls::cluster_protocol(cluster);
         let (client, server) =
             tls::quic_configs(&now.credentials, &self.transport, &protocol, &self.tally)?;
+        now.server = Arc::new(server.clone());
         serve(server);
         now.client = client;
         now.protocol = protocol;
