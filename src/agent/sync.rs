@@ -137,6 +137,7 @@ where
     /// Asks a member, if it is time: at once when there is somebody at last.
     pub(super) fn sync_if_due(&mut self) {
         if self.sync.period.is_none() || self.outputs.envelope.is_bare {
+            self.sync.next_at = None;
             return;
         }
         if self.company() != Company::Others {
