@@ -127,6 +127,9 @@ where
     fn on_notice(&mut self, notice: &OwnedNotification<I>) {
         match notice {
             OwnedNotification::MemberUp(member) => self.on_member_up(member),
+            OwnedNotification::MemberDown(gone)
+            | OwnedNotification::MemberLeft(gone)
+            | OwnedNotification::Rename { before: gone, .. } => self.lanes.part_with(gone),
             _ => {}
         }
     }

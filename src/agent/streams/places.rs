@@ -104,6 +104,12 @@ impl<I: Identity> Places<I> {
         })
     }
 
+    /// Whether a stream of messages leaves places to those that the agent cannot do without.
+    pub(in crate::agent) fn has_room_for_messages(&self) -> bool {
+        let spare = SPARE_MAX.min(self.outgoing.max / 4);
+        self.outgoing.len() + spare < self.outgoing.max
+    }
+
     pub(super) fn outgoing(&self) -> Option<Place> {
         self.outgoing.take().map(Place::new)
     }
@@ -134,6 +140,8 @@ impl Place {
     }
 }
 
+/// How many places of our own streams messages leave to others.
+const SPARE_MAX: usize = 8;
 /// How many peers may be about to say for what their streams are.
 const GREETINGS_MAX: usize = 256;
 /// How many streams of one source of them: a proven peer, or an IP address, which many may share.
