@@ -59,7 +59,7 @@ fn a_forged_version_does_not_silence_a_member() {
         let (id_a, id_b) = (a.cluster.identity(), b.cluster.identity());
         for version in [u64::MAX >> 1, u64::MAX] {
             for (from, to, addr) in [(&id_a, &id_b, b.addr()), (&id_b, &id_a, a.addr())] {
-                let packet = aside(from.clone(), to.clone(), id_b.clone(), version);
+                let packet = aside(*from, *to, id_b, version);
                 forger.send(addr, &packet).await.unwrap();
             }
         }
@@ -106,7 +106,7 @@ fn streams_of_a_stranger_that_say_nothing_leave_places_to_others() {
 async fn come_up(peer: &Memory, named: &str, generation: u64, at: &Agent) -> Node {
     let id = Node::new(name(named), peer.local_addr(), generation);
     let mut packet = ENVELOPE.to_vec();
-    packet.extend(header(id.clone(), at.cluster.identity()));
+    packet.extend(header(id, at.cluster.identity()));
     peer.send(at.addr(), &packet).await.unwrap();
     let is_there =
         |c: &selkie::Cluster<Node>| c.members().find(&name(named)).is_some_and(|m| m.id == id);
@@ -165,7 +165,7 @@ fn who_was_declared_down_delivers_nothing_by_the_stream_that_it_has() {
         let id = come_up(&peer, "b", 1, &a).await;
         let mut messages = a.cluster.messages();
         let mut lane = peer.open(a.addr()).await.unwrap().stream;
-        let hello = header(id.clone(), a.cluster.identity());
+        let hello = header(id, a.cluster.identity());
         let mut preface = ENVELOPE[..5].to_vec();
         preface.push(4);
         preface.extend(u32::try_from(hello.len()).unwrap().to_be_bytes());
