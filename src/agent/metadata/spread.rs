@@ -164,11 +164,7 @@ where
             return;
         }
         let Some(id) = self.engine.member(&addr).map(|m| m.id.clone()) else {
-            let early = &mut self.metadata.early;
-            if early.len() < EARLY_MAX {
-                early.insert(addr, (entry, teller.clone()));
-            }
-            return;
+            return self.metadata.hear_early(entry, teller);
         };
         match entry.bytes {
             Some(bytes) => {
@@ -211,8 +207,8 @@ where
     /// A member is there: what was heard of it too early counts now. Where nobody compares, it is
     /// told ours.
     pub(in crate::agent) fn on_member_up(&mut self, id: &I) {
-        if let Some((entry, teller)) = self.metadata.early.remove(&id.addr()) {
-            self.hear_of(entry, &teller);
+        if let Some(early) = self.metadata.early.remove(&id.addr()) {
+            self.hear_of(early.entry, &early.teller);
         }
         if !self.has_streams() {
             self.tell_own(id);
@@ -324,6 +320,4 @@ const CLOCK_MIN: u64 = 1_577_836_800_000;
 /// How far the clock of a member may be ahead of ours, in milliseconds: a day.
 const AHEAD_MAX: u64 = 86_400_000;
 /// The most bytes of metadata that travel with their version.
-const INLINE_MAX: usize = 512;
-/// Of how many members that are not known yet something is remembered.
-const EARLY_MAX: usize = 256;
+pub(super) const INLINE_MAX: usize = 512;
