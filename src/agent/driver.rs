@@ -187,7 +187,7 @@ where
                     let set = self.engine.set_config(*config, &mut self.outputs);
                     self.lifeline.0.set_config(self.engine.config());
                     if set.is_ok() {
-                        self.outputs.envelope.is_bare = is_bare;
+                        self.outputs.envelope.set_bare(is_bare);
                         self.outputs.datagram_max = datagram_max;
                     }
                     answer(reply, set.map_err(Into::into));

@@ -63,6 +63,13 @@ impl Envelope {
         }
     }
 
+    /// Changes how datagrams are sent. Once bare ones were, they are taken: not all members change
+    /// at once.
+    pub(super) fn set_bare(&mut self, is_bare: bool) {
+        self.is_bare = is_bare;
+        self.takes_bare |= is_bare;
+    }
+
     /// How many bytes it takes, without items.
     pub(super) fn len(&self) -> usize {
         match self.is_bare {

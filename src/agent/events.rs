@@ -266,7 +266,10 @@ impl<I: Identity> Stream for Events<I> {
                     .as_ref()
                     .is_some_and(|w| w.will_wake(cx.waker()))
                 {
-                    queue.waker = Some(cx.waker().clone());
+                    let replaced = queue.waker.replace(cx.waker().clone());
+                    // Not under the lock: dropping a waker runs code of an executor.
+                    drop(published);
+                    drop(replaced);
                 }
                 return Poll::Pending;
             }

@@ -96,9 +96,7 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Inputs<I, T> {
         let is_paused = self.recv_pause.until.is_some_and(|until| now < until);
         let resumed_at = self.recv_pause.until.filter(|_| is_paused);
         let accepts_at = self.accept_pause.until.filter(|&until| now < until);
-        let accepts = accepts_at.is_none()
-            && self.streams.places.has_greeting()
-            && self.transport.has_streams();
+        let accepts = accepts_at.is_none() && self.transport.has_streams();
         self.set_timer(earlier(deadline, earlier(resumed_at, accepts_at)));
 
         let mut has_waited = false;

@@ -18,7 +18,8 @@ pub struct Limits {
     /// default.
     pub dials: usize,
     /// The bytes that a member tells another of the membership at a time, to either side: what is
-    /// beyond waits for the next time, or for gossip. 8 MiB by default, at most 16 MiB.
+    /// beyond waits for the next time, or for gossip. As many again tell of metadata. 8 MiB by
+    /// default; more than that, less 64 KiB for what is around them, is never told.
     pub sync_bytes: usize,
     /// The bytes of all other members' metadata. Beyond that, none that is larger than what it
     /// replaces is taken: `metadata_refused`. 64 MiB by default.

@@ -13,6 +13,9 @@ use crate::{
 /// What happened in this turn, to be published.
 pub(super) struct News<I: Identity> {
     pub(super) events: Vec<Event<I>>,
+    /// Members that say something else of themselves: told after what the engine noticed, above
+    /// all that they are there.
+    say_anew: Vec<I>,
     /// Members that changed: see [`touch`](Self::touch).
     touched: HashSet<I::Addr>,
     pub(super) has_transport_failed: bool,
@@ -27,12 +30,18 @@ impl<I: Identity> News<I> {
     pub(super) fn touch(&mut self, addr: I::Addr) {
         self.touched.insert(addr);
     }
+
+    /// A member has other metadata.
+    pub(super) fn say_anew(&mut self, id: I) {
+        self.say_anew.push(id);
+    }
 }
 
 impl<I: Identity> Default for News<I> {
     fn default() -> Self {
         Self {
             events: Vec::new(),
+            say_anew: Vec::new(),
             touched: HashSet::new(),
             has_transport_failed: false,
             is_defunct: false,
@@ -66,9 +75,7 @@ where
                     self.news.touched.insert(member.addr());
                 }
                 notice => {
-                    if let OwnedNotification::MemberUp(member) = &notice {
-                        self.on_member_up(member);
-                    }
+                    self.on_notice(&notice);
                     if let Some(event) = Event::from_notice(notice) {
                         self.note(event);
                     }
@@ -77,6 +84,7 @@ where
         }
         notices.shrink_to(KEPT_MAX);
         self.outputs.notices = notices;
+        self.tell_of_metadata();
         self.check_leave();
 
         let members: Vec<_> = self
@@ -114,6 +122,26 @@ where
             self.news.events.shrink_to(KEPT_MAX);
             self.news.touched.shrink_to(KEPT_MAX);
         }
+    }
+
+    fn on_notice(&mut self, notice: &OwnedNotification<I>) {
+        match notice {
+            OwnedNotification::MemberUp(member) => self.on_member_up(member),
+            OwnedNotification::MemberDown(gone)
+            | OwnedNotification::MemberLeft(gone)
+            | OwnedNotification::Rename { before: gone, .. } => self.lanes.part_with(gone),
+            _ => {}
+        }
+    }
+
+    /// Who says something else of itself, after all that says that it is there.
+    fn tell_of_metadata(&mut self) {
+        let say_anew = self.news.say_anew.drain(..).filter_map(|id| {
+            let member = self.engine.member(&id.addr())?;
+            Some(Event::MetadataChanged(member.id.clone()))
+        });
+        self.news.events.extend(say_anew);
+        self.news.say_anew.shrink_to(KEPT_MAX);
     }
 
     fn measure(&mut self) {

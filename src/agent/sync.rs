@@ -13,7 +13,11 @@
 //!     |<--------------------------------------|
 //! ```
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{
+    boxed::Box,
+    sync::{Arc, Weak},
+    vec::Vec,
+};
 use core::time::Duration;
 use std::{collections::HashMap, io};
 
@@ -39,7 +43,8 @@ pub(super) struct Syncing<I> {
     pub(super) last_heard: Option<I>,
     failures: u32,
     is_asking: bool,
-    answering: Arc<()>,
+    /// Whom we answer.
+    answering: Vec<(I, Weak<()>)>,
 }
 
 /// How far two members are.
@@ -74,14 +79,14 @@ impl<I> Syncing<I> {
     pub(super) fn new(period: Option<Duration>, limits: &Limits, rng_seed: u64) -> Self {
         Self {
             period: period.map(within_bounds),
-            bytes_max: limits.sync_bytes.min(BYTES_MAX),
+            bytes_max: limits.sync_bytes.min(SAID_MAX),
             rng: Rng::with_seed(rng_seed),
             next_at: None,
             wants_all: true,
             last_heard: None,
             failures: 0,
             is_asking: false,
-            answering: Arc::new(()),
+            answering: Vec::new(),
         }
     }
 
@@ -92,7 +97,7 @@ impl<I> Syncing<I> {
     }
 
     pub(super) fn set_limits(&mut self, limits: &Limits) {
-        self.bytes_max = limits.sync_bytes.min(BYTES_MAX);
+        self.bytes_max = limits.sync_bytes.min(SAID_MAX);
     }
 
     /// When the next member is to be asked.
@@ -100,9 +105,19 @@ impl<I> Syncing<I> {
         self.next_at.filter(|_| !self.is_asking)
     }
 
-    fn take_turn(&self) -> Option<Turn> {
-        let answering = Arc::strong_count(&self.answering) - 1;
-        (answering < ANSWERING_MAX).then(|| Turn(self.answering.clone()))
+    /// One for each peer.
+    fn take_turn(&mut self, peer: &I) -> Option<Turn>
+    where
+        I: Clone + PartialEq,
+    {
+        self.answering.retain(|(_, turn)| turn.strong_count() > 0);
+        let has_one = self.answering.iter().any(|(other, _)| other == peer);
+        if has_one || self.answering.len() >= ANSWERING_MAX {
+            return None;
+        }
+        let turn = Arc::new(());
+        self.answering.push((peer.clone(), Arc::downgrade(&turn)));
+        Some(Turn(turn))
     }
 
     fn is_over(&mut self, succeeded: bool, now: Duration) {
@@ -137,6 +152,7 @@ where
     /// Asks a member, if it is time: at once when there is somebody at last.
     pub(super) fn sync_if_due(&mut self) {
         if self.sync.period.is_none() || self.outputs.envelope.is_bare {
+            self.sync.next_at = None;
             return;
         }
         if self.company() != Company::Others {
@@ -217,7 +233,7 @@ where
 
     /// A member wants to compare.
     pub(super) fn await_sync(&mut self, peer: I, conversation: Conversation<T::Stream>) {
-        let Some(turn) = self.sync.take_turn() else {
+        let Some(turn) = self.sync.take_turn(&peer) else {
             self.stats.streams_refused += 1;
             return;
         };
@@ -376,8 +392,12 @@ where
     }
 
     fn decode_members(&mut self, mut bytes: &[u8]) -> Option<Vec<Member<I>>> {
+        let config = self.engine.config();
+        // Ourselves, too. There is no room for more, and it would take its time.
+        let others = config.max_members.saturating_add(config.max_down_members);
+        let max = others.saturating_add(1);
         let mut members = Vec::new();
-        while !bytes.is_empty() {
+        while !bytes.is_empty() && members.len() < max {
             let before = bytes.len();
             members.push(self.engine.codec_mut().decode_member(&mut bytes).ok()?);
             if bytes.len() >= before {
@@ -476,6 +496,9 @@ const PERIOD_MAX: Duration = Duration::from_secs(365 * 86_400);
 const RETRY_MIN: Duration = Duration::from_millis(250);
 /// The most bytes that are read of one side at a time.
 const BYTES_MAX: usize = 16 << 20;
+/// The most bytes of members that are said at a time, and of metadata: both in one frame, with some
+/// room for what is around them.
+const SAID_MAX: usize = BYTES_MAX / 2 - (64 << 10);
 /// The most bytes of a request.
 const REQUEST_MAX: usize = 4096;
 /// How many members are answered at a time. The others ask somebody else.

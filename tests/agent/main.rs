@@ -18,6 +18,7 @@ mod envelope;
 mod events;
 mod executors;
 mod fixture;
+mod forged;
 mod handles;
 mod hostile;
 mod last_resort;

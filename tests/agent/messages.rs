@@ -253,3 +253,39 @@ fn a_member_that_is_gone_is_told_of() {
         );
     });
 }
+
+#[test]
+fn more_members_than_there_are_places_can_be_written_to_one_after_the_other() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut limits = Limits::default();
+        limits.dials = 4;
+        let a = start(&net, "a", limits, None).await;
+        let mut others = Vec::new();
+        for n in 0..8 {
+            let other = start(&net, &format!("b{n}"), Limits::default(), Some(&a)).await;
+            let messages = other.cluster.messages();
+            others.push((other, messages));
+        }
+        a.knows(8).await;
+        for (other, messages) in &mut others {
+            let to = other.cluster.identity();
+            let delivered = async {
+                // The places of streams that are just being closed are free in a moment.
+                while let Err(error) = a.cluster.send_reliably(&to, "hello").await {
+                    assert!(matches!(error, MessageError::Busy), "{error}");
+                }
+                messages.next().await.unwrap()
+            };
+            let late = smol::Timer::after(Duration::from_secs(4));
+            let delivered = smol::future::or(async { Some(delivered.await) }, async {
+                late.await;
+                None
+            });
+            assert!(
+                delivered.await.is_some(),
+                "before a stream rested for too long"
+            );
+        }
+    });
+}

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::StreamExt;
 use selkie::{
     Transport,
     agent::{BuildError, CommandError, Event, Metadata},
@@ -15,7 +16,7 @@ use selkie::{
 
 use super::{
     cluster::{ANY_PORT, Net},
-    fixture::{Agent, builder, event, heavy, name, until},
+    fixture::{Agent, builder, config, event, heavy, in_time, name, until},
 };
 
 /// What an agent holds of a member's metadata.
@@ -24,7 +25,7 @@ fn metadata(agent: &Agent, of: &str) -> Option<Metadata> {
     members.find(&name(of)).and_then(|m| m.metadata.clone())
 }
 
-async fn shows(agent: &Agent, of: &str, bytes: &[u8]) {
+pub(crate) async fn shows(agent: &Agent, of: &str, bytes: &[u8]) {
     until(&agent.cluster, "the metadata", |_| {
         metadata(agent, of).is_some_and(|m| m.bytes() == bytes)
     })
@@ -109,6 +110,70 @@ fn a_restarted_member_does_not_keep_what_its_former_life_said() {
         shows(&a, "b", b"").await;
         b.cluster.set_metadata("after").await.unwrap();
         shows(&a, "b", b"after").await;
+    });
+}
+
+#[test]
+fn a_member_is_told_of_before_what_it_says_of_itself() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut agents: Vec<Agent> = Vec::new();
+        for named in ["a", "b", "c", "d"] {
+            let (cluster, driver) = builder(named, net.bind(ANY_PORT).unwrap())
+                .seeds(agents.iter().map(Agent::addr).take(1))
+                .metadata(named)
+                .build()
+                .await
+                .unwrap();
+            let mut events = cluster.events();
+            let others: Vec<String> = agents
+                .iter()
+                .map(|other| other.cluster.identity().name().to_string())
+                .collect();
+            agents.push(Agent::run(cluster, driver));
+            let mut there = std::collections::HashSet::new();
+            let mut said = std::collections::HashSet::new();
+            while said.len() < others.len() {
+                match in_time("metadata of all", events.next()).await.unwrap() {
+                    Event::Joined(id) => _ = there.insert(id.name().to_string()),
+                    Event::MetadataChanged(id) => {
+                        assert!(
+                            there.contains(id.name().as_str()),
+                            "{id:?} is not there yet"
+                        );
+                        said.insert(id.name().to_string());
+                    }
+                    _ => {}
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn members_on_focas_wire_keep_their_metadata_to_themselves() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut agents: Vec<Agent> = Vec::new();
+        for named in ["a", "b"] {
+            let (cluster, driver) = builder(named, net.bind(ANY_PORT).unwrap())
+                .config(config().foca_wire())
+                .seeds(agents.iter().map(Agent::addr))
+                .metadata(named)
+                .build()
+                .await
+                .unwrap();
+            agents.push(Agent::run(cluster, driver));
+        }
+        for agent in &agents {
+            agent.knows(1).await;
+            let probes = agent.cluster.stats().engine.probes;
+            until(&agent.cluster, "probes", |c| {
+                c.stats().engine.probes > probes + 2
+            })
+            .await;
+            assert_eq!(agent.cluster.stats().packets_malformed, 0);
+        }
     });
 }
 

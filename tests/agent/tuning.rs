@@ -141,3 +141,40 @@ fn the_pace_of_snapshots_can_be_changed() {
         until(&b.cluster, "written", |c| c.stats().snapshots_written >= 1).await;
     });
 }
+
+#[test]
+fn an_agent_that_goes_to_focas_wire_rests_when_nothing_happens() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut agents: Vec<Agent> = Vec::new();
+        for named in ["a", "b"] {
+            let (cluster, driver) = builder(named, net.bind(ANY_PORT).unwrap())
+                .sync_period(Duration::from_millis(100))
+                .metadata(named)
+                .seeds(agents.iter().map(Agent::addr))
+                .build()
+                .await
+                .unwrap();
+            agents.push(Agent::run(cluster, driver));
+        }
+        for agent in &agents {
+            agent.knows(1).await;
+            until(&agent.cluster, "a sync", |c| c.stats().syncs > 0).await;
+        }
+        let probes = |c: &selkie::Cluster<_>| c.stats().engine.probes;
+        for agent in &agents {
+            agent
+                .cluster
+                .set_config(config().foca_wire())
+                .await
+                .unwrap();
+        }
+        for agent in &agents {
+            let before = (probes(&agent.cluster), agent.cluster.stats().turns);
+            until(&agent.cluster, "probes", |c| probes(c) > before.0 + 4).await;
+            let turns = agent.cluster.stats().turns - before.1;
+            assert!(turns < 2000, "{turns} turns for 5 probes");
+            assert_eq!(agent.cluster.members().num_active(), 1);
+        }
+    });
+}

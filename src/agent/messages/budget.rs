@@ -16,7 +16,15 @@ pub(super) struct Budget {
 struct State {
     max: usize,
     taken: usize,
-    waiting: Vec<Waker>,
+    waiting: Vec<(u64, Waker)>,
+    /// How many have waited.
+    waited: u64,
+}
+
+/// Who waits, until it is dropped.
+struct Waiting<'a> {
+    budget: &'a Budget,
+    number: u64,
 }
 
 /// Some of the bytes, until dropped.
@@ -40,7 +48,7 @@ impl Budget {
         state.max = max;
         let waiting = core::mem::take(&mut state.waiting);
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Takes so many bytes, if there are, or if nobody else has any.
@@ -57,24 +65,51 @@ impl Budget {
 
     /// Waits for so many bytes.
     pub(super) async fn take(self: &Arc<Self>, bytes: usize) -> Held {
+        let waiting = self.waiting();
         poll_fn(|cx| {
             if let Some(held) = self.try_take(bytes) {
                 return Poll::Ready(held);
             }
-            let mut state = self.state();
-            if !state.waiting.iter().any(|w| w.will_wake(cx.waker())) {
-                state.waiting.push(cx.waker().clone());
-            }
-            drop(state);
+            waiting.note(cx.waker());
             // Somebody may have gone in between.
             self.try_take(bytes).map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
 
+    fn waiting(&self) -> Waiting<'_> {
+        let mut state = self.state();
+        state.waited = state.waited.wrapping_add(1);
+        Waiting {
+            budget: self,
+            number: state.waited,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting<'_> {
+    fn note(&self, waker: &Waker) {
+        let former = self.forget();
+        let waker = waker.clone();
+        self.budget.state().waiting.push((self.number, waker));
+        drop(former);
+    }
+
+    fn forget(&self) -> Option<(u64, Waker)> {
+        let waiting = &mut self.budget.state().waiting;
+        let place = waiting.iter().position(|(n, _)| *n == self.number)?;
+        Some(waiting.swap_remove(place))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        drop(self.forget());
     }
 }
 
@@ -84,7 +119,7 @@ impl Drop for Held {
         state.taken = state.taken.saturating_sub(self.bytes);
         let waiting = core::mem::take(&mut state.waiting);
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
     }
 }
 

@@ -33,7 +33,15 @@ impl<I: Identity> Cluster<I> {
             Waybill::Sent => Ok(()),
             Waybill::Lane(lane, bytes) => {
                 let outgoing = Outgoing { bytes, reply: None };
-                let queued = lane.send(outgoing).await;
+                let Err(unsent) = lane.send(outgoing).await else {
+                    return Ok(());
+                };
+                // Its stream came to an end: there will be another one.
+                let bytes = unsent.into_inner().bytes;
+                let Waybill::Lane(lane, bytes) = self.dispatch(to, bytes, true).await? else {
+                    return Ok(());
+                };
+                let queued = lane.send(Outgoing { bytes, reply: None }).await;
                 queued.map_err(|_| MessageError::Unacknowledged)
             }
         }

@@ -1,7 +1,10 @@
 //! Messages on a stream: frames one way, one byte for each the other way.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::time::Duration;
+use core::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 use std::io;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, channel::oneshot};
@@ -34,6 +37,7 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     opened: io::Result<Conversation<S>>,
     queue: Receiver<Outgoing>,
     max: usize,
+    is_busy: &AtomicBool,
 ) -> io::Result<()> {
     let mut conversation = match opened {
         Ok(conversation) => conversation,
@@ -43,7 +47,7 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     let stream = &mut conversation.stream;
-    while let Some(outgoing) = next(&queue).await {
+    while let Some(outgoing) = next(&queue, is_busy).await {
         let len = outgoing.bytes.len();
         let sent = within(LAST_WORD.saturating_add(patience(len)), async {
             let head = u32::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -70,7 +74,8 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The next message. `None` after a while without, when no other can come this way.
-async fn next(queue: &Receiver<Outgoing>) -> Option<Outgoing> {
+async fn next(queue: &Receiver<Outgoing>, is_busy: &AtomicBool) -> Option<Outgoing> {
+    is_busy.store(false, Ordering::Relaxed);
     let idle = async {
         Timer::after(IDLE).await;
         // What came in this moment is still there.
@@ -78,7 +83,9 @@ async fn next(queue: &Receiver<Outgoing>) -> Option<Outgoing> {
         None
     };
     let next = or(async { queue.recv().await.ok() }, idle).await;
-    next.or_else(|| queue.try_recv().ok())
+    let next = next.or_else(|| queue.try_recv().ok());
+    is_busy.store(true, Ordering::Relaxed);
+    next
 }
 
 /// Tells who waits that nothing of theirs was sent.

@@ -1,6 +1,7 @@
 //! Which way a message goes, and where it comes in.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::HashMap;
 
 use futures::future::{AbortHandle, Abortable};
@@ -24,12 +25,31 @@ use crate::{
 
 /// The streams of messages, either way.
 pub(in crate::agent) struct Lanes<I: Identity> {
-    out: HashMap<I::Addr, Sender<Outgoing>>,
+    out: HashMap<I::Addr, Lane<I>>,
     /// The last one of each member: an older one must not deliver after it.
-    inward: HashMap<I::Addr, (u64, AbortHandle)>,
+    inward: HashMap<I::Addr, Inward<I>>,
     accepted: u64,
+    /// How many messages went by stream.
+    dispatched: u64,
     mailbox: Arc<Mailbox<I>>,
     message_max: usize,
+}
+
+/// A stream of ours to this identity: another one is another process.
+struct Lane<I> {
+    to: I,
+    queue: Sender<Outgoing>,
+    /// Whether a message is under way.
+    is_busy: Arc<AtomicBool>,
+    /// Which message was the last one.
+    used: u64,
+    handle: AbortHandle,
+}
+
+struct Inward<I> {
+    from: I,
+    number: u64,
+    handle: AbortHandle,
 }
 
 /// Which stream of messages came to an end.
@@ -38,7 +58,7 @@ pub(in crate::agent) enum Stage<I> {
     Out(I),
     /// The one from this member that has this number.
     Inward(I, u64),
-    /// One that was replaced.
+    /// One that was replaced, or whose member is none any more.
     Replaced,
 }
 
@@ -48,6 +68,7 @@ impl<I: Identity> Lanes<I> {
             out: HashMap::new(),
             inward: HashMap::new(),
             accepted: 0,
+            dispatched: 0,
             mailbox,
             message_max: limits.message_max,
         }
@@ -57,6 +78,32 @@ impl<I: Identity> Lanes<I> {
     pub(in crate::agent) fn set_limits(&mut self, limits: &Limits) {
         self.message_max = limits.message_max;
         self.mailbox.budget.set_max(limits.message_bytes);
+    }
+
+    /// An identity is no member any more: ends the streams to it, and those from it.
+    pub(in crate::agent) fn part_with(&mut self, id: &I) {
+        let addr = id.addr();
+        if self.out.get(&addr).is_some_and(|lane| lane.to == *id)
+            && let Some(lane) = self.out.remove(&addr)
+        {
+            lane.handle.abort();
+        }
+        if self.inward.get(&addr).is_some_and(|lane| lane.from == *id)
+            && let Some(lane) = self.inward.remove(&addr)
+        {
+            lane.handle.abort();
+        }
+    }
+
+    /// Closes the stream that rests for longest. Returns whether there is one.
+    fn make_room(&mut self) -> bool {
+        let rests = |lane: &&Lane<I>| {
+            lane.queue.is_empty()
+                && !lane.queue.is_closed()
+                && !lane.is_busy.load(Ordering::Relaxed)
+        };
+        let longest = self.out.values().filter(rests).min_by_key(|lane| lane.used);
+        longest.is_some_and(|lane| lane.queue.close())
     }
 }
 
@@ -104,9 +151,20 @@ where
     }
 
     fn lane_to(&mut self, to: &I) -> Result<Sender<Outgoing>, MessageError> {
-        let lane = self.lanes.out.get(&to.addr());
-        if let Some(lane) = lane.filter(|lane| !lane.is_closed()) {
-            return Ok(lane.clone());
+        self.lanes.dispatched += 1;
+        let used = self.lanes.dispatched;
+        if let Some(lane) = self.lanes.out.get_mut(&to.addr()) {
+            if lane.to != *to {
+                // It goes to whoever was there before.
+                lane.handle.abort();
+            } else if !lane.queue.is_closed() {
+                lane.used = used;
+                return Ok(lane.queue.clone());
+            }
+        }
+        if !self.inputs.streams.places.has_room_for_messages() && !self.lanes.make_room() {
+            self.inputs.streams.put_off = self.inputs.streams.put_off.wrapping_add(1);
+            return Err(MessageError::Busy);
         }
         let preface = self
             .preface(StreamKind::Messages, to)
@@ -118,14 +176,28 @@ where
         };
         let (lane, queue) = bounded(QUEUE_LEN);
         let (member, max) = (to.clone(), self.lanes.message_max);
+        let is_busy = Arc::new(AtomicBool::new(true));
+        let busy = is_busy.clone();
+        let (handle, registration) = AbortHandle::new_pair();
         let has_place = self.inputs.streams.dial(dial, move |opened| async move {
-            let result = lane::send(opened, queue, max).await;
-            Outcome::Ended(streams::Stage::Messages(Stage::Out(member)), result)
+            let sending = lane::send(opened, queue, max, &busy);
+            let (stage, result) = match Abortable::new(sending, registration).await {
+                Ok(result) => (Stage::Out(member), result),
+                Err(_) => (Stage::Replaced, Ok(())),
+            };
+            Outcome::Ended(streams::Stage::Messages(stage), result)
         });
         if !has_place {
             return Err(MessageError::Busy);
         }
-        self.lanes.out.insert(to.addr(), lane.clone());
+        let entry = Lane {
+            to: to.clone(),
+            queue: lane.clone(),
+            is_busy,
+            used,
+            handle,
+        };
+        self.lanes.out.insert(to.addr(), entry);
         Ok(lane)
     }
 
@@ -139,8 +211,13 @@ where
         let number = self.lanes.accepted;
         self.lanes.accepted += 1;
         let (handle, registration) = AbortHandle::new_pair();
-        if let Some((_, older)) = self.lanes.inward.insert(from.addr(), (number, handle)) {
-            older.abort();
+        let entry = Inward {
+            from: from.clone(),
+            number,
+            handle,
+        };
+        if let Some(older) = self.lanes.inward.insert(from.addr(), entry) {
+            older.handle.abort();
         }
         let receiving = async move {
             let result = lane::receive(conversation, from.clone(), mailbox, max).await;
@@ -158,13 +235,13 @@ where
         match stage {
             Stage::Out(to) => {
                 let lane = self.lanes.out.get(&to.addr());
-                if lane.is_some_and(Sender::is_closed) {
+                if lane.is_some_and(|lane| lane.queue.is_closed()) {
                     self.lanes.out.remove(&to.addr());
                 }
             }
             Stage::Inward(from, number) => {
                 let last = self.lanes.inward.get(&from.addr());
-                if last.is_some_and(|(last, _)| *last == number) {
+                if last.is_some_and(|last| last.number == number) {
                     self.lanes.inward.remove(&from.addr());
                 }
             }

@@ -59,5 +59,5 @@ pub(super) fn decode<I, C: Codec<I>>(codec: &mut C, entry: &[u8]) -> Option<Entr
     })
 }
 
-/// The highest that is taken: its owner can go beyond it for ever.
+/// The highest that there is.
 pub(super) const VERSION_MAX: u64 = u64::MAX >> 1;

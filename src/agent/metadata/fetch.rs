@@ -1,6 +1,7 @@
 //! Fetching metadata that is too large for packets.
 
 use alloc::{boxed::Box, vec::Vec};
+use std::collections::HashSet;
 
 use super::{entry, spread::put_entry};
 use crate::{
@@ -139,11 +140,15 @@ where
 
     fn answer_fetch(&mut self, mut request: &[u8]) -> Vec<u8> {
         let mut answer = Vec::new();
+        let mut asked = HashSet::new();
         for _ in 0..ASKED_MAX {
             let codec = self.engine.codec_mut();
             let Ok(Member { id, .. }) = codec.decode_member(&mut request) else {
                 break;
             };
+            if !asked.insert(id.addr()) {
+                continue;
+            }
             let is_us = id.addr() == self.engine.identity().addr();
             let metadata = match is_us {
                 true => self.metadata.own.clone(),

@@ -68,6 +68,14 @@ impl fmt::Debug for Metadata {
     }
 }
 
+/// What was said of a member before it was there.
+struct Early<I> {
+    entry: Entry<I>,
+    teller: I,
+    /// Which it was of all that came early.
+    number: u64,
+}
+
 /// All metadata that is known.
 pub(super) struct Known<I: Identity> {
     own: Option<Metadata>,
@@ -75,8 +83,9 @@ pub(super) struct Known<I: Identity> {
     /// The bytes of all others.
     bytes: usize,
     bytes_max: usize,
-    /// Of members that we do not know yet, and who told us.
-    early: HashMap<I::Addr, (Entry<I>, I)>,
+    /// Of members that we do not know yet.
+    early: HashMap<I::Addr, Early<I>>,
+    heard_early: u64,
     wanted: HashMap<I::Addr, Wanted<I>>,
     fetches: usize,
     /// When what waits to be told is told unasked.
@@ -91,6 +100,7 @@ impl<I: Identity> Known<I> {
             bytes: 0,
             bytes_max: limits.metadata_bytes,
             early: HashMap::new(),
+            heard_early: 0,
             wanted: HashMap::new(),
             fetches: 0,
             gossip_at: None,
@@ -134,6 +144,31 @@ impl<I: Identity> Known<I> {
         true
     }
 
+    /// Remembers what was said of a member that we do not know, for when it is there. What was
+    /// heard first goes if that is too much; what is large is fetched then.
+    fn hear_early(&mut self, mut entry: Entry<I>, teller: &I) {
+        let addr = entry.id.addr();
+        let before = self.early.get(&addr);
+        if before.is_some_and(|before| before.entry.version >= entry.version) {
+            return;
+        }
+        if before.is_none() && self.early.len() >= EARLY_MAX {
+            let first = self.early.iter().min_by_key(|(_, early)| early.number);
+            if let Some(first) = first.map(|(addr, _)| addr.clone()) {
+                self.early.remove(&first);
+            }
+        }
+        let is_small = |bytes: &Vec<u8>| bytes.len() <= spread::INLINE_MAX;
+        entry.bytes = entry.bytes.filter(is_small);
+        self.heard_early += 1;
+        let early = Early {
+            entry,
+            teller: teller.clone(),
+            number: self.heard_early,
+        };
+        self.early.insert(addr, early);
+    }
+
     fn version_of(&self, addr: &I::Addr) -> u64 {
         self.others.get(addr).map_or(0, Metadata::version)
     }
@@ -154,5 +189,7 @@ impl<I: Identity> Known<I> {
     }
 }
 
+/// Of how many members that are not known yet something is remembered.
+const EARLY_MAX: usize = 256;
 /// How many hashes a digest of versions has.
 const BUCKETS: usize = 64;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     BroadcastHandler, Codec, Header, Locate, Message, Transport,
     agent::{
-        BuildError, CommandError, Event,
+        BuildError, CommandError,
         aside::Aside,
         driver::Agent,
         envelope::{Items, Kind, METADATA_ITEM},
@@ -51,14 +51,13 @@ where
         if len > room {
             return Err(CommandError::TooBig { len, room });
         }
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        let clock = since_1970.map_or(1, |since| since.as_millis() as u64);
         let before = self.metadata.own.as_ref().map_or(0, Metadata::version);
-        self.set_own(Metadata::new(clock.max(before.saturating_add(1)), bytes));
+        self.set_own(clock().max(before.saturating_add(1)), bytes);
         Ok(())
     }
 
-    fn set_own(&mut self, metadata: Metadata) {
+    fn set_own(&mut self, version: u64, bytes: Vec<u8>) {
+        let metadata = Metadata::new(version.min(entry::VERSION_MAX), bytes);
         self.lifeline.0.published().metadata = Some(metadata.clone());
         self.metadata.own = Some(metadata);
         self.spread_own();
@@ -99,7 +98,9 @@ where
 
     /// Tells some members of what waits, if it is time.
     pub(in crate::agent) fn gossip_aside_if_due(&mut self) {
+        let is_bare = self.outputs.envelope.is_bare;
         let gossip = self.engine.config().periodic_gossip;
+        let gossip = gossip.filter(|_| !is_bare);
         self.outputs.has_rounds = gossip.is_some();
         let Some(gossip) =
             gossip.filter(|_| self.company() == Company::Others && !self.outputs.aside.is_empty())
@@ -142,15 +143,16 @@ where
         }
     }
 
-    /// Returns whether it could be read.
-    pub(in crate::agent) fn hear_entry(&mut self, entry: &[u8], teller: &I) -> bool {
-        let Some(entry) = entry::decode(self.engine.codec_mut(), entry) else {
+    /// What cannot be read, or comes from the future, is refused: nobody could go beyond the
+    /// highest version of all.
+    pub(in crate::agent) fn hear_entry(&mut self, entry: &[u8], teller: &I) {
+        let entry = entry::decode(self.engine.codec_mut(), entry);
+        let Some(entry) = entry.filter(|entry| entry.version <= version_max_at(clock())) else {
             self.stats.metadata_refused += 1;
             debug!(?teller, "metadata refused");
-            return false;
+            return;
         };
         self.hear_of(entry, teller);
-        true
     }
 
     fn hear_of(&mut self, entry: Entry<I>, teller: &I) {
@@ -162,11 +164,7 @@ where
             return;
         }
         let Some(id) = self.engine.member(&addr).map(|m| m.id.clone()) else {
-            let early = &mut self.metadata.early;
-            if early.len() < EARLY_MAX {
-                early.insert(addr, (entry, teller.clone()));
-            }
-            return;
+            return self.metadata.hear_early(entry, teller);
         };
         match entry.bytes {
             Some(bytes) => {
@@ -189,7 +187,7 @@ where
             None => (0, Vec::new()),
         };
         if entry.version > version {
-            self.set_own(Metadata::new(entry.version.saturating_add(1), bytes));
+            self.set_own(entry.version.saturating_add(1), bytes);
         }
     }
 
@@ -203,14 +201,14 @@ where
         }
         self.spread_metadata(id, &metadata);
         self.news.touch(addr);
-        self.news.events.push(Event::MetadataChanged(id.clone()));
+        self.news.say_anew(id.clone());
     }
 
     /// A member is there: what was heard of it too early counts now. Where nobody compares, it is
     /// told ours.
     pub(in crate::agent) fn on_member_up(&mut self, id: &I) {
-        if let Some((entry, teller)) = self.metadata.early.remove(&id.addr()) {
-            self.hear_of(entry, &teller);
+        if let Some(early) = self.metadata.early.remove(&id.addr()) {
+            self.hear_of(early.entry, &early.teller);
         }
         if !self.has_streams() {
             self.tell_own(id);
@@ -219,6 +217,9 @@ where
 
     /// Tells one member of our own.
     fn tell_own(&mut self, to: &I) {
+        if self.outputs.envelope.is_bare {
+            return;
+        }
         let (id, inline_max) = (self.engine.identity().clone(), self.inline_max());
         let Some(own) = self.metadata.own.clone() else {
             return;
@@ -276,12 +277,11 @@ where
         entries
     }
 
-    /// Hears a list of entries, each with a length before it. Returns whether it could be read.
+    /// Hears a list of entries, each with a length before it. Returns whether it is one,
+    /// whatever is in its entries.
     pub(in crate::agent) fn hear_entries(&mut self, mut entries: &[u8], teller: &I) -> bool {
         while let Some((entry, rest)) = split_entry(entries) {
-            if !self.hear_entry(entry, teller) {
-                return false;
-            }
+            self.hear_entry(entry, teller);
             entries = rest;
         }
         entries.is_empty()
@@ -300,7 +300,24 @@ fn split_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
 }
 
+/// The milliseconds since 1970.
+fn clock() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_1970.map_or(1, |since| since.as_millis() as u64)
+}
+
+/// The highest version that is believed at this time. A clock that was never set says nothing
+/// about those of others.
+fn version_max_at(clock: u64) -> u64 {
+    match clock {
+        ..CLOCK_MIN => entry::VERSION_MAX,
+        _ => clock.saturating_add(AHEAD_MAX),
+    }
+}
+
+/// Earlier than this, 2020 that is, no clock was set.
+const CLOCK_MIN: u64 = 1_577_836_800_000;
+/// How far the clock of a member may be ahead of ours, in milliseconds: a day.
+const AHEAD_MAX: u64 = 86_400_000;
 /// The most bytes of metadata that travel with their version.
-const INLINE_MAX: usize = 512;
-/// Of how many members that are not known yet something is remembered.
-const EARLY_MAX: usize = 256;
+pub(super) const INLINE_MAX: usize = 512;

@@ -2,14 +2,14 @@
 //! says who speaks to whom.
 
 use alloc::{vec, vec::Vec};
-use core::net::SocketAddr;
+use core::{net::SocketAddr, time::Duration};
 use std::io;
 
 use futures::{AsyncRead, AsyncReadExt};
 
 use super::{
     Conversation, StreamKind,
-    frames::{PATIENCE, read_frame, within},
+    frames::{read_frame, within},
     places::Place,
 };
 use crate::{
@@ -21,7 +21,6 @@ use crate::{
         leave::Phase,
     },
     trace::debug,
-    transport::PeerStream,
 };
 
 /// What a peer opened a stream for, as it says.
@@ -36,29 +35,24 @@ pub(in crate::agent) struct Greeting<S> {
 
 /// Hears how a stream begins.
 pub(super) async fn hear<S: AsyncRead + Unpin>(
-    stream: PeerStream<S>,
+    mut stream: S,
+    source: Source,
     envelope: Envelope,
     place: Place,
 ) -> io::Result<Greeting<S>> {
-    let PeerStream {
-        addr,
-        peer,
-        mut stream,
-    } = stream;
-    let tag = within(PATIENCE, async {
+    let (tag, hello) = within(GREETING_MAX, async {
         let mut head = vec![0; envelope.head_len()];
         stream.read_exact(&mut head).await?;
-        match envelope.strip_mark(&head) {
-            Some(&[tag]) => Ok(tag),
-            _ => Err(io::ErrorKind::PermissionDenied.into()),
-        }
+        let Some(&[tag]) = envelope.strip_mark(&head) else {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        };
+        Ok((tag, read_frame(&mut stream, HELLO_MAX).await?))
     })
     .await?;
-    let hello = read_frame(&mut stream, HELLO_MAX).await?;
     Ok(Greeting {
         tag,
         hello,
-        source: Source { from: addr, peer },
+        source,
         stream,
         _place: place,
     })
@@ -155,3 +149,5 @@ where
 
 /// The most bytes that say who speaks to whom.
 const HELLO_MAX: usize = 4096;
+/// How long that may take.
+const GREETING_MAX: Duration = Duration::from_secs(5);

@@ -19,7 +19,11 @@ where
     pub(in crate::agent) fn handle_streams(&mut self) {
         let envelope = self.outputs.envelope;
         if let Some(stream) = self.inputs.accepted.take() {
-            self.inputs.streams.greet(stream, envelope);
+            let from = stream.addr;
+            if !self.inputs.streams.greet(stream, envelope) {
+                self.stats.streams_refused += 1;
+                debug!(%from, "no place for a greeting");
+            }
         }
         let mut outcomes = core::mem::take(&mut self.inputs.outcomes);
         for outcome in outcomes.drain(..) {

@@ -145,17 +145,20 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
         }
     }
 
-    /// Hears for what a peer opened a stream.
-    pub(super) fn greet(&mut self, stream: PeerStream<T::Stream>, envelope: Envelope) {
-        let Some(place) = self.places.greeting() else {
-            return;
+    /// Hears for what a peer opened a stream. Returns whether there is a place for it.
+    pub(super) fn greet(&mut self, stream: PeerStream<T::Stream>, envelope: Envelope) -> bool {
+        let PeerStream { addr, peer, stream } = stream;
+        let source = Source { from: addr, peer };
+        let Some(place) = self.places.greeting(&source) else {
+            return false;
         };
         self.spawn(async move {
-            match greeting::hear(stream, envelope, place).await {
+            match greeting::hear(stream, source, envelope, place).await {
                 Ok(greeting) => Outcome::Greeted(greeting),
                 Err(error) => Outcome::Nothing(error),
             }
         });
+        true
     }
 
     /// Opens a stream. Returns whether there is a place for it.

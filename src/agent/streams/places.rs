@@ -1,13 +1,19 @@
 //! How many streams there are, and how many more there may be.
 
 use alloc::sync::Arc;
+use core::net::IpAddr;
 use std::collections::HashMap;
 
-use crate::{Identity, agent::Limits};
+use crate::{
+    Identity,
+    agent::{Limits, admission::Source},
+    transport::ProvenPeer,
+};
 
 /// Counts streams by who holds a place: dropped, it is free.
 pub(in crate::agent) struct Places<I: Identity> {
     greeting: Room,
+    greeters: HashMap<Greeter, Room>,
     inbound: Room,
     outgoing: Room,
     peers: HashMap<I::Addr, Room>,
@@ -18,6 +24,13 @@ pub(in crate::agent) struct Places<I: Identity> {
 pub(in crate::agent) struct Place {
     _all: Arc<()>,
     _peer: Option<Arc<()>>,
+}
+
+/// Who is about to speak, as far as that is known yet.
+#[derive(PartialEq, Eq, Hash)]
+enum Greeter {
+    Proven(ProvenPeer),
+    At(IpAddr),
 }
 
 struct Room {
@@ -46,6 +59,7 @@ impl<I: Identity> Places<I> {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             greeting: Room::new(GREETINGS_MAX),
+            greeters: HashMap::new(),
             inbound: Room::new(limits.streams),
             outgoing: Room::new(limits.dials),
             peers: HashMap::new(),
@@ -62,11 +76,6 @@ impl<I: Identity> Places<I> {
         }
     }
 
-    /// Whether another peer may begin to speak.
-    pub(in crate::agent) fn has_greeting(&self) -> bool {
-        self.greeting.len() < self.greeting.max
-    }
-
     /// How many streams of peers there are.
     pub(in crate::agent) fn inbound(&self) -> usize {
         self.inbound.len()
@@ -77,8 +86,28 @@ impl<I: Identity> Places<I> {
         self.outgoing.len()
     }
 
-    pub(super) fn greeting(&self) -> Option<Place> {
-        self.greeting.take().map(Place::new)
+    /// A place for a stream of which it is not known what it is for: some for each source.
+    pub(super) fn greeting(&mut self, source: &Source) -> Option<Place> {
+        let all = self.greeting.take()?;
+        if self.greeters.len() >= self.greeting.max {
+            self.greeters.retain(|_, room| room.len() > 0);
+        }
+        let greeter = match &source.peer {
+            Some(peer) => Greeter::Proven(peer.clone()),
+            None => Greeter::At(source.from.ip().to_canonical()),
+        };
+        let room = self.greeters.entry(greeter);
+        let room = room.or_insert_with(|| Room::new(GREETINGS_PER_SOURCE));
+        Some(Place {
+            _all: all,
+            _peer: Some(room.take()?),
+        })
+    }
+
+    /// Whether a stream of messages leaves places to those that the agent cannot do without.
+    pub(in crate::agent) fn has_room_for_messages(&self) -> bool {
+        let spare = SPARE_MAX.min(self.outgoing.max / 4);
+        self.outgoing.len() + spare < self.outgoing.max
     }
 
     pub(super) fn outgoing(&self) -> Option<Place> {
@@ -111,5 +140,9 @@ impl Place {
     }
 }
 
+/// How many places of our own streams messages leave to others.
+const SPARE_MAX: usize = 8;
 /// How many peers may be about to say for what their streams are.
-const GREETINGS_MAX: usize = 64;
+const GREETINGS_MAX: usize = 256;
+/// How many streams of one source of them: a proven peer, or an IP address, which many may share.
+const GREETINGS_PER_SOURCE: usize = 32;

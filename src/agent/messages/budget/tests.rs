@@ -25,3 +25,16 @@ fn one_alone_may_have_more_than_all() {
     drop(all);
     assert!(budget.try_take(1).is_some());
 }
+
+#[test]
+fn who_waits_no_more_leaves_nothing_behind() {
+    let budget = Budget::new(COST_MIN);
+    let all = block_on(budget.take(COST_MIN));
+    for _ in 0..3 {
+        let mut next = alloc::boxed::Box::pin(budget.take(COST_MIN));
+        assert!(block_on(poll_once(&mut next)).is_none());
+        assert_eq!(budget.state().waiting.len(), 1);
+    }
+    assert!(budget.state().waiting.is_empty());
+    drop(all);
+}
