@@ -98,7 +98,7 @@ where
     H: BroadcastHandler<I>,
 {
     /// The task.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         self.outputs.now = self.inputs.now();
         self.engine.start(&mut self.outputs);
         let mut leavers = Vec::new();

@@ -5,7 +5,7 @@ mod dns;
 mod search;
 mod settings;
 
-use alloc::{format, sync::Arc};
+use alloc::{boxed::Box, format, sync::Arc};
 use core::fmt;
 
 use self::{search::Search, settings::Settings};
@@ -276,7 +276,9 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             lanes: Lanes::new(shared.mailbox.clone(), &limits),
         };
         agent.begin_metadata(self.settings.metadata)?;
-        let driver = Driver::new(trace::within_node(&identity, agent.run()));
+        // Boxed: a future holds what it is called with twice.
+        let run = Box::new(agent).run();
+        let driver = Driver::new(trace::within_node(&identity, run));
         Ok((Cluster::new(shared, sender), driver))
     }
 }
