@@ -69,8 +69,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let known = self.table.num_active() + self.table.num_down();
         let newcomers = members.size_hint().0.saturating_sub(known);
         self.table.reserve(newcomers.min(room));
-        // It stays as large as datagrams need it.
-        let incoming = core::mem::take(&mut self.incoming);
         let mut members = members.fuse();
         loop {
             let mut some = core::mem::take(&mut self.incoming);
@@ -87,7 +85,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 break;
             }
         }
-        self.incoming = incoming;
         self.arm_gossip(runtime);
     }
 }
