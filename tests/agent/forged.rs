@@ -83,22 +83,23 @@ fn streams_of_a_stranger_that_say_nothing_leave_places_to_others() {
     smol::block_on(async {
         let net = MemoryNetwork::new();
         let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
-        let stranger = net.bind("10.9.9.9:7".parse().unwrap()).unwrap();
-        let started = Instant::now();
-        let mut held = Vec::new();
-        for _ in 0..80 {
-            held.push(in_time("a stream", open(&stranger, a.addr())).await);
-        }
-        let some_refused = |c: &selkie::Cluster<_>| c.stats().streams_refused >= 48;
-        until(&a.cluster, "refused", some_refused).await;
-        let first = &mut held[0].stream;
-        let is_open = first.read(&mut [0]).now_or_never().is_none();
-        // On a machine that took longer for it, those that had a place are gone as well by now.
-        let is_early = started.elapsed() < Duration::from_secs(4);
-        assert!(
-            is_open || !is_early,
-            "refused for their number, not for their time"
-        );
+        // Those that have a place lose it after a while: on a busy machine, once more.
+        let _held = loop {
+            let stranger = net.bind("10.9.9.9:0".parse().unwrap()).unwrap();
+            let (started, before) = (Instant::now(), a.cluster.stats().streams_refused);
+            let mut held = Vec::new();
+            for _ in 0..80 {
+                held.push(in_time("a stream", open(&stranger, a.addr())).await);
+            }
+            let some_refused = |c: &selkie::Cluster<_>| c.stats().streams_refused >= before + 48;
+            until(&a.cluster, "refused", some_refused).await;
+            let first = &mut held[0].stream;
+            let is_open = first.read(&mut [0]).now_or_never().is_none();
+            if started.elapsed() < Duration::from_secs(4) {
+                assert!(is_open, "refused for their number, not for their time");
+                break (stranger, held);
+            }
+        };
         let large = vec![7; 10_000];
         let (cluster, driver) = builder("b", net.bind(ANY_PORT).unwrap())
             .seeds([a.addr()])
