@@ -2,6 +2,10 @@
 //!
 //! Each stands behind a feature; all keep the contract of [`Transport`](crate::Transport).
 
+#[cfg(any(feature = "quic", feature = "udp"))]
+#[macro_use]
+mod counters;
+
 #[cfg(feature = "certs")]
 pub mod certs;
 #[cfg(feature = "smol")]

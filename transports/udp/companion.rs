@@ -239,7 +239,10 @@ impl<G: Greeter> Companion<G> {
         }))
     }
 
-    fn places(&self, from: SocketAddr) -> Result<(Place, Place), &super::counters::Count> {
+    fn places(
+        &self,
+        from: SocketAddr,
+    ) -> Result<(Place, Place), &crate::transports::counters::Count> {
         let tally = &self.tally;
         let place = self.accepted.take(from.ip()).map_err(|full| match full {
             Full::All => &tally.refused_streams_full,

@@ -1,48 +1,5 @@
 //! How often what happened.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// How often what happened, since the transport was made. They only grow, and wrap.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)*
-        }
-
-        impl Counters {
-            /// The counters with their names, in the order of their declaration.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name),)*].into_iter()
-            }
-        }
-
-        #[derive(Debug, Default)]
-        pub(super) struct Tally {
-            $(pub(super) $name: Count,)*
-        }
-
-        impl Tally {
-            pub(super) fn counters(&self) -> Counters {
-                Counters {
-                    $($name: self.$name.0.load(Ordering::Relaxed),)*
-                }
-            }
-        }
-    };
-}
-
-/// A counter that grows.
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 counters! {
     /// Datagrams dropped: too short to be sealed, or of another version. Cleartext is counted
     /// here, or as unopened.
