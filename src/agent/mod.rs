@@ -61,6 +61,7 @@ mod messages;
 mod metadata;
 mod news;
 mod outputs;
+mod queries;
 mod receive;
 mod remembered;
 mod seeds;
@@ -83,6 +84,7 @@ pub use self::{
     limits::Limits,
     messages::{MessageError, Messages, UserMessage},
     metadata::Metadata,
+    queries::{MemberView, QueryError, RoundTrips},
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},

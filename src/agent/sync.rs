@@ -391,7 +391,7 @@ where
         bytes
     }
 
-    fn decode_members(&mut self, mut bytes: &[u8]) -> Option<Vec<Member<I>>> {
+    pub(super) fn decode_members(&mut self, mut bytes: &[u8]) -> Option<Vec<Member<I>>> {
         let config = self.engine.config();
         // Ourselves, too. There is no room for more, and it would take its time.
         let others = config.max_members.saturating_add(config.max_down_members);

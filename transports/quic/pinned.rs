@@ -13,7 +13,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
-use super::CredentialsError;
+use super::{CredentialsError, certificate};
 
 /// The public key of a member.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +52,12 @@ impl PublicKey {
     #[must_use]
     pub fn as_der(&self) -> &[u8] {
         &self.0
+    }
+
+    /// What the key is called: SHA-256 of that.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        certificate::sha256(&self.0)
     }
 }
 

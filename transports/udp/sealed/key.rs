@@ -118,6 +118,13 @@ pub struct KeyId([u8; Self::LEN]);
 impl KeyId {
     const LEN: usize = 4;
 
+    /// The four bytes that the digits stand for, as in
+    /// [`Fingerprints::keys`](crate::transport::Fingerprints::keys).
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 4] {
+        self.0
+    }
+
     /// What datagrams carry of it, so that not all keys need be tried.
     pub(super) fn hint(self) -> u8 {
         self.0[0]
