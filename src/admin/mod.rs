@@ -18,6 +18,12 @@
 //! | `POST /v1/metadata` | [`Admin::set_metadata`] to the body |
 //! | `POST /v1/down/NAME` | [`Admin::down`] |
 //! | `POST /v1/leave` | [`Admin::leave`] |
+//! | `POST /v1/rtt` | [`Admin::distances`] |
+//! | `POST /v1/rtt/TO`, `POST /v1/rtt/FROM/TO` | [`Admin::distance`] |
+//! | `POST /v1/reach` | [`Admin::reach`] |
+//! | `POST /v1/credentials` | [`Admin::credentials`] |
+//!
+//! What makes other members answer questions is a `POST`, too, though it changes nothing.
 //!
 //! What was refused is `{"error": "..."}`, with a status that says whose fault it is.
 //!
@@ -29,6 +35,7 @@
 //! or by a page from elsewhere, are refused, so that no page reads along.
 
 mod answers;
+mod asking;
 mod guard;
 mod happening;
 mod listener;
@@ -53,12 +60,13 @@ pub use self::{
     answers::{
         Accused, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left, Said,
     },
+    asking::{Credential, Difference, Distance, Reach, Reached},
     happening::{Chronicle, Happening, Who},
     listener::{Listener, default_directory, default_socket},
 };
 use crate::{
     Cluster, Node,
-    agent::{CommandError, MemberInfo, MessageError, Seed},
+    agent::{CommandError, MemberInfo, MessageError, QueryError, Seed},
     metrics::Metrics,
 };
 
@@ -279,6 +287,8 @@ pub enum Refused {
     Command(CommandError),
     /// The message was not delivered.
     Message(MessageError),
+    /// The other member did not answer.
+    Query(QueryError),
     /// The agent has stopped.
     Stopped,
 }
@@ -290,6 +300,7 @@ impl fmt::Display for Refused {
             Self::Invalid(why) => f.write_str(why),
             Self::Command(source) => source.fmt(f),
             Self::Message(source) => source.fmt(f),
+            Self::Query(source) => source.fmt(f),
             Self::Stopped => CommandError::Stopped.fmt(f),
         }
     }
@@ -300,6 +311,7 @@ impl core::error::Error for Refused {
         match self {
             Self::Command(source) => Some(source),
             Self::Message(source) => Some(source),
+            Self::Query(source) => Some(source),
             _ => None,
         }
     }
@@ -310,6 +322,15 @@ impl From<CommandError> for Refused {
         match error {
             CommandError::Stopped => Self::Stopped,
             error => Self::Command(error),
+        }
+    }
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Stopped => Self::Stopped,
+            error => Self::Query(error),
         }
     }
 }

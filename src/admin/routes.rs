@@ -66,12 +66,23 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
                 Err(refusal) => refusal,
             }
         }
+        ("POST", ["v1", "rtt"]) => result(admin.distances().await),
+        ("POST", ["v1", "rtt", to]) => result(admin.distance(None, to).await),
+        ("POST", ["v1", "rtt", from, to]) => result(admin.distance(Some(from), to).await),
+        ("POST", ["v1", "reach"]) => result(admin.reach().await),
+        ("POST", ["v1", "credentials"]) => result(admin.credentials().await),
         (_, ["metrics"] | ["v1", "members" | "info" | "stats" | "events"] | ["v1", "why", _]) => {
             wrong_method(Method::GET)
         }
-        (_, ["v1", "join" | "leave" | "broadcast" | "metadata"] | ["v1", "down" | "send", _]) => {
-            wrong_method(Method::POST)
-        }
+        (
+            _,
+            [
+                "v1",
+                "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "credentials",
+            ]
+            | ["v1", "down" | "send" | "rtt", _]
+            | ["v1", "rtt", _, _],
+        ) => wrong_method(Method::POST),
         _ => refusal(StatusCode::NOT_FOUND, "there is no such path"),
     }
 }
@@ -129,7 +140,7 @@ fn status(error: &Refused) -> StatusCode {
         Refused::Command(CommandError::TooBig { .. })
         | Refused::Message(MessageError::TooBig { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
         Refused::Command(_) => StatusCode::CONFLICT,
-        Refused::Message(_) => StatusCode::BAD_GATEWAY,
+        Refused::Message(_) | Refused::Query(_) => StatusCode::BAD_GATEWAY,
         Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

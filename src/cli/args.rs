@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::agent::{AgentArgs, CodecKind};
 use crate::ask::args::{
-    AskArgs, CompletionsArgs, JoinArgs, ManArgs, MembersArgs, NameArgs, SendArgs, TextArgs, TopArgs,
+    AskArgs, CompletionsArgs, JoinArgs, ManArgs, MembersArgs, NameArgs, REACH_EXAMPLES, RttArgs,
+    SendArgs, TextArgs, TopArgs,
 };
 
 /// Gossip-based cluster membership: see a cluster live, run a member, make its certificates.
@@ -52,6 +53,13 @@ pub(crate) enum Command {
     /// The last time first: when, by whom, who confirmed it, how healthy the agent thought it was
     /// itself (0 is best, 8 worst), and what became of it.
     Why(NameArgs),
+    /// Measure how far members are: from a running agent to all or one, or from one to another
+    Rtt(RttArgs),
+    /// Ask every member whom it sees, and tell where they differ
+    ///
+    /// Who does not answer, and who sees whom as suspected, down or missing.
+    #[command(after_help = REACH_EXAMPLES)]
+    Reach(AskArgs),
     /// Have a running agent ask somebody to let it in
     Join(JoinArgs),
     /// Have a running agent leave the cluster, and end
@@ -289,6 +297,7 @@ Examples:
   selkie certs init               the certificates that real members need
   selkie agent --help             how to run a real member
   selkie members                  whom the agent on this machine sees
+  selkie reach                    whether all members see the same
   selkie sim detection            how fast failures are found, in a simulator";
 
 const DEMO_EXAMPLES: &str = "\

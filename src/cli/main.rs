@@ -53,6 +53,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Top(args) => ask::top(&args),
         Command::Doctor(args) => ask::doctor(&args),
         Command::Why(args) => ask::why(&args),
+        Command::Rtt(args) => ask::rtt(&args),
+        Command::Reach(args) => ask::reach(&args),
         Command::Join(args) => ask::join(&args),
         Command::Leave(args) => ask::leave(&args),
         Command::Down(args) => ask::down(&args),

@@ -16,15 +16,15 @@ use crate::fixture::{
 };
 
 /// Three members over QUIC that know each other; the first can be asked.
-struct Site {
-    certs: Certs,
-    a: Agent,
-    b: Agent,
-    c: Agent,
+pub(crate) struct Site {
+    pub(crate) certs: Certs,
+    pub(crate) a: Agent,
+    pub(crate) b: Agent,
+    pub(crate) c: Agent,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let certs = Certs::new(&["a", "b", "c"]);
         let socket = text(&certs.path("a.sock"));
         let mut a = Agent::start("a", &certs.args("a", &["--admin", &socket]));
@@ -42,20 +42,20 @@ impl Site {
     }
 
     /// Asks the first.
-    fn ask(&self, args: &[&str]) -> Output {
+    pub(crate) fn ask(&self, args: &[&str]) -> Output {
         let socket = text(&self.certs.path("a.sock"));
         run(&[args, &["--admin", &socket]].concat())
     }
 
     #[track_caller]
-    fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let output = self.ask(&[args, &["--json"]].concat());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
     #[track_caller]
-    fn text(&self, args: &[&str]) -> String {
+    pub(crate) fn text(&self, args: &[&str]) -> String {
         let output = self.ask(args);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         String::from_utf8(output.stdout).expect("text")

@@ -8,5 +8,6 @@ mod fixture;
 mod leaving;
 mod members;
 mod mistakes;
+mod reach;
 mod settings;
 mod sim;

@@ -3,6 +3,8 @@
 pub(crate) mod args;
 mod client;
 mod doctor;
+mod reach;
+mod rtt;
 mod table;
 mod top;
 
@@ -20,7 +22,7 @@ use self::{
     client::Place,
     table::Table,
 };
-pub(crate) use self::{doctor::doctor, top::top};
+pub(crate) use self::{doctor::doctor, reach::reach, rtt::rtt, top::top};
 use crate::{failure::Failure, print, text::printable};
 
 /// Runs `selkie members`.
