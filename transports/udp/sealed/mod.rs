@@ -2,6 +2,7 @@
 
 mod greeting;
 mod key;
+mod keyfile;
 mod keyring;
 mod replay;
 mod seal;
@@ -11,7 +12,8 @@ use core::{fmt, net::SocketAddr};
 use std::io;
 
 pub use self::{
-    key::{InvalidKey, Key, KeyId},
+    key::{InvalidKey, InvalidKeyId, Key, KeyId},
+    keyfile::{KeyChangeError, KeyFile},
     keyring::{KeyFileError, KeyFileReason, Keyring, KeyringError},
 };
 use self::{
