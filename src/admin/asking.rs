@@ -7,6 +7,7 @@ use alloc::{
     vec::Vec,
 };
 use core::time::Duration;
+use std::time::SystemTime;
 
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -117,6 +118,8 @@ pub struct Credential {
     pub keys: Vec<String>,
     /// When its certificate expires, if it has one.
     pub certificate_expires: Option<String>,
+    /// In how many whole days that is; below 0 once it has expired.
+    pub certificate_days: Option<i64>,
     /// SHA-256 of the certificates of the authorities that it trusts, in hexadecimal.
     pub authorities: Vec<String>,
     /// SHA-256 of its public key, in hexadecimal.
@@ -132,10 +135,20 @@ impl Credential {
             error,
             keys: prints.keys.iter().map(|key| hex(key)).collect(),
             certificate_expires: prints.not_after.map(timestamp),
+            certificate_days: prints.not_after.map(days_until),
             authorities: prints.authorities.iter().map(|it| hex(it)).collect(),
             public_key: prints.public_key.as_ref().map(|key| hex(key)),
         }
     }
+}
+
+/// Whole days from now, rounded down.
+fn days_until(at: SystemTime) -> i64 {
+    let seconds = match at.duration_since(SystemTime::now()) {
+        Ok(left) => i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        Err(ago) => i64::try_from(ago.duration().as_secs()).map_or(i64::MIN, |secs| -1 - secs),
+    };
+    seconds.div_euclid(86_400)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -22,6 +22,9 @@
 //! | `POST /v1/rtt/TO`, `POST /v1/rtt/FROM/TO` | [`Admin::distance`] |
 //! | `POST /v1/reach` | [`Admin::reach`] |
 //! | `POST /v1/credentials` | [`Admin::credentials`] |
+//! | `POST /v1/keys/add` | [`Admin::change`]: [`AddKey`](CredentialChange::AddKey) of the body |
+//! | `POST /v1/keys/use/ID`, `POST /v1/keys/remove/ID` | [`Admin::change`]; `?force` if need be |
+//! | `POST /v1/certs/reload` | [`Admin::change`]: [`Reload`](CredentialChange::Reload) |
 //!
 //! What makes other members answer questions is a `POST`, too, though it changes nothing.
 //!
@@ -36,6 +39,7 @@
 
 mod answers;
 mod asking;
+mod changing;
 mod guard;
 mod happening;
 mod listener;
@@ -51,16 +55,18 @@ use alloc::{
     vec::Vec,
 };
 use core::{fmt, net::SocketAddr, str::FromStr};
-use std::time::SystemTime;
+use std::{sync::OnceLock, time::SystemTime};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use time::OffsetDateTime;
 
+use self::changing::Changing;
 pub use self::{
     answers::{
         Accused, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left, Said,
     },
     asking::{Credential, Difference, Distance, Reach, Reached},
+    changing::CredentialChange,
     happening::{Chronicle, Happening, Who},
     listener::{Listener, default_directory, default_socket},
 };
@@ -79,6 +85,7 @@ struct Inner {
     recorder: PrometheusRecorder,
     since: SystemTime,
     facts: BTreeMap<String, String>,
+    changing: OnceLock<Changing>,
 }
 
 impl Admin {
@@ -102,6 +109,7 @@ impl Admin {
             recorder,
             since: SystemTime::now(),
             facts: facts.into_iter().collect(),
+            changing: OnceLock::new(),
         }))
     }
 
@@ -289,6 +297,10 @@ pub enum Refused {
     Message(MessageError),
     /// The other member did not answer.
     Query(QueryError),
+    /// Other members are not ready for a change of keys: which ones, and why.
+    Unready(String),
+    /// What the agent proves itself by was not changed: why.
+    Change(String),
     /// The agent has stopped.
     Stopped,
 }
@@ -297,7 +309,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchMember { name } => write!(f, "no other member is called {name}"),
-            Self::Invalid(why) => f.write_str(why),
+            Self::Invalid(why) | Self::Unready(why) | Self::Change(why) => f.write_str(why),
             Self::Command(source) => source.fmt(f),
             Self::Message(source) => source.fmt(f),
             Self::Query(source) => source.fmt(f),

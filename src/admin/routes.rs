@@ -17,7 +17,7 @@ use hyper::{
 };
 use serde::Serialize;
 
-use super::{Admin, Chronicle, Happening, Refused, guard, timestamp};
+use super::{Admin, Chronicle, CredentialChange, Happening, Refused, guard, timestamp};
 use crate::agent::{CommandError, MessageError};
 
 /// By which way a request came.
@@ -71,6 +71,9 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
         ("POST", ["v1", "rtt", from, to]) => result(admin.distance(Some(from), to).await),
         ("POST", ["v1", "reach"]) => result(admin.reach().await),
         ("POST", ["v1", "credentials"]) => result(admin.credentials().await),
+        ("POST", ["v1", what @ ("keys" | "certs"), rest @ ..]) => {
+            change(admin, what, rest, request).await
+        }
         (_, ["metrics"] | ["v1", "members" | "info" | "stats" | "events"] | ["v1", "why", _]) => {
             wrong_method(Method::GET)
         }
@@ -81,10 +84,34 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
                 "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "credentials",
             ]
             | ["v1", "down" | "send" | "rtt", _]
-            | ["v1", "rtt", _, _],
+            | ["v1", "rtt", _, _]
+            | ["v1", "keys" | "certs", ..],
         ) => wrong_method(Method::POST),
-        _ => refusal(StatusCode::NOT_FOUND, "there is no such path"),
+        _ => refusal(StatusCode::NOT_FOUND, NO_PATH),
     }
+}
+
+/// Changes keys or certificates.
+async fn change(
+    admin: &Admin,
+    what: &str,
+    how: &[&str],
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let is_forced = request.uri().query() == Some("force");
+    let change = match (what, how) {
+        ("keys", ["add"]) => match body(request).await {
+            Ok(bytes) => {
+                CredentialChange::AddKey(String::from_utf8_lossy(&bytes).trim().to_owned())
+            }
+            Err(refusal) => return refusal,
+        },
+        ("keys", ["use", id]) => CredentialChange::UseKey((*id).to_owned()),
+        ("keys", ["remove", id]) => CredentialChange::RemoveKey((*id).to_owned()),
+        ("certs", ["reload"]) => CredentialChange::Reload,
+        _ => return refusal(StatusCode::NOT_FOUND, NO_PATH),
+    };
+    result(admin.change(change, is_forced).await)
 }
 
 async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Response<Body>> {
@@ -139,7 +166,8 @@ fn status(error: &Refused) -> StatusCode {
         Refused::Invalid(_) => StatusCode::BAD_REQUEST,
         Refused::Command(CommandError::TooBig { .. })
         | Refused::Message(MessageError::TooBig { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refused::Command(_) => StatusCode::CONFLICT,
+        Refused::Command(_) | Refused::Change(_) => StatusCode::CONFLICT,
+        Refused::Unready(_) => StatusCode::PRECONDITION_FAILED,
         Refused::Message(_) | Refused::Query(_) => StatusCode::BAD_GATEWAY,
         Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
     }
@@ -187,5 +215,6 @@ fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body>
     response
 }
 
+const NO_PATH: &str = "there is no such path";
 /// The most bytes of a body: those of the largest message, as agents have it by default.
 const BODY_MAX: usize = 16 << 20;

@@ -152,7 +152,7 @@ pub(crate) struct ManArgs {
     pub(crate) dir: Option<PathBuf>,
 }
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 not done, and stderr says why, 2 wrong usage.";
 
 const RTT_EXAMPLES: &str = "\

@@ -1,8 +1,10 @@
 //! What is asked of a running agent, over its admin channel.
 
 pub(crate) mod args;
+pub(crate) mod certs;
 mod client;
 mod doctor;
+pub(crate) mod keys;
 mod reach;
 mod rtt;
 mod table;
@@ -22,7 +24,7 @@ use self::{
     client::Place,
     table::Table,
 };
-pub(crate) use self::{doctor::doctor, reach::reach, rtt::rtt, top::top};
+pub(crate) use self::{doctor::doctor, keys::id as key_id, reach::reach, rtt::rtt, top::top};
 use crate::{failure::Failure, print, text::printable};
 
 /// Runs `selkie members`.
