@@ -63,7 +63,8 @@ use time::OffsetDateTime;
 use self::changing::Changing;
 pub use self::{
     answers::{
-        Accused, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left, Said,
+        Accused, Asked, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left,
+        Said,
     },
     asking::{Credential, Difference, Distance, Reach, Reached},
     changing::CredentialChange,

@@ -50,8 +50,9 @@ pub(crate) enum Command {
     Doctor(AskArgs),
     /// Tell why a member was suspected or declared down of late, as a running agent knows
     ///
-    /// The last time first: when, by whom, who confirmed it, how healthy the agent thought it was
-    /// itself (0 is best, 8 worst), and what became of it.
+    /// The last time first: when, by whom, through whom the agent had probed it, too, if it is itself
+    /// that accuses (silent are those that did not even say that they have no answer), who confirmed
+    /// it, how healthy the agent thought it was itself (0 is best, 8 worst), and what became of it.
     Why(NameArgs),
     /// Measure how far members are: from a running agent to all or one, or from one to another
     Rtt(RttArgs),

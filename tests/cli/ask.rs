@@ -143,8 +143,15 @@ fn why_names_the_accusers_of_a_member_that_is_cut_off() {
     let by = latest["by"]["name"].as_str().expect("an accuser");
     assert!(["a", "b"].contains(&by), "{why}");
     assert!(latest["local_health"].is_u64(), "{why}");
+    if by == "a" {
+        // It had asked the only other one.
+        assert_eq!(latest["asked"][0]["by"]["name"], "b", "{why}");
+    }
     let table = site.text(&["why", "c"]);
-    assert!(table.starts_with("WHEN"), "{table}");
+    assert!(
+        table.starts_with("WHEN") && table.contains("THROUGH"),
+        "{table}"
+    );
     assert!(table.contains(" down "), "{table}");
     assert_eq!(site.json(&["members", "--status", "down"])[0]["name"], "c");
 
