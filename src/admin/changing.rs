@@ -2,12 +2,15 @@
 
 use alloc::{
     borrow::ToOwned,
+    boxed::Box,
     format,
     string::{String, ToString},
     sync::Arc,
     vec::Vec,
 };
 use core::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Admin, Credential, Refused};
 
@@ -23,6 +26,28 @@ pub enum CredentialChange {
     RemoveKey(String),
     /// To read the files with certificates and keys again.
     Reload,
+    /// To put these into the files, and go by them.
+    Install(Box<Installing>),
+}
+
+/// What to put into the files of certificates and keys, in PEM. What is none stays as it is.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Installing {
+    /// The certificates of the authorities that are trusted.
+    pub ca: Option<String>,
+    /// The certificate, with intermediates after it, if there are any.
+    pub cert: Option<String>,
+    /// The private key to it.
+    pub key: Option<String>,
+}
+
+/// Does not show keys.
+impl fmt::Debug for Installing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Installing").finish_non_exhaustive()
+    }
 }
 
 /// Does not show keys.
@@ -33,6 +58,7 @@ impl fmt::Debug for CredentialChange {
             Self::UseKey(id) => f.debug_tuple("UseKey").field(id).finish(),
             Self::RemoveKey(id) => f.debug_tuple("RemoveKey").field(id).finish(),
             Self::Reload => f.write_str("Reload"),
+            Self::Install(_) => f.write_str("Install(..)"),
         }
     }
 }
@@ -84,7 +110,9 @@ impl Admin {
                 |it, id| it.keys.first() == Some(id),
                 "still seals with the key",
             ),
-            CredentialChange::AddKey(_) | CredentialChange::Reload => return Ok(()),
+            CredentialChange::AddKey(_)
+            | CredentialChange::Reload
+            | CredentialChange::Install(_) => return Ok(()),
         };
         let id = id.to_ascii_lowercase();
         let others = self.credentials().await?;

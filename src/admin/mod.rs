@@ -25,6 +25,7 @@
 //! | `POST /v1/keys/add` | [`Admin::change`]: [`AddKey`](CredentialChange::AddKey) of the body |
 //! | `POST /v1/keys/use/ID`, `POST /v1/keys/remove/ID` | [`Admin::change`]; `?force` if need be |
 //! | `POST /v1/certs/reload` | [`Admin::change`]: [`Reload`](CredentialChange::Reload) |
+//! | `POST /v1/certs/install` | [`Admin::change`]: [`Install`](CredentialChange::Install), [`Installing`] as JSON |
 //!
 //! What makes other members answer questions is a `POST`, too, though it changes nothing.
 //!
@@ -67,7 +68,7 @@ pub use self::{
         Said,
     },
     asking::{Credential, Difference, Distance, Reach, Reached},
-    changing::CredentialChange,
+    changing::{CredentialChange, Installing},
     happening::{Chronicle, Happening, Who},
     listener::{Listener, default_directory, default_socket},
 };

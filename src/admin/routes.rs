@@ -2,6 +2,7 @@
 
 use alloc::{
     borrow::ToOwned,
+    boxed::Box,
     string::{String, ToString},
     vec::Vec,
 };
@@ -108,6 +109,17 @@ async fn change(
         },
         ("keys", ["use", id]) => CredentialChange::UseKey((*id).to_owned()),
         ("keys", ["remove", id]) => CredentialChange::RemoveKey((*id).to_owned()),
+        ("certs", ["install"]) => {
+            let bytes = match body(request).await {
+                Ok(bytes) => bytes,
+                Err(refusal) => return refusal,
+            };
+            match serde_json::from_slice(&bytes) {
+                Ok(installing) => CredentialChange::Install(Box::new(installing)),
+                // It may tell what the body has.
+                Err(_) => return refusal(StatusCode::BAD_REQUEST, "there are no files in it"),
+            }
+        }
         ("certs", ["reload"]) => CredentialChange::Reload,
         _ => return refusal(StatusCode::NOT_FOUND, NO_PATH),
     };

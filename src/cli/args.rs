@@ -230,6 +230,12 @@ pub(crate) enum CertsCommand {
     /// The columns are MEMBER, EXPIRES, DAYS, KEY and TRUSTS: the public key and the certificates of
     /// the authorities by the beginning of their SHA-256.
     List(AskArgs),
+    /// Have a running agent use other certificates, and put them into its files
+    ///
+    /// Nothing is changed unless they are of use together with those that stay. To replace an
+    /// authority: install a file that has both at every member; then a certificate and a key of the
+    /// new one at every member; then the new one's file alone.
+    Install(CertsInstallArgs),
     /// Have a running agent read its files of certificates and keys again, now
     ///
     /// It does so by itself within two seconds. This tells whether the new ones are of use; if not,
@@ -271,6 +277,22 @@ pub(crate) struct CertsIssueArgs {
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct CertsInstallArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Certificates of the authorities to trust, PEM
+    #[arg(long, value_name = "FILE", required_unless_present = "cert")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The member's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key to it, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

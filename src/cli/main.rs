@@ -67,6 +67,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Certs(CertsCommand::Key(args)) => certs::key(&args),
         Command::Certs(CertsCommand::Pin(args)) => certs::pin(&args),
         Command::Certs(CertsCommand::List(args)) => ask::certs::list(&args),
+        Command::Certs(CertsCommand::Install(args)) => ask::certs::install(&args),
         Command::Certs(CertsCommand::Reload(args)) => ask::certs::reload(&args),
         Command::Keys(KeysCommand::Generate(args)) => keys::generate(&args),
         Command::Keys(KeysCommand::List(args)) => ask::keys::list(&args),

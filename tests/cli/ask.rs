@@ -15,7 +15,7 @@ use crate::fixture::{
     Agent, Certs, DEADLINE, agent, check_failure, lines, owned, run, stderr, text,
 };
 
-/// Three members over QUIC that know each other; the first can be asked.
+/// Three members over QUIC that know each other, and can be asked.
 pub(crate) struct Site {
     pub(crate) certs: Certs,
     pub(crate) a: Agent,
@@ -26,11 +26,12 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new() -> Self {
         let certs = Certs::new(&["a", "b", "c"]);
-        let socket = text(&certs.path("a.sock"));
-        let mut a = Agent::start("a", &certs.args("a", &["--admin", &socket]));
+        let [at_a, at_b, at_c] = ["a.sock", "b.sock", "c.sock"].map(|it| text(&certs.path(it)));
+        let mut a = Agent::start("a", &certs.args("a", &["--admin", &at_a]));
         let join = a.addr.to_string();
-        let mut b = Agent::start("b", &certs.args("b", &["--join", &join]));
-        let mut c = Agent::start("c", &certs.args("c", &["--join", &join]));
+        let join = |at| ["--join", &join, "--admin", at];
+        let mut b = Agent::start("b", &certs.args("b", &join(&at_b)));
+        let mut c = Agent::start("c", &certs.args("c", &join(&at_c)));
         for agent in [&mut a, &mut b, &mut c] {
             let mut joined = 0;
             agent.until("both others", |event| {

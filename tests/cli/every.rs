@@ -117,7 +117,7 @@ fn every_command_answers_as_text_and_as_json_and_says_how_it_is_used() {
     for (of, commands) in [
         (
             &["certs"][..],
-            &["init", "issue", "key", "list", "pin", "reload"][..],
+            &["init", "install", "issue", "key", "list", "pin", "reload"][..],
         ),
         (&["keys"], &["add", "generate", "list", "remove", "use"]),
     ] {

@@ -1,12 +1,12 @@
 //! Certificates and pinned keys of members that run.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use tempfile::TempDir;
 
 use crate::{
     ask::Site,
-    fixture::{Agent, check_failure, owned, run, stderr, text},
+    fixture::{Agent, Certs, check_failure, owned, run, stderr, text},
 };
 
 #[test]
@@ -58,6 +58,69 @@ fn certificates_are_listed_with_who_trusts_whom_and_taken_up_when_told() {
         &site.ask(&["keys", "use", "00000000", "--force"]),
         &["no shared ones"],
     );
+}
+
+#[test]
+fn the_authority_of_three_members_is_replaced_by_commands_alone_and_nobody_is_lost() {
+    let mut site = Site::new();
+    let other = Certs::new(&["a", "b", "c"]);
+    let read = |certs: &Certs, file| fs::read_to_string(certs.path(file)).expect("a file");
+    let both = text(&other.path("both.pem"));
+    let together = read(&site.certs, "ca.pem") + &read(&other, "ca.pem");
+    fs::write(&both, together).expect("written");
+    let install = |name: &str, args: &[&str]| {
+        let socket = text(&site.certs.path(&format!("{name}.sock")));
+        run(&[&["certs", "install", "--admin", &socket][..], args].concat())
+    };
+    let certificate = |name: &str| {
+        let [cert, key] =
+            [".pem", "-key.pem"].map(|end| text(&other.path(&format!("{name}{end}"))));
+        ["--cert".to_owned(), cert, "--key".to_owned(), key]
+    };
+    // Too early: nobody trusts that authority.
+    let early = certificate("a");
+    let early = install("a", &early.each_ref().map(String::as_str));
+    check_failure(&early, &["the agent refused", "authority"]);
+    assert_ne!(read(&site.certs, "a.pem"), read(&other, "a.pem"));
+    for name in ["a", "b", "c"] {
+        let done = install(name, &["--ca", &both]);
+        assert!(done.status.success(), "{}", stderr(&done));
+    }
+    let table = site.text(&["certs", "list"]);
+    assert_eq!(
+        table.matches("is trusted by 3 of 3 members").count(),
+        2,
+        "{table}"
+    );
+    for name in ["a", "b", "c"] {
+        let done = install(name, &certificate(name).each_ref().map(String::as_str));
+        assert!(done.status.success(), "{}", stderr(&done));
+    }
+    for name in ["a", "b", "c"] {
+        let done = install(name, &["--ca", &text(&other.path("ca.pem")), "--json"]);
+        assert!(done.status.success(), "{}", stderr(&done));
+    }
+    for file in ["ca.pem", "a.pem", "a-key.pem", "c.pem"] {
+        assert_eq!(read(&site.certs, file), read(&other, file), "{file}");
+    }
+    let mode = fs::metadata(site.certs.path("a-key.pem"))
+        .expect("a key")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let table = site.text(&["certs", "list"]);
+    assert_eq!(
+        table.matches("is trusted by 3 of 3 members").count(),
+        1,
+        "{table}"
+    );
+    assert_eq!(install("a", &[]).status.code(), Some(2));
+    // One that starts now finds only those of the new authority.
+    let join = site.a.addr.to_string();
+    site.b.signal("TERM");
+    assert_eq!(site.b.wait(), Some(0));
+    let mut b = Agent::start("b", &site.certs.args("b", &["--join", &join]));
+    b.until_event("joined", "a");
 }
 
 /// A list of the lines of these members, whose keys are made if need be.

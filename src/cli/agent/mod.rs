@@ -77,7 +77,7 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
                 let credentials = files.read().map_err(|error| credentials_failed(&error))?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
-                let papers = Papers::certificates(&quic, &files);
+                let papers = Papers::certificates(&quic, &files, paths(&args));
                 smol::spawn(trust::watch(quic.clone(), trust::CERTIFICATES)).detach();
                 smol::spawn(quic.follow(files)).detach();
                 speak(args, quic, papers, stop).await
@@ -382,6 +382,11 @@ impl Printer {
             print::line(format_args!("{time}  {text}"))
         }
     }
+}
+
+/// What [`credential_files`] is made of.
+fn paths(args: &AgentArgs) -> papers::Paths {
+    [&args.ca, &args.cert, &args.key].map(|path| path.clone().unwrap_or_default())
 }
 
 fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {

@@ -1,16 +1,20 @@
 //! What an agent proves itself by, for its operator.
 
-use std::time::SystemTime;
+use std::{path::PathBuf, time::SystemTime};
 
 use selkie::{
-    admin::CredentialChange,
+    admin::{CredentialChange, Installing},
     transports::{
-        quic::{CredentialFiles, Quic},
+        quic::{CredentialFiles, Credentials, Quic},
         udp::{Key, KeyFile, KeyId},
     },
 };
 
 use super::{credentials_failed, pins::Pins};
+use crate::{
+    certs::files::{self, Readers},
+    failure::Failure,
+};
 
 /// When our certificate expires, and how what we prove ourselves by is changed.
 pub(super) struct Papers {
@@ -31,7 +35,7 @@ impl Papers {
     }
 
     /// Certificates in files.
-    pub(super) fn certificates(quic: &Quic, files: &CredentialFiles) -> Self {
+    pub(super) fn certificates(quic: &Quic, files: &CredentialFiles, paths: Paths) -> Self {
         let (expiring, quic, files) = (quic.clone(), quic.clone(), files.clone());
         let reload = move || {
             let credentials = files.clone().read();
@@ -43,6 +47,10 @@ impl Papers {
             expiry: Some(Box::new(move || expiring.not_after())),
             change: Some(Box::new(move |change| match change {
                 CredentialChange::Reload => reload(),
+                CredentialChange::Install(new) => {
+                    install(new, &paths).map_err(|failure| failure.reason())?;
+                    reload()
+                }
                 _ => Err(NO_KEYS.to_owned()),
             })),
         }
@@ -80,6 +88,35 @@ impl Papers {
             change: Some(Box::new(change)),
         }
     }
+}
+
+/// The files with the authorities, our certificate and our key.
+pub(super) type Paths = [PathBuf; 3];
+
+/// Puts what is new into the files, if all of it together is of use.
+fn install(new: &Installing, paths: &Paths) -> Result<(), Failure> {
+    // What a link leads to is replaced, not the link.
+    let [ca, cert, key] = paths.each_ref().map(|path| {
+        let path = path.canonicalize();
+        path.map_err(|error| Failure::caused("cannot find the files", &error))
+    });
+    let files = [(ca?, &new.ca), (cert?, &new.cert), (key?, &new.key)];
+    let texts = files.each_ref().map(|(path, new)| match new {
+        Some(text) => Ok((*text).clone()),
+        None => files::read(path),
+    });
+    let [ca, cert, key] = texts;
+    let together = Credentials::from_pem(&ca?, &cert?, &key?);
+    together.map_err(|error| credentials_failed(&error))?;
+    for ((path, new), readers) in files
+        .iter()
+        .zip([Readers::All, Readers::All, Readers::Owner])
+    {
+        if let Some(text) = new {
+            files::write(path, text, readers, true, "")?;
+        }
+    }
+    Ok(())
 }
 
 const NO_KEYS: &str = "it proves itself by a certificate or a key of its own, and seals with no \

@@ -1,12 +1,16 @@
 //! `selkie certs list` and `reload`: what members prove themselves by.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use hyper::Method;
-use selkie::admin::Credential;
+use selkie::admin::{Credential, Info};
 
-use super::{args::AskArgs, ask, json, line, table::Table};
-use crate::failure::Failure;
+use super::{
+    args::{AskArgs, At},
+    ask, json, line,
+    table::Table,
+};
+use crate::{args::CertsInstallArgs, certs::files, failure::Failure};
 
 /// Runs `selkie certs list`.
 pub(crate) fn list(args: &AskArgs) -> Result<(), Failure> {
@@ -54,17 +58,35 @@ pub(crate) fn list(args: &AskArgs) -> Result<(), Failure> {
     })
 }
 
+/// Runs `selkie certs install`.
+pub(crate) fn install(args: &CertsInstallArgs) -> Result<(), Failure> {
+    let read = |file: &Option<PathBuf>| file.as_ref().map(|file| files::read(file)).transpose();
+    let installing = serde_json::json!({
+        "ca": read(&args.ca)?,
+        "cert": read(&args.cert)?,
+        "key": read(&args.key)?,
+    });
+    let body = installing.to_string().into_bytes();
+    let (_, ()) = ask(&args.at, Method::POST, "/v1/certs/install", body)?;
+    in_use(&args.at)
+}
+
 /// Runs `selkie certs reload`.
 pub(crate) fn reload(args: &AskArgs) -> Result<(), Failure> {
     let (_, ()) = ask(&args.at, Method::POST, "/v1/certs/reload", Vec::new())?;
-    let (_, info): (_, selkie::admin::Info) = ask(&args.at, Method::GET, "/v1/info", Vec::new())?;
+    in_use(&args.at)
+}
+
+/// Says what is in use now.
+fn in_use(at: &At) -> Result<(), Failure> {
+    let (_, info): (_, Info) = ask(at, Method::GET, "/v1/info", Vec::new())?;
     let expires = info.certificate_expires;
-    match (args.at.json, &expires) {
+    match (at.json, &expires) {
         (true, _) => json(&serde_json::json!({ "certificate_expires": expires })),
         (false, Some(expires)) => line(format_args!(
-            "read again: new connections are made with them, good until {expires}"
+            "in use: new connections are made with them, good until {expires}"
         )),
-        (false, None) => line(format_args!("read again: new connections go by them")),
+        (false, None) => line(format_args!("in use: new connections go by them")),
     }
 }
 
