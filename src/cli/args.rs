@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Look for what is wrong with a running agent, and say what to do about it
     ///
-    /// Looks at its status, company, health, certificate, and at what it counted since it started:
+    /// Looks at its status, company, health, certificate and clock, and at what it counted since it started:
     /// packets that firewalls, other clusters, other programs and small MTUs leave traces of.
     Doctor(AskArgs),
     /// Tell why a member was suspected or declared down of late, as a running agent knows

@@ -101,6 +101,7 @@ fn members_and_figures_are_told() {
         "{doctor}"
     );
     assert!(doctor.contains("certificate is good until"), "{doctor}");
+    assert!(doctor.contains("clock agrees with those"), "{doctor}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Answering.
 
 use alloc::{sync::Arc, vec, vec::Vec};
-use std::io;
+use std::{io, time::SystemTime};
 
 use futures::channel::oneshot;
 use smol::{Timer, future::or};
@@ -9,8 +9,8 @@ use smol::{Timer, future::or};
 use super::{
     QUESTIONS_MAX, QueryError, Question, RELAY_TIME_MAX, RoundTrips, Stage,
     layout::{
-        ANSWERED, DISTANCE, ECHO, FINGERPRINTS, QUESTION_MAX, REFUSED, UNKNOWN, VIEW, VIEW_MAX,
-        put_fingerprints, put_times,
+        ANSWERED, CLOCK, DISTANCE, ECHO, FINGERPRINTS, QUESTION_MAX, REFUSED, UNKNOWN, VIEW,
+        VIEW_MAX, put_clock, put_fingerprints, put_times,
     },
 };
 use crate::{
@@ -71,6 +71,11 @@ where
             Some((&FINGERPRINTS, [])) => {
                 let mut answer = vec![ANSWERED];
                 put_fingerprints(&self.transport.fingerprints(), &mut answer);
+                Some(answer)
+            }
+            Some((&CLOCK, [])) => {
+                let mut answer = vec![ANSWERED];
+                put_clock(SystemTime::now(), &mut answer);
                 Some(answer)
             }
             Some((&DISTANCE, [count, to @ ..])) => match self.measure_for(*count, to) {

@@ -2,17 +2,20 @@
 
 use alloc::{boxed::Box, vec, vec::Vec};
 use core::time::Duration;
-use std::{io, time::Instant};
+use std::{
+    io,
+    time::{Instant, SystemTime},
+};
 
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol::{Timer, future::or};
 
 use super::{
-    ASKED_MAX, MemberView, QueryError, Question, RELAYED_MAX, RoundTrips, Stage, TIME_MAX,
+    ASKED_MAX, Clocks, MemberView, QueryError, Question, RELAYED_MAX, RoundTrips, Stage, TIME_MAX,
     VIEW_TIME_MAX,
     layout::{
-        ANSWER_MAX, ANSWERED, DISTANCE, ECHO, FINGERPRINTS, VIEW, VIEW_MAX, answered, nonsense,
-        read_fingerprints, read_times,
+        ANSWER_MAX, ANSWERED, CLOCK, DISTANCE, ECHO, FINGERPRINTS, VIEW, VIEW_MAX, answered,
+        nonsense, read_clock, read_fingerprints, read_times,
     },
     under_way,
 };
@@ -33,6 +36,8 @@ pub(in crate::agent) struct Heard {
     answer: Vec<u8>,
     /// How long it took, each time that it was asked.
     times: Vec<Duration>,
+    /// When it was asked, by the wall clock.
+    at: SystemTime,
 }
 
 /// A question, as it is sent.
@@ -52,6 +57,7 @@ impl<I> Question<I> {
                 let _ = reply.send(Err(error));
             }
             Self::View { reply } => _ = reply.send(Err(error)),
+            Self::Clock { reply } => _ = reply.send(Err(error)),
             Self::Fingerprints { reply } => _ = reply.send(Err(error)),
         }
     }
@@ -61,6 +67,7 @@ impl<I> Question<I> {
         match self {
             Self::Echo { reply, .. } | Self::Distance { reply, .. } => reply.cancellation().await,
             Self::View { reply } => reply.cancellation().await,
+            Self::Clock { reply } => reply.cancellation().await,
             Self::Fingerprints { reply } => reply.cancellation().await,
         }
     }
@@ -153,6 +160,7 @@ where
                 ..once(vec![VIEW])
             },
             Question::Fingerprints { .. } => once(vec![FINGERPRINTS]),
+            Question::Clock { .. } => once(vec![CLOCK]),
             Question::Distance { to, count, .. } => {
                 let mut bytes = vec![DISTANCE, u8::try_from(*count).unwrap_or(u8::MAX)];
                 let to = Member::alive((**to).clone());
@@ -187,6 +195,15 @@ where
             Question::Fingerprints { reply } => {
                 let _ = reply.send(read_fingerprints(answer).ok_or_else(nonsense));
             }
+            Question::Clock { reply } => {
+                let half = heard.times.first().copied().unwrap_or_default() / 2;
+                let clocks = read_clock(answer).map(|theirs| Clocks {
+                    theirs,
+                    ours: heard.at + half,
+                    uncertainty: half,
+                });
+                let _ = reply.send(clocks.ok_or_else(nonsense));
+            }
             Question::View { reply } => {
                 let view = self.read_view(answer);
                 let _ = reply.send(view.ok_or_else(nonsense));
@@ -217,6 +234,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let mut heard = Heard {
         answer: Vec::new(),
         times: Vec::new(),
+        at: SystemTime::now(),
     };
     for _ in 0..request.rounds {
         let asked = Instant::now();

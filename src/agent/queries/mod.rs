@@ -21,6 +21,7 @@ use alloc::{
     vec::Vec,
 };
 use core::time::Duration;
+use std::time::SystemTime;
 
 use futures::channel::oneshot;
 
@@ -39,6 +40,31 @@ pub struct MemberView<I> {
     pub total: usize,
 }
 
+/// What two clocks showed at about the same moment: see
+/// [`Cluster::clock_of`](crate::Cluster::clock_of).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Clocks {
+    /// What the other member's showed, to the millisecond.
+    pub theirs: SystemTime,
+    /// What ours showed, in the middle between question and answer.
+    pub ours: SystemTime,
+    /// By how much that may be wrong at most: half the time that it took.
+    pub uncertainty: Duration,
+}
+
+impl Clocks {
+    /// How far the other clock is ahead of ours, in milliseconds; behind, below 0.
+    #[must_use]
+    pub fn ahead_millis(&self) -> i64 {
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        match self.theirs.duration_since(self.ours) {
+            Ok(ahead) => millis(ahead),
+            Err(behind) => -millis(behind.duration()),
+        }
+    }
+}
+
 /// Where an answer goes.
 pub(super) type Reply<R> = oneshot::Sender<Result<R, QueryError>>;
 
@@ -51,6 +77,8 @@ pub(super) enum Question<I> {
     },
     /// Whom it sees.
     View { reply: Reply<MemberView<I>> },
+    /// What its clock shows.
+    Clock { reply: Reply<Clocks> },
     /// What its keys and certificates are called.
     Fingerprints { reply: Reply<Fingerprints> },
     /// How long echoes of another one take.
