@@ -13,6 +13,7 @@
 //!     |<--------------------------------------|
 //! ```
 
+mod hearing;
 mod pace;
 mod sections;
 mod telling;
@@ -24,8 +25,8 @@ pub(super) use self::pace::{PERIOD, Syncing};
 use self::{
     pace::Turn,
     sections::{
-        ALL, BUCKETS, DIGEST, METADATA_BUCKETS, METADATA_DIGEST, Sections, differing, put_digest,
-        put_section, read_sections,
+        ALL, BUCKETS, DIGEST, METADATA_BUCKETS, METADATA_DIGEST, Said, differing, put_digest,
+        put_section,
     },
 };
 use super::{
@@ -49,6 +50,24 @@ pub(super) enum Stage<I> {
     Answered(I, Turn),
     /// We told it where it was wrong.
     Answerer(Turn),
+}
+
+impl<I> Stage<I> {
+    /// Who told us something, if there is something to be told.
+    fn peer(&self) -> Option<&I> {
+        match self {
+            Self::Asked(peer, _)
+            | Self::Told(peer)
+            | Self::Answered(peer, _)
+            | Self::Answering(peer, _) => Some(peer),
+            Self::Asker | Self::Answerer(_) => None,
+        }
+    }
+
+    /// Whether we hear of all for the first time.
+    fn is_joining(&self) -> bool {
+        matches!(self, Self::Asked(_, Scope::All))
+    }
 }
 
 /// Whom to compare.
@@ -160,40 +179,15 @@ where
         self.inputs.streams.converse(conversation, Vec::new(), next);
     }
 
-    /// The other one said something.
-    pub(super) fn on_sync_frame(
+    /// Answers what was taken in.
+    fn go_on(
         &mut self,
         stage: Stage<I>,
-        frame: &[u8],
+        said: &Said,
+        theirs: &[Member<I>],
         conversation: Conversation<T::Stream>,
     ) {
-        let heard = read_sections(frame).and_then(|sections| {
-            let members = self.decode_members(sections.members)?;
-            Some((sections, members))
-        });
-        let Some((sections, theirs)) = heard else {
-            self.on_sync_ended(&stage, Err(io::ErrorKind::InvalidData.into()));
-            return;
-        };
-        let (Stage::Asked(peer, _)
-        | Stage::Told(peer)
-        | Stage::Answered(peer, _)
-        | Stage::Answering(peer, _)) = &stage
-        else {
-            return;
-        };
-        if !theirs.is_empty() {
-            self.outputs.now = self.inputs.now();
-            self.outputs.source = Some(conversation.source.clone());
-            self.engine
-                .apply_many_from(theirs.iter().cloned(), peer, &mut self.outputs);
-            self.outputs.source = None;
-        }
-        if !self.hear_entries(sections.metadata, &peer.clone()) {
-            self.on_sync_ended(&stage, Err(io::ErrorKind::InvalidData.into()));
-            return;
-        }
-        let (say, next) = self.answer_sync(stage, &sections, &theirs);
+        let (say, next) = self.answer_sync(stage, said, theirs);
         let next = match next {
             // The other one has closed it: nothing is left to be said.
             Stage::Asker => return self.on_sync_ended(&next, Ok(())),
@@ -209,14 +203,14 @@ where
     fn answer_sync(
         &mut self,
         stage: Stage<I>,
-        heard: &Sections<'_>,
+        heard: &Said,
         theirs: &[Member<I>],
     ) -> (Option<Vec<u8>>, Stage<I>) {
         let mut say = Vec::new();
         match stage {
             Stage::Answering(peer, turn) => {
                 let (scope, buckets) = self.compare(heard);
-                let versions = differing(heard.metadata_digest, &self.metadata_digest());
+                let versions = differing(heard.metadata_digest(), &self.metadata_digest());
                 put_section(&mut say, BUCKETS, &buckets.to_be_bytes());
                 put_section(&mut say, METADATA_BUCKETS, &versions.to_be_bytes());
                 if buckets == 0 && versions == 0 {

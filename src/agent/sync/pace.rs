@@ -1,6 +1,7 @@
 //! When to compare, and with how many at a time.
 
 use alloc::{
+    collections::VecDeque,
     sync::{Arc, Weak},
     vec::Vec,
 };
@@ -8,11 +9,11 @@ use core::time::Duration;
 
 use fastrand::Rng;
 
-use super::SAID_MAX;
+use super::{SAID_MAX, hearing::Hearing};
 use crate::agent::Limits;
 
 /// Whose turn it is to be asked, when, and whom we answer.
-pub(in crate::agent) struct Syncing<I> {
+pub(in crate::agent) struct Syncing<I, S> {
     pub(super) period: Option<Duration>,
     pub(super) bytes_max: usize,
     pub(super) rng: Rng,
@@ -25,12 +26,14 @@ pub(in crate::agent) struct Syncing<I> {
     pub(super) is_asking: bool,
     /// Whom we answer.
     answering: Vec<(I, Weak<()>)>,
+    /// What is being taken in.
+    pub(super) hearing: VecDeque<Hearing<I, S>>,
 }
 
 /// One of the few conversations in which we answer.
 pub(in crate::agent) struct Turn(#[expect(dead_code, reason = "counted")] Arc<()>);
 
-impl<I> Syncing<I> {
+impl<I, S> Syncing<I, S> {
     pub(in crate::agent) fn new(period: Option<Duration>, limits: &Limits, rng_seed: u64) -> Self {
         Self {
             period: period.map(within_bounds),
@@ -42,6 +45,7 @@ impl<I> Syncing<I> {
             failures: 0,
             is_asking: false,
             answering: Vec::new(),
+            hearing: VecDeque::new(),
         }
     }
 

@@ -1,16 +1,79 @@
 //! What one side says at a time while two members compare: parts, each with a tag and a length.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-/// The parts that came. What did not is empty.
+/// A frame of the other side's, and where in it which part is. What did not come is empty.
 #[derive(Default)]
-pub(super) struct Sections<'a> {
-    pub(super) digest: Option<&'a [u8]>,
+pub(super) struct Said {
+    frame: Vec<u8>,
+    digest: Option<Range<usize>>,
     pub(super) buckets: u64,
-    pub(super) members: &'a [u8],
-    pub(super) metadata_digest: Option<&'a [u8]>,
+    members: Range<usize>,
+    metadata_digest: Option<Range<usize>>,
     pub(super) metadata_buckets: u64,
-    pub(super) metadata: &'a [u8],
+    metadata: Range<usize>,
+}
+
+impl Said {
+    /// `None` if it is malformed. Unknown parts are read past.
+    pub(super) fn read(frame: Vec<u8>) -> Option<Self> {
+        let mut said = Self::default();
+        let mut rest = frame.as_slice();
+        while let Some((&tag, behind)) = rest.split_first() {
+            let (len, behind) = behind.split_first_chunk()?;
+            let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
+            let (bytes, behind) = behind.split_at_checked(len)?;
+            let end = frame.len() - behind.len();
+            let range = end - len..end;
+            match tag {
+                DIGEST => said.digest = Some(range),
+                BUCKETS => said.buckets = u64::from_be_bytes(bytes.try_into().ok()?),
+                MEMBERS => said.members = range,
+                METADATA_DIGEST => said.metadata_digest = Some(range),
+                METADATA_BUCKETS => {
+                    said.metadata_buckets = u64::from_be_bytes(bytes.try_into().ok()?);
+                }
+                METADATA => said.metadata = range,
+                _ => {}
+            }
+            rest = behind;
+        }
+        said.frame = frame;
+        Some(said)
+    }
+
+    pub(super) fn digest(&self) -> Option<&[u8]> {
+        self.digest.as_ref().map(|range| self.part(range))
+    }
+
+    pub(super) fn metadata_digest(&self) -> Option<&[u8]> {
+        self.metadata_digest.as_ref().map(|range| self.part(range))
+    }
+
+    /// The members, but for the bytes that were taken already.
+    pub(super) fn members(&self) -> &[u8] {
+        self.part(&self.members)
+    }
+
+    /// Takes so many bytes of the members.
+    pub(super) fn advance_members(&mut self, bytes: usize) {
+        self.members.start = self.members.end.min(self.members.start + bytes);
+    }
+
+    /// The metadata, but for the bytes that were taken already.
+    pub(super) fn metadata(&self) -> &[u8] {
+        self.part(&self.metadata)
+    }
+
+    /// Takes so many bytes of the metadata.
+    pub(super) fn advance_metadata(&mut self, bytes: usize) {
+        self.metadata.start = self.metadata.end.min(self.metadata.start + bytes);
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.frame.get(range.clone()).unwrap_or_default()
+    }
 }
 
 /// Which of the hashes differ. If none came, none do.
@@ -33,29 +96,6 @@ pub(super) fn put_section(say: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     say.push(tag);
     say.extend_from_slice(&len.to_be_bytes());
     say.extend_from_slice(bytes);
-}
-
-/// `None` if they are malformed. Unknown ones are read past.
-pub(super) fn read_sections(mut frame: &[u8]) -> Option<Sections<'_>> {
-    let mut sections = Sections::default();
-    while let Some((&tag, rest)) = frame.split_first() {
-        let (len, rest) = rest.split_first_chunk()?;
-        let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
-        let (bytes, rest) = rest.split_at_checked(len)?;
-        match tag {
-            DIGEST => sections.digest = Some(bytes),
-            BUCKETS => sections.buckets = u64::from_be_bytes(bytes.try_into().ok()?),
-            MEMBERS => sections.members = bytes,
-            METADATA_DIGEST => sections.metadata_digest = Some(bytes),
-            METADATA_BUCKETS => {
-                sections.metadata_buckets = u64::from_be_bytes(bytes.try_into().ok()?);
-            }
-            METADATA => sections.metadata = bytes,
-            _ => {}
-        }
-        frame = rest;
-    }
-    Some(sections)
 }
 
 pub(super) const DIGEST: u8 = 1;

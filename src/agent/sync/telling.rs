@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     Scope,
-    sections::{MEMBERS, METADATA, Sections, differing, put_section},
+    sections::{MEMBERS, METADATA, Said, differing, put_section},
 };
 use crate::{BroadcastHandler, Codec, Locate, Member, State, Transport, agent::driver::Agent};
 
@@ -17,8 +17,8 @@ where
     H: BroadcastHandler<I>,
 {
     /// Which hashes differ from those that a member sent, if it sent any.
-    pub(super) fn compare(&mut self, heard: &Sections<'_>) -> (Scope, u64) {
-        let Some(digest) = heard.digest else {
+    pub(super) fn compare(&mut self, heard: &Said) -> (Scope, u64) {
+        let Some(digest) = heard.digest() else {
             return (Scope::All, u64::MAX);
         };
         let ours = self.engine.membership_digest();
@@ -85,21 +85,5 @@ where
             }
         }
         bytes
-    }
-
-    pub(super) fn decode_members(&mut self, mut bytes: &[u8]) -> Option<Vec<Member<I>>> {
-        let config = self.engine.config();
-        // Ourselves, too. There is no room for more, and it would take its time.
-        let others = config.max_members.saturating_add(config.max_down_members);
-        let max = others.saturating_add(1);
-        let mut members = Vec::new();
-        while !bytes.is_empty() && members.len() < max {
-            let before = bytes.len();
-            members.push(self.engine.codec_mut().decode_member(&mut bytes).ok()?);
-            if bytes.len() >= before {
-                return None;
-            }
-        }
-        Some(members)
     }
 }
