@@ -85,7 +85,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) stats: Stats,
     pub(super) phase: Phase<I>,
     pub(super) remembered: Remembered<I>,
-    pub(super) sync: Syncing<I>,
+    pub(super) sync: Syncing<I, T::Stream>,
     pub(super) proof: Proof,
     pub(super) metadata: Known<I>,
     pub(super) lanes: Lanes<I>,
@@ -144,6 +144,7 @@ where
         self.handle_streams();
         self.catch_up().await;
         self.handle_timers().await;
+        self.hear_some_more();
         self.send_last_resort();
         self.handle_found();
         self.handle_saved();
@@ -163,6 +164,7 @@ where
         let timers = self.outputs.timers.next_deadline();
         let sync = self.sync.next_deadline();
         let aside = self.metadata_deadline();
+        let sync = earlier(sync, self.hearing_deadline());
         let own = earlier(earlier(sync, aside), earlier(leave, saver));
         earlier(own, earlier(seeds, timers))
     }

@@ -96,6 +96,8 @@ stats! {
     metadata_refused,
     /// Metadata that nobody had whom we asked for it.
     metadata_not_fetched,
+    /// Metadata that members fetched of us and were not told yet, since much was being told.
+    answers_put_off,
     /// Messages that were sent as packets, or given a stream.
     messages_out,
     /// Messages that came as packets.

@@ -25,7 +25,7 @@ use crate::{
         driver::Agent,
         leave::Phase,
         streams::{
-            self, Conversation, Dial, Outcome, StreamKind,
+            self, Conversation, Dial, Outcome, Place, StreamKind,
             frames::{PATIENCE, read_frame, within, write_frame},
         },
     },
@@ -82,7 +82,7 @@ where
 {
     /// Asks a member.
     pub(in crate::agent) fn query(&mut self, of: &I, question: Question<I>) {
-        let prepared = self.whom_to_query(of).and_then(|of| {
+        let prepared = self.whom_to_query(of).and_then(|(of, place)| {
             let request = self.request(&question)?;
             let preface = self.preface(StreamKind::Queries, &of);
             let dial = Dial {
@@ -90,17 +90,17 @@ where
                 preface: preface.ok_or(QueryError::NotAMember)?,
                 check: Box::new(self.answers_as(&of)),
             };
-            Ok((dial, request))
+            Ok((place, dial, request))
         });
-        let (dial, request) = match prepared {
+        let (place, dial, request) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return question.fail(error),
         };
         self.stats.questions_asked += 1;
         let counted = self.queries.asked.clone();
         let mut question = question;
-        // There is a place: who is to be asked was looked up only if so.
-        self.inputs.streams.dial(dial, move |opened| async move {
+        let streams = &mut self.inputs.streams;
+        streams.dial_at(place, dial, move |opened| async move {
             let _counted = counted;
             let exchange = exchange(opened, &request);
             let late = async {
@@ -125,8 +125,8 @@ where
         });
     }
 
-    /// The member that is meant, as we know it, if it can be asked.
-    fn whom_to_query(&self, of: &I) -> Result<I, QueryError> {
+    /// The member that is meant, as we know it, and a place for the stream, if it can be asked.
+    fn whom_to_query(&self, of: &I) -> Result<(I, Place), QueryError> {
         let is_running = matches!(self.phase, Phase::Running) && !self.news.is_defunct;
         let known = self.engine.member(&of.addr());
         let known = known.filter(|member| is_running && member.state.is_active());
@@ -136,10 +136,10 @@ where
             return Err(QueryError::NoStreams);
         }
         let has_room = self.inputs.streams.places.has_room_for_messages();
-        match has_room && under_way(&self.queries.asked) < ASKED_MAX {
-            true => Ok(of),
-            false => Err(QueryError::Busy),
-        }
+        let is_one_more = has_room && under_way(&self.queries.asked) < ASKED_MAX;
+        let place = self.inputs.streams.places.outgoing();
+        let place = place.filter(|_| is_one_more);
+        place.map(|place| (of, place)).ok_or(QueryError::Busy)
     }
 
     fn request(&mut self, question: &Question<I>) -> Result<Request, QueryError> {
@@ -216,6 +216,18 @@ where
         let total = usize::try_from(u32::from_be_bytes(*total)).ok()?;
         let members = self.decode_members(members)?;
         Some(MemberView { members, total })
+    }
+
+    fn decode_members(&mut self, mut bytes: &[u8]) -> Option<Vec<Member<I>>> {
+        let mut members = Vec::new();
+        while !bytes.is_empty() {
+            let before = bytes.len();
+            members.push(self.engine.codec_mut().decode_member(&mut bytes).ok()?);
+            if bytes.len() >= before {
+                return None;
+            }
+        }
+        Some(members)
     }
 
     /// Whether we measure one more distance for another member.

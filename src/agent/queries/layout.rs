@@ -22,7 +22,7 @@ pub(super) const REFUSED: u8 = 2;
 /// The most bytes of a question: an identity is in it, at most.
 pub(super) const QUESTION_MAX: usize = 4096;
 /// The most bytes of members in an answer.
-pub(super) const VIEW_MAX: usize = 4 << 20;
+pub(super) const VIEW_MAX: usize = 1 << 20;
 /// The most bytes of an answer that has no members in it, but for an echo.
 pub(super) const ANSWER_MAX: usize = 16 << 10;
 

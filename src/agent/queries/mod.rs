@@ -34,7 +34,7 @@ use crate::{Member, transport::Fingerprints};
 #[non_exhaustive]
 pub struct MemberView<I> {
     /// Whom it holds, itself first, down ones included, with the state and the incarnation that it
-    /// believes. No more than fit 4 MiB.
+    /// believes. No more than fit 1 MiB: some ten thousand and more.
     pub members: Vec<Member<I>>,
     /// How many it holds.
     pub total: usize,
@@ -107,6 +107,8 @@ pub(super) struct Queries<I> {
     asked: Arc<()>,
     /// On behalf of others.
     relayed: Arc<()>,
+    /// The last answer with all members, and when it was made up.
+    view: Option<(Duration, Vec<u8>)>,
     /// Whom we answer.
     answering: Vec<(I, Weak<()>)>,
 }
@@ -116,6 +118,7 @@ impl<I: Clone + PartialEq> Queries<I> {
         Self {
             asked: Arc::new(()),
             relayed: Arc::new(()),
+            view: None,
             answering: Vec::new(),
         }
     }
@@ -148,6 +151,9 @@ const ANSWERING_MAX: usize = 32;
 const ANSWERING_PER_PEER: usize = 2;
 /// How many questions are answered on one stream: echoes, and one that is not counted.
 const QUESTIONS_MAX: usize = RoundTrips::ECHOES_MAX + 1;
+/// How long an answer with all members is good for others who ask: whoever asks again and again
+/// costs no more than that.
+const VIEW_KEPT: Duration = Duration::from_millis(250);
 /// How long a question may take once there is a stream.
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// The same for a view, which has some more bytes.
