@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use hyper::Method;
-use selkie::admin::{ClockOffset, Info, timestamp};
+use hyper::{Method, StatusCode};
+use selkie::admin::{ClockOffset, Entry, Info, timestamp};
 use serde::Serialize;
 
 use super::{args::AskArgs, client::Place, line, understood};
@@ -20,6 +20,7 @@ pub(crate) fn doctor(args: &AskArgs) -> Result<(), Failure> {
     let clocks: Vec<ClockOffset> = clocks.and_then(understood).unwrap_or_default();
     let mut findings = examine(&info, &figures, SystemTime::now());
     findings.extend(clock(&clocks));
+    findings.extend(smol::block_on(way_back(&place, &info)));
     if args.at.json {
         print::json(&findings).map_err(|error| print::failed(&error))?;
     } else {
@@ -141,6 +142,32 @@ fn certificate(info: &Info, now: SystemTime) -> Option<Finding> {
     } else {
         good(&format!("its certificate is good until {expires}"))
     })
+}
+
+/// Whether another member reaches us by stream: over UDP, by a connection to our port.
+async fn way_back(place: &Place, info: &Info) -> Option<Finding> {
+    let members = place.ask(Method::GET, "/v1/members", Vec::new()).await;
+    let members: Vec<Entry> = members.and_then(understood).ok()?;
+    let alive = |it: &&Entry| !it.is_ourselves && it.state == "alive";
+    let other = members.iter().find(alive)?.member.name;
+    let path = format!("/v1/rtt/{other}/{}", info.member.name);
+    let response = place.open(Method::POST, &path, Vec::new()).await.ok()?;
+    match response.status() {
+        StatusCode::OK => Some(good(&format!("{other} reaches it at {}", info.member.addr))),
+        // To be read only: nothing is known of it.
+        StatusCode::BAD_GATEWAY => Some(Finding {
+            verdict: Verdict::Doubtful,
+            ..bad(
+                format!(
+                    "{other} did not reach it at {}, or did not say",
+                    info.member.addr
+                ),
+                "does the firewall let others connect to this port, by UDP, and, without QUIC, by \
+                 TCP?",
+            )
+        }),
+        _ => None,
+    }
 }
 
 /// Our clock, and those of the others that differ from it.
