@@ -11,7 +11,7 @@ use std::{
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, io::BufReader};
 use selkie::{
     Builder, Cluster, Config, Name, Node, Transport,
-    admin::{Admin, Listener},
+    admin::{Admin, CredentialChange, Listener},
     codecs::PostcardCodec,
     metrics::Metrics,
     transports::PlainUdp,
@@ -83,6 +83,64 @@ fn changes_are_made_over_the_socket() {
 }
 
 #[test]
+fn others_are_asked_through_it_and_changes_go_to_whoever_makes_them() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let post = async |path: &str, body: &str| site.ask("POST", path, body).await;
+        let distance = post("/v1/rtt/b", "").await.json();
+        assert_eq!(
+            (&distance["from"], &distance["to"]),
+            (&"a".into(), &"b".into())
+        );
+        let distances = post("/v1/rtt", "").await.json();
+        assert!(distances[0]["min_ns"].as_u64().is_some_and(|min| min > 0));
+        site.b.wait_for(1, DEADLINE).await.unwrap();
+        let reach = post("/v1/reach", "").await.json();
+        assert_eq!(reach["members"][0]["name"], "a", "{reach}");
+        let credentials = post("/v1/credentials", "").await.json();
+        assert_eq!(credentials[1]["name"], "b");
+        assert_eq!(credentials[1]["keys"], serde_json::json!([]));
+
+        // Nobody makes changes; then somebody does, who is the only one.
+        assert_eq!(post("/v1/keys/add", "key").await.status, 409);
+        let (made, changes) = bounded(8);
+        let change = move |change: &CredentialChange| match change {
+            CredentialChange::Reload => Err("no files".to_owned()),
+            change => made.try_send(change.clone()).map_err(|it| it.to_string()),
+        };
+        assert!(site.admin.on_change(change));
+        assert!(!site.admin.on_change(|_| Ok(())));
+        let unready = post("/v1/keys/use/01020304", "").await;
+        assert_eq!(unready.status, 412, "{}", unready.body);
+        assert!(unready.body.contains("b does not have the key"));
+        for (path, body) in [
+            ("/v1/keys/add", "secret\n"),
+            ("/v1/keys/use/01020304?force", ""),
+            // b does not seal with it.
+            ("/v1/keys/remove/01020304", ""),
+        ] {
+            let answer = post(path, body).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        }
+        let id = || "01020304".to_owned();
+        for expected in [
+            CredentialChange::AddKey("secret".to_owned()),
+            CredentialChange::UseKey(id()),
+            CredentialChange::RemoveKey(id()),
+        ] {
+            let change = changes.recv().await.unwrap();
+            assert_eq!(change, expected);
+            assert!(!format!("{change:?}").contains("secret"));
+        }
+        let reload = post("/v1/certs/reload", "").await;
+        assert_eq!(
+            (reload.status, &reload.json()["error"]),
+            (409, &"no files".into())
+        );
+    });
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_reason() {
     smol::block_on(async {
         let site = Site::new().await;
@@ -94,6 +152,14 @@ fn what_cannot_be_is_refused_with_a_reason() {
             ("POST", "/v1/broadcast", 409),
             ("GET", "/v1/leave", 405),
             ("POST", "/v1/members", 405),
+            ("GET", "/v1/rtt", 405),
+            ("GET", "/v1/rtt/a/b", 405),
+            ("GET", "/v1/reach", 405),
+            ("GET", "/v1/keys/add", 405),
+            ("POST", "/v1/rtt/nobody", 404),
+            ("POST", "/v1/rtt/b/b", 400),
+            ("POST", "/v1/keys/what", 404),
+            ("POST", "/v1/certs/add", 404),
             ("GET", "/v2", 404),
         ] {
             let answer = site.ask(method, path, "x").await;

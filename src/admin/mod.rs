@@ -18,6 +18,16 @@
 //! | `POST /v1/metadata` | [`Admin::set_metadata`] to the body |
 //! | `POST /v1/down/NAME` | [`Admin::down`] |
 //! | `POST /v1/leave` | [`Admin::leave`] |
+//! | `POST /v1/rtt` | [`Admin::distances`] |
+//! | `POST /v1/rtt/TO`, `POST /v1/rtt/FROM/TO` | [`Admin::distance`] |
+//! | `POST /v1/reach` | [`Admin::reach`] |
+//! | `POST /v1/credentials` | [`Admin::credentials`] |
+//! | `POST /v1/keys/add` | [`Admin::change`]: [`AddKey`](CredentialChange::AddKey) of the body |
+//! | `POST /v1/keys/use/ID`, `POST /v1/keys/remove/ID` | [`Admin::change`]; `?force` if need be |
+//! | `POST /v1/certs/reload` | [`Admin::change`]: [`Reload`](CredentialChange::Reload) |
+//! | `POST /v1/certs/install` | [`Admin::change`]: [`Install`](CredentialChange::Install), [`Installing`] as JSON |
+//!
+//! What makes other members answer questions is a `POST`, too, though it changes nothing.
 //!
 //! What was refused is `{"error": "..."}`, with a status that says whose fault it is.
 //!
@@ -29,6 +39,8 @@
 //! or by a page from elsewhere, are refused, so that no page reads along.
 
 mod answers;
+mod asking;
+mod changing;
 mod guard;
 mod happening;
 mod listener;
@@ -44,21 +56,25 @@ use alloc::{
     vec::Vec,
 };
 use core::{fmt, net::SocketAddr, str::FromStr};
-use std::time::SystemTime;
+use std::{sync::OnceLock, time::SystemTime};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use time::OffsetDateTime;
 
+use self::changing::Changing;
 pub use self::{
     answers::{
-        Accused, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left, Said,
+        Accused, Asked, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left,
+        Said,
     },
+    asking::{Credential, Difference, Distance, Reach, Reached},
+    changing::{CredentialChange, Installing},
     happening::{Chronicle, Happening, Who},
     listener::{Listener, default_directory, default_socket},
 };
 use crate::{
     Cluster, Node,
-    agent::{CommandError, MemberInfo, MessageError, Seed},
+    agent::{CommandError, MemberInfo, MessageError, QueryError, Seed},
     metrics::Metrics,
 };
 
@@ -71,6 +87,7 @@ struct Inner {
     recorder: PrometheusRecorder,
     since: SystemTime,
     facts: BTreeMap<String, String>,
+    changing: OnceLock<Changing>,
 }
 
 impl Admin {
@@ -94,6 +111,7 @@ impl Admin {
             recorder,
             since: SystemTime::now(),
             facts: facts.into_iter().collect(),
+            changing: OnceLock::new(),
         }))
     }
 
@@ -279,6 +297,12 @@ pub enum Refused {
     Command(CommandError),
     /// The message was not delivered.
     Message(MessageError),
+    /// The other member did not answer.
+    Query(QueryError),
+    /// Other members are not ready for a change of keys: which ones, and why.
+    Unready(String),
+    /// What the agent proves itself by was not changed: why.
+    Change(String),
     /// The agent has stopped.
     Stopped,
 }
@@ -287,9 +311,10 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchMember { name } => write!(f, "no other member is called {name}"),
-            Self::Invalid(why) => f.write_str(why),
+            Self::Invalid(why) | Self::Unready(why) | Self::Change(why) => f.write_str(why),
             Self::Command(source) => source.fmt(f),
             Self::Message(source) => source.fmt(f),
+            Self::Query(source) => source.fmt(f),
             Self::Stopped => CommandError::Stopped.fmt(f),
         }
     }
@@ -300,6 +325,7 @@ impl core::error::Error for Refused {
         match self {
             Self::Command(source) => Some(source),
             Self::Message(source) => Some(source),
+            Self::Query(source) => Some(source),
             _ => None,
         }
     }
@@ -310,6 +336,15 @@ impl From<CommandError> for Refused {
         match error {
             CommandError::Stopped => Self::Stopped,
             error => Self::Command(error),
+        }
+    }
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Stopped => Self::Stopped,
+            error => Self::Query(error),
         }
     }
 }

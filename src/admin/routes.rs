@@ -2,6 +2,7 @@
 
 use alloc::{
     borrow::ToOwned,
+    boxed::Box,
     string::{String, ToString},
     vec::Vec,
 };
@@ -17,7 +18,7 @@ use hyper::{
 };
 use serde::Serialize;
 
-use super::{Admin, Chronicle, Happening, Refused, guard, timestamp};
+use super::{Admin, Chronicle, CredentialChange, Happening, Refused, guard, timestamp};
 use crate::agent::{CommandError, MessageError};
 
 /// By which way a request came.
@@ -66,14 +67,63 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
                 Err(refusal) => refusal,
             }
         }
+        ("POST", ["v1", "rtt"]) => result(admin.distances().await),
+        ("POST", ["v1", "rtt", to]) => result(admin.distance(None, to).await),
+        ("POST", ["v1", "rtt", from, to]) => result(admin.distance(Some(from), to).await),
+        ("POST", ["v1", "reach"]) => result(admin.reach().await),
+        ("POST", ["v1", "credentials"]) => result(admin.credentials().await),
+        ("POST", ["v1", what @ ("keys" | "certs"), rest @ ..]) => {
+            change(admin, what, rest, request).await
+        }
         (_, ["metrics"] | ["v1", "members" | "info" | "stats" | "events"] | ["v1", "why", _]) => {
             wrong_method(Method::GET)
         }
-        (_, ["v1", "join" | "leave" | "broadcast" | "metadata"] | ["v1", "down" | "send", _]) => {
-            wrong_method(Method::POST)
-        }
-        _ => refusal(StatusCode::NOT_FOUND, "there is no such path"),
+        (
+            _,
+            [
+                "v1",
+                "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "credentials",
+            ]
+            | ["v1", "down" | "send" | "rtt", _]
+            | ["v1", "rtt", _, _]
+            | ["v1", "keys" | "certs", ..],
+        ) => wrong_method(Method::POST),
+        _ => refusal(StatusCode::NOT_FOUND, NO_PATH),
     }
+}
+
+/// Changes keys or certificates.
+async fn change(
+    admin: &Admin,
+    what: &str,
+    how: &[&str],
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let is_forced = request.uri().query() == Some("force");
+    let change = match (what, how) {
+        ("keys", ["add"]) => match body(request).await {
+            Ok(bytes) => {
+                CredentialChange::AddKey(String::from_utf8_lossy(&bytes).trim().to_owned())
+            }
+            Err(refusal) => return refusal,
+        },
+        ("keys", ["use", id]) => CredentialChange::UseKey((*id).to_owned()),
+        ("keys", ["remove", id]) => CredentialChange::RemoveKey((*id).to_owned()),
+        ("certs", ["install"]) => {
+            let bytes = match body(request).await {
+                Ok(bytes) => bytes,
+                Err(refusal) => return refusal,
+            };
+            match serde_json::from_slice(&bytes) {
+                Ok(installing) => CredentialChange::Install(Box::new(installing)),
+                // It may tell what the body has.
+                Err(_) => return refusal(StatusCode::BAD_REQUEST, "there are no files in it"),
+            }
+        }
+        ("certs", ["reload"]) => CredentialChange::Reload,
+        _ => return refusal(StatusCode::NOT_FOUND, NO_PATH),
+    };
+    result(admin.change(change, is_forced).await)
 }
 
 async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Response<Body>> {
@@ -128,8 +178,9 @@ fn status(error: &Refused) -> StatusCode {
         Refused::Invalid(_) => StatusCode::BAD_REQUEST,
         Refused::Command(CommandError::TooBig { .. })
         | Refused::Message(MessageError::TooBig { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refused::Command(_) => StatusCode::CONFLICT,
-        Refused::Message(_) => StatusCode::BAD_GATEWAY,
+        Refused::Command(_) | Refused::Change(_) => StatusCode::CONFLICT,
+        Refused::Unready(_) => StatusCode::PRECONDITION_FAILED,
+        Refused::Message(_) | Refused::Query(_) => StatusCode::BAD_GATEWAY,
         Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -176,5 +227,6 @@ fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body>
     response
 }
 
+const NO_PATH: &str = "there is no such path";
 /// The most bytes of a body: those of the largest message, as agents have it by default.
 const BODY_MAX: usize = 16 << 20;

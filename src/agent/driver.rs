@@ -26,6 +26,7 @@ use super::{
     metadata::Known,
     news::News,
     outputs::Outputs,
+    queries::Queries,
     remembered::Remembered,
     shared::{Shared, counted},
     snapshot::Saver,
@@ -88,6 +89,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) proof: Proof,
     pub(super) metadata: Known<I>,
     pub(super) lanes: Lanes<I>,
+    pub(super) queries: Queries<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -200,6 +202,7 @@ where
                     is_reliable,
                     reply,
                 } => answer(reply, self.dispatch(&to, bytes, is_reliable)),
+                Command::Query { of, question } => self.query(&of, question),
                 Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
                 Command::Tune { tuning, reply } => {
                     self.tune(tuning);

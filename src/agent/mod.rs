@@ -62,6 +62,7 @@ mod messages;
 mod metadata;
 mod news;
 mod outputs;
+mod queries;
 mod receive;
 mod remembered;
 mod seeds;
@@ -84,6 +85,7 @@ pub use self::{
     limits::Limits,
     messages::{MessageError, Messages, UserMessage},
     metadata::Metadata,
+    queries::{MemberView, QueryError, RoundTrips},
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},

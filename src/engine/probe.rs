@@ -172,7 +172,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Some(probe) => {
                 self.counters.probes_failed += 1;
                 self.examine_ourselves(&probe);
-                self.accuse(&probe.target, probe.incarnation, runtime);
+                if self.accuse(&probe.target, probe.incarnation, runtime) {
+                    for helper in &probe.helpers {
+                        runtime.notify(Notice::ProbedThrough {
+                            target: &probe.target,
+                            helper: &helper.id,
+                            was_heard: helper.was_heard,
+                        });
+                    }
+                }
             }
             None => {}
         }

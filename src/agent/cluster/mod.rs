@@ -14,7 +14,7 @@ pub(super) use self::tune::Tuning;
 pub use self::wait::WaitError;
 use super::{
     CommandError, Events, Members, MessageError, Stats, inside::is_inside, messages::Waybill,
-    shared::Shared,
+    queries::Question, shared::Shared,
 };
 use crate::{Config, Identity};
 
@@ -55,6 +55,10 @@ pub(super) enum Command<I> {
         bytes: Vec<u8>,
         is_reliable: bool,
         reply: oneshot::Sender<Result<Waybill, MessageError>>,
+    },
+    Query {
+        of: Box<I>,
+        question: Question<I>,
     },
     SetMetadata {
         bytes: Vec<u8>,

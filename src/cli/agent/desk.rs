@@ -12,6 +12,7 @@ use smol::{
     channel::{Receiver, Sender, bounded},
 };
 
+use super::papers::Change;
 use crate::{args::AgentArgs, failure::Failure, print};
 
 /// Answers until it is closed.
@@ -27,6 +28,7 @@ impl Desk {
         args: &AgentArgs,
         cluster: &Cluster<Node>,
         metrics: Metrics<Node>,
+        change: Option<Change>,
     ) -> Result<Self, Failure> {
         let facts = [
             ("cluster", args.cluster.to_string()),
@@ -34,6 +36,9 @@ impl Desk {
         ];
         let facts = facts.map(|(name, fact)| (name.to_owned(), fact));
         let admin = Admin::with_facts(metrics, facts);
+        if let Some(change) = change {
+            admin.on_change(change);
+        }
         let (open, closed) = bounded(1);
         let mut desk = Self {
             open,
