@@ -203,6 +203,7 @@ where
                     self.tune(tuning);
                     answer(reply, ());
                 }
+                Command::Probing { reply } => answer(reply, self.engine.probing()),
                 Command::Leave { reply } => {
                     leavers.push(reply);
                     self.leave();

@@ -87,3 +87,4 @@ pub use self::{
     stats::Stats,
     view::{MemberInfo, Members},
 };
+pub use crate::engine::Probing;
