@@ -3,7 +3,7 @@
   await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   const faults = [];
   const wide = document.documentElement;
-  if (wide.scrollWidth > innerWidth) faults.push(`scrolls: ${wide.scrollWidth} > ${innerWidth}`);
+  if (wide.scrollWidth > WIDTH) faults.push(`scrolls: ${wide.scrollWidth} > ${WIDTH}`);
   const says = (node) => [...node.childNodes].some((it) => it.nodeType === 3 && it.data.trim());
   const texts = [...document.querySelectorAll("body *")].filter((node) => {
     if (!(says(node) || node.matches("input[type=search]"))) return false;
@@ -20,7 +20,7 @@
   });
   texts.forEach((node, index) => {
     for (const box of boxes[index]) {
-      if (box.left < 0 || box.right > innerWidth + 0.5) faults.push(`sticks out: ${name(node)}`);
+      if (box.left < 0 || box.right > WIDTH + 0.5) faults.push(`sticks out: ${name(node)}`);
     }
   });
   // What is written is a little lower than its line: that much may meet.

@@ -11,7 +11,7 @@ pub(crate) fn check_looks(browser: &mut Browser, name: &str, width: u32) {
     browser.resize(width, 800);
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
-        let found = browser.read(FAULTS);
+        let found = browser.read(&FAULTS.replace("WIDTH", &width.to_string()));
         assert_eq!(found, json!([]), "{name}, {scheme}, {width} px");
         browser.keep(&format!("{name}-{scheme}"));
     }

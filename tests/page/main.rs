@@ -7,6 +7,7 @@
 
 mod browser;
 mod cluster;
+mod crowd;
 #[path = "../cli/fixture.rs"]
 #[allow(dead_code, reason = "it is that of tests/cli, which uses all of it")]
 mod fixture;

@@ -198,7 +198,9 @@ class Chart {
   }
 
   values(sample, before) {
-    return this.#spec.lines.map(([, , of]) => of(sample, before) ?? null);
+    const values = this.#spec.lines.map(([, , of]) => of(sample, before));
+    // Another version may not tell all of it.
+    return values.map((value) => (Number.isFinite(value) ? value : null));
   }
 
   draw(samples, chart, { end, window, moments, cursor }) {

@@ -38,6 +38,13 @@ export function clip(text, most) {
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
 }
 
+/** As much of a name as there is room for: its beginning and its end tell it from others. */
+export function squeeze(name, most) {
+  if (name.length <= most) return name;
+  const end = Math.ceil(most / 2);
+  return `${name.slice(0, most - end - 1)}…${name.slice(-end)}`;
+}
+
 const UNITS = [
   [86400, "d"],
   [3600, "h"],

@@ -1,14 +1,16 @@
 // Members in a ring around this one, and who probes whom, as this one knows it.
 
-import { byId, clip, count, say, set, shape } from "./dom.js";
+import { byId, count, say, set, shape, squeeze } from "./dom.js";
 
 const CENTRE = { x: 200, y: 165 };
 const RADIUS = 112;
+/** With more than that, labels stand outwards, and take less of the ring. */
+const CROWD = 18;
+const CROWD_RADIUS = 86;
 /** More would not be told apart. */
 const DRAWN_MAX = 60;
-/** With more than that, only those have labels that have something the matter. */
-const LABELLED_MAX = 18;
 const LABEL_MAX = 12;
+const CROWD_LABEL_MAX = 11;
 /** How long an arrow is seen. */
 const TRACE_MS = 6000;
 const TRACES_MAX = 8;
@@ -18,6 +20,7 @@ const collator = new Intl.Collator("en", { numeric: true });
 
 export class Drawing {
   #svg = byId("ring");
+  #orbit = shape("circle", { class: "orbit", cx: CENTRE.x, cy: CENTRE.y });
   #arrows = shape("g", { class: "arrows" });
   #dots = shape("g");
   /** By name: where, and what is drawn there. */
@@ -31,8 +34,7 @@ export class Drawing {
   #counted = null;
 
   constructor() {
-    this.#svg.append(shape("circle", { class: "orbit", cx: CENTRE.x, cy: CENTRE.y, r: RADIUS }));
-    this.#svg.append(this.#arrows, this.#dots);
+    this.#svg.append(this.#orbit, this.#arrows, this.#dots);
   }
 
   /** The members as they are now. */
@@ -62,7 +64,7 @@ export class Drawing {
     }
     this.#counted = stats;
     this.#probing = probing;
-    if (this.#members.length > DRAWN_MAX) this.#settle();
+    if (this.#members.length > CROWD) this.#settle();
     this.#point(at);
     this.#tell();
   }
@@ -96,15 +98,20 @@ export class Drawing {
         if (!placed.has(name)) this.#slots[this.#slots.indexOf(undefined)] = name;
       }
     }
+    set(this.#orbit, "r", this.#radius);
+    const traced = this.#traced();
     const slotOf = new Map(this.#slots.map((name, slot) => [name, slot]));
-    for (const member of drawn) this.#put(member, slotOf.get(member.name));
+    for (const member of drawn) {
+      const isTraced = traced.has(member.name);
+      this.#put(member, slotOf.get(member.name), isTraced);
+    }
     this.#putOurselves();
   }
 
   /** Everybody, or those with something the matter and those that were probed of late. */
   #drawn() {
     if (this.#members.length <= DRAWN_MAX) return [...this.#members];
-    const traced = new Set(this.#traces.flatMap((it) => [it.name, ...it.helpers]));
+    const traced = this.#traced();
     const weight = (member) =>
       (traced.has(member.name) ? -2 : 0) +
       GRAVITY[member.state] +
@@ -114,7 +121,20 @@ export class Drawing {
     return weighed.slice(0, DRAWN_MAX).map(([, member]) => member);
   }
 
-  #put(member, slot) {
+  /** Those that arrows lead to, or come from. */
+  #traced() {
+    return new Set(this.#traces.flatMap((it) => [it.name, ...it.helpers]));
+  }
+
+  get #isCrowd() {
+    return this.#slots.length > CROWD;
+  }
+
+  get #radius() {
+    return this.#isCrowd ? CROWD_RADIUS : RADIUS;
+  }
+
+  #put(member, slot, isTraced) {
     let place = this.#places.get(member.name);
     if (!place) {
       place = newPlace(member.name);
@@ -124,16 +144,17 @@ export class Drawing {
     // From the top; but two are side by side, and not where our own name is.
     const top = this.#slots.length === 2 ? Math.PI : -Math.PI / 2;
     const angle = (slot / this.#slots.length) * 2 * Math.PI + top;
-    place.x = CENTRE.x + RADIUS * Math.cos(angle);
-    place.y = CENTRE.y + RADIUS * Math.sin(angle);
+    place.x = CENTRE.x + this.#radius * Math.cos(angle);
+    place.y = CENTRE.y + this.#radius * Math.sin(angle);
     set(place.node, "transform", `translate(${place.x.toFixed(1)} ${place.y.toFixed(1)})`);
     set(place.node, "class", `dot ${member.state}`);
     set(place.use, "href", `#mark-${member.state}`);
-    const size = this.#slots.length > 30 ? 11 : 16;
+    const size = this.#slots.length > 30 ? 10 : 16;
     for (const side of ["width", "height"]) set(place.use, side, size);
     for (const side of ["x", "y"]) set(place.use, side, -size / 2);
-    const isLabelled = this.#slots.length <= LABELLED_MAX || member.state !== "alive";
-    label(place.label, isLabelled ? member.name : "", angle);
+    // In a crowd only those that matter now have a name.
+    const isNamed = !this.#isCrowd || isTraced || member.state !== "alive";
+    label(place.label, isNamed ? member.name : "", angle, this.#isCrowd);
     say(place.title, `${member.name}: ${member.state}`);
   }
 
@@ -154,7 +175,7 @@ export class Drawing {
     set(place.use, "href", `#mark-${state}`);
     set(place.label, "y", 28);
     set(place.label, "text-anchor", "middle");
-    say(place.label, clip(name, LABEL_MAX));
+    say(place.label, squeeze(name, LABEL_MAX));
     say(place.title, `${name}: this one, ${state}`);
   }
 
@@ -210,13 +231,24 @@ function newPlace(name) {
   return { node: shape("g", {}, title, use, text), use, label: text, title, name };
 }
 
-function label(text, name, angle) {
+function label(text, name, angle, isRadial) {
   const [x, y] = [Math.cos(angle), Math.sin(angle)];
-  const anchor = x > 0.25 ? "start" : x < -0.25 ? "end" : "middle";
-  set(text, "text-anchor", anchor);
-  set(text, "x", (x * 14).toFixed(1));
-  set(text, "y", (y * 18 + 4).toFixed(1));
-  say(text, clip(name, LABEL_MAX));
+  if (isRadial) {
+    const isLeft = x < -0.001;
+    const degrees = (angle * 180) / Math.PI + (isLeft ? 180 : 0);
+    set(text, "transform", `rotate(${degrees.toFixed(1)})`);
+    set(text, "text-anchor", isLeft ? "end" : "start");
+    set(text, "x", isLeft ? -10 : 10);
+    set(text, "y", 4);
+    set(text, "class", "small");
+  } else {
+    text.removeAttribute("transform");
+    text.removeAttribute("class");
+    set(text, "text-anchor", x > 0.25 ? "start" : x < -0.25 ? "end" : "middle");
+    set(text, "x", (x * 14).toFixed(1));
+    set(text, "y", (y * 18 + 4).toFixed(1));
+  }
+  say(text, squeeze(name, isRadial ? CROWD_LABEL_MAX : LABEL_MAX));
 }
 
 /** From near one place to near another, a little to the left, so that two ways are two arrows. */

@@ -17,6 +17,11 @@ const INFO_EVERY = 10;
 const INTRODUCTION_MS = 1000;
 /** Where reading thousands of members takes long, they are asked for less often. */
 const SHARE_MAX = 10;
+/** A stream that ends sooner is none. */
+const UNTOLD_MS = 500;
+const LEARN_MS = 1500;
+/** How suspicions end. */
+const ENDS = ["down", "refuted", "left"];
 
 const table = new Table();
 const drawing = new Drawing();
@@ -28,6 +33,7 @@ let members = [];
 let info = null;
 let turns = 0;
 let lastAnswer = null;
+let learning = null;
 /** Ends a pause early. */
 let hurry = () => {};
 /** Once the agent answered. */
@@ -59,6 +65,8 @@ function takeMembers(list) {
 }
 
 function tellInfo(told) {
+  // Its page is another, too.
+  if (info && info.version !== told.version) location.reload();
   if (info && info.since !== told.since) charts.interrupt();
   info = told;
   const cluster = info.facts.cluster ?? "";
@@ -87,8 +95,15 @@ function tellHealth(score) {
 /** Says whether the agent is there; aloud, when that changes. */
 function tellLink(isThere) {
   const gone = byId("gone");
-  if (document.body.dataset.link === (isThere ? "live" : "gone")) return;
+  const before = document.body.dataset.link;
+  if (before === (isThere ? "live" : "gone")) return;
   document.body.dataset.link = isThere ? "live" : "gone";
+  if (before) {
+    const [event, detail] = isThere
+      ? ["answers", "the agent answers again"]
+      : ["gone", "the agent does not answer"];
+    timeline.note({ event, detail, time: new Date(agent.now()).toISOString() });
+  }
   say(byId("link-text"), isThere ? "Live" : "Agent gone");
   gone.hidden = isThere;
   const last = lastAnswer ? ` since ${moment(lastAnswer)}` : "";
@@ -148,6 +163,7 @@ async function follow(signal) {
       if (isNew) {
         timeline.hear(event);
         hurry();
+        if (ENDS.includes(event.event)) learnWhy();
       } else if (event.event === "connected") {
         await earlier();
       }
@@ -155,6 +171,18 @@ async function follow(signal) {
   } finally {
     clearTimeout(introduced);
   }
+}
+
+/** Who confirmed a suspicion is known when it is over. Once for many. */
+function learnWhy() {
+  clearTimeout(learning);
+  learning = setTimeout(async () => {
+    try {
+      timeline.remember((await agent.askIfTold("/v1/why")) ?? []);
+    } catch {
+      // It is told when the agent is back.
+    }
+  }, LEARN_MS);
 }
 
 async function listen() {
@@ -171,8 +199,10 @@ async function listen() {
     document.addEventListener("visibilitychange", look);
     look();
     const began = performance.now();
+    byId("untold").hidden = true;
     try {
       await follow(stop.signal);
+      byId("untold").hidden = performance.now() - began > UNTOLD_MS;
     } catch {
       // It is asked again below, and `ask` says whether the agent is there.
     }

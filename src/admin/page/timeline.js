@@ -50,6 +50,11 @@ export class Timeline {
     this.#unsaid.push(item);
   }
 
+  /** Something that is told aloud by others. */
+  note(event) {
+    this.#add(itemOf(event));
+  }
+
   /** What happened to suspects, as the agent remembers it. */
   remember(accusations) {
     for (const accused of accusations) {
