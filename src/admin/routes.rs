@@ -6,7 +6,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
-use core::{convert::Infallible, net::SocketAddr};
+use core::convert::Infallible;
 use std::time::SystemTime;
 
 use futures::{StreamExt, stream};
@@ -28,15 +28,15 @@ use crate::agent::{CommandError, MessageError};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
     Unix,
-    Http(SocketAddr),
+    Http,
 }
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) -> Response<Body> {
-    if let Way::Http(at) = way
-        && let Err(why) = guard::check(request.method(), request.headers(), at)
+    if let Way::Http = way
+        && let Err(why) = guard::check(request.method(), request.headers())
     {
         return refusal(StatusCode::FORBIDDEN, why);
     }

@@ -271,5 +271,8 @@ const OPTIONS: &[&str] = &[
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    "--no-proxy-server",
+    // What whoever owns that name could do.
+    "--host-resolver-rules=MAP rebound.example 127.0.0.1",
     "--remote-debugging-pipe",
 ];

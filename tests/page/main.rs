@@ -11,4 +11,5 @@ mod crowd;
 #[path = "../cli/fixture.rs"]
 #[allow(dead_code, reason = "it is that of tests/cli, which uses all of it")]
 mod fixture;
+mod foreign;
 mod judge;

@@ -210,7 +210,7 @@ class Chart {
     say(this.#top, short(top));
     say(this.#ago, `${window / 60_000} min ago`);
     const x = (at) => (WIDTH * (1 - (end - at) / window)).toFixed(1);
-    const y = (value) => (HEIGHT - 1 - (value / top) * (HEIGHT - 4)).toFixed(1);
+    const y = (value) => (HEIGHT - 1 - (value / top) * (HEIGHT - 20)).toFixed(1);
     const read = cursor < 0 ? samples.length - 1 : cursor;
     this.#lines.forEach((line, index) => {
       let path = "";
