@@ -175,6 +175,22 @@ impl Browser {
         self.call("Input.insertText", json!({ "text": text }));
     }
 
+    /// What assistive technology is told: how many of which role, with names or without.
+    pub(crate) fn roles(&mut self, role: &str) -> Vec<String> {
+        let tree = self.call("Accessibility.getFullAXTree", json!({}));
+        let nodes = tree["nodes"].as_array().expect("nodes");
+        let of_role = nodes
+            .iter()
+            .filter(|node| node["role"]["value"] == role && node["ignored"] != true);
+        let name = |node: &Value| {
+            node["name"]["value"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        of_role.map(name).collect()
+    }
+
     /// What the console complained of since asked last.
     pub(crate) fn complaints(&mut self) -> Vec<String> {
         // Whatever was on its way has come before this is answered.

@@ -28,6 +28,7 @@ fn the_page_shows_a_member_die_and_says_when_the_agent_itself_is_gone() {
     check_drawing(&mut browser);
     check_looks(&mut browser, "desktop", 1280);
     check_looks(&mut browser, "phone", 360);
+    check_roles(&mut browser);
     check_keyboard(&mut browser);
     check_search(&mut browser);
 
@@ -40,8 +41,10 @@ fn the_page_shows_a_member_die_and_says_when_the_agent_itself_is_gone() {
     );
     browser.until("document.querySelectorAll('#events li.suspect, #events li.down').length > 1");
     browser.until("document.querySelector('#news').textContent.includes('gamma')");
-    let suspect = browser.text("#events li.suspect .about");
-    assert!(suspect.starts_with("gamma accused by "), "{suspect}");
+    browser.until(
+        "[...document.querySelectorAll('#events li.suspect .about')] \
+         .some((it) => it.textContent.startsWith('gamma accused by '))",
+    );
     assert_eq!(browser.text("[data-count=down]"), "1");
     browser.until("document.querySelectorAll('#charts .moment.down').length > 0");
     check_looks(&mut browser, "desktop-down", 1280);
@@ -85,6 +88,37 @@ fn check_drawing(browser: &mut Browser) {
         "/^It probes (beta|gamma), which answered\\. The last to probe it was (beta|gamma)\\.$/\
          .test(document.querySelector('#ring-says').textContent)",
     );
+}
+
+/// Who listens to the page is told what it is made of, at phone width, too, where the table is none
+/// to look at.
+#[track_caller]
+fn check_roles(browser: &mut Browser) {
+    for width in [360, 1280] {
+        browser.resize(width, 800);
+        assert_eq!(browser.roles("table"), ["Members"]);
+        assert_eq!(browser.roles("row").len(), 4);
+        let headers = browser.roles("rowheader");
+        assert!(headers[0].starts_with("alpha"), "{headers:?}");
+        assert_eq!(
+            browser.roles("columnheader").len(),
+            6 - usize::from(width == 360)
+        );
+        assert_eq!(
+            browser.roles("heading")[1..],
+            ["Members", "Events", "Who probes whom", "Health and traffic"]
+        );
+        let drawings = browser.roles("image");
+        assert!(
+            drawings.iter().any(|name| name == "Who probes whom"),
+            "{drawings:?}"
+        );
+        for role in ["slider", "checkbox", "searchbox", "button", "list"] {
+            let names = browser.roles(role);
+            let has_names = role == "list" || names.iter().all(|name| !name.is_empty());
+            assert!(!names.is_empty() && has_names, "{role}: {names:?}");
+        }
+    }
 }
 
 /// All that can be used is reached by Tab, and shows that it is.
