@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     browser::Browser,
@@ -172,6 +172,16 @@ fn check_search(browser: &mut Browser) {
     browser.read("document.querySelector('#search').focus()");
     browser.write("BET");
     browser.until("document.querySelector('#shown').textContent === '1 of 3 members match'");
+    let events = browser.read(
+        "[...document.querySelectorAll('#events li:not([hidden]) .about')] \
+         .map((it) => it.textContent)",
+    );
+    let events = events.as_array().expect("texts");
+    let is_of_beta = |text: &Value| text.as_str().is_some_and(|it| it.contains("beta"));
+    assert!(
+        !events.is_empty() && events.iter().all(is_of_beta),
+        "{events:?}"
+    );
     browser.read(
         "(() => { const it = document.querySelector('#search'); it.value = ''; \
          it.dispatchEvent(new Event('input', { bubbles: true })); })()",

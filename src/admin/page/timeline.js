@@ -38,9 +38,11 @@ export class Timeline {
   #items = [];
   #unsaid = [];
   #list = byId("events");
+  #search = byId("search");
 
   constructor() {
     setInterval(() => this.#speak(), SAY_EVERY_MS);
+    this.#search.addEventListener("input", () => this.#match(this.#items));
   }
 
   /** Something that happens now. */
@@ -104,7 +106,18 @@ export class Timeline {
     this.#list.insertBefore(item.node, this.#items[place]?.node ?? null);
     this.#items.splice(place, 0, item);
     for (const dropped of this.#items.splice(ITEMS_MAX)) dropped.node.remove();
-    byId("no-events").hidden = true;
+    this.#match([item]);
+  }
+
+  /** Who looks for a member finds what happened to it, and nothing else. */
+  #match(items) {
+    const part = this.#search.value.trim().toLowerCase();
+    for (const { node, kind, about } of items) {
+      node.hidden = !`${kind} ${about.textContent}`.toLowerCase().includes(part);
+    }
+    const note = byId("no-events");
+    note.hidden = this.#items.some((item) => !item.node.hidden);
+    say(note, part ? "Nothing that matches happened of late." : "Nothing happened of late.");
   }
 
   /** For those who listen: not each of a thousand. */
