@@ -6,6 +6,7 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
+    time::Instant,
 };
 
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, io::BufReader};
@@ -18,6 +19,7 @@ use selkie::{
 };
 use serde_json::Value;
 use smol::{
+    Timer,
     channel::{Sender, bounded},
     net::{TcpStream, unix::UnixStream},
 };
@@ -210,6 +212,27 @@ fn loopback_is_read_only_and_no_page_reads_along() {
         let cases = [
             ("GET /v1/members", host.clone(), 200),
             ("GET /metrics", host.clone(), 200),
+            ("GET /", host.clone(), 200),
+            ("GET /page/main.js", host.clone(), 200),
+            ("GET /page/../Cargo.toml", host.clone(), 404),
+            ("GET /", "host: evil.example\r\n".to_owned(), 403),
+            // A name of somebody else's that leads here.
+            (
+                "GET /",
+                format!("host: rebound.example:{}\r\n", addr.port()),
+                403,
+            ),
+            (
+                "GET /page/main.js",
+                format!("{host}sec-fetch-site: cross-site\r\n"),
+                403,
+            ),
+            (
+                "GET /",
+                format!("{host}origin: http://evil.example\r\n"),
+                403,
+            ),
+            ("POST /", host.clone(), 403),
             ("GET /metrics", "host: evil.example\r\n".to_owned(), 403),
             (
                 "GET /metrics",
@@ -231,6 +254,68 @@ fn loopback_is_read_only_and_no_page_reads_along() {
         assert!(site.a.metadata().is_none());
         let elsewhere = Listener::http(SocketAddr::from(([0, 0, 0, 0], 0)));
         assert_eq!(elsewhere.unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn the_page_may_load_its_own_files_and_nothing_else() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let page = site.ask("GET", "/", "").await;
+        assert!(page.body.contains("<title>selkie</title>"));
+        for part in [
+            "content-type: text/html; charset=utf-8",
+            "default-src 'none'; script-src 'self'; style-src 'self'; ",
+            "frame-ancestors 'none'; require-trusted-types-for 'script'",
+            "x-content-type-options: nosniff",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(page.head.contains(part), "no {part} in {}", page.head);
+        }
+        for path in ["/page/main.js", "/page/page.css", "/page/icon.svg"] {
+            let file = site.ask("GET", path, "").await;
+            assert_eq!(file.status, 200, "{path}");
+            assert!(file.head.contains("content-security-policy"), "{path}");
+            assert_eq!(site.ask("POST", path, "").await.status, 405, "{path}");
+        }
+    });
+}
+
+#[test]
+fn members_are_told_anew_only_when_they_changed() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let first = site.ask("GET", "/v1/members", "").await;
+        let known = format!("if-none-match: {}\r\n", first.header("etag"));
+        let again = site.ask_with("/v1/members", &known).await;
+        assert_eq!((again.status, again.body.as_str()), (304, ""));
+        site.a.set_metadata("rack 7").await.unwrap();
+        let changed = site.ask_with("/v1/members", &known).await;
+        assert_eq!(changed.status, 200);
+        assert!(changed.body.contains("rack 7"));
+        assert_ne!(changed.header("etag"), first.header("etag"));
+    });
+}
+
+#[test]
+fn who_probes_whom_and_who_accused_whom_is_told() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let probing = site.ask("GET", "/v1/probing", "").await.json();
+            if probing["target"]["name"] == "b" && probing["pinged_by"]["name"] == "b" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{probing}");
+            Timer::after(Duration::from_millis(20)).await;
+        }
+        assert!(site.a.stats().engine.pings_heard > 0);
+        assert_eq!(site.ask("GET", "/v1/why", "").await.body, "[]");
+        site.ask("POST", "/v1/down/b", "").await;
+        let why = site.ask("GET", "/v1/why", "").await.json();
+        assert_eq!(why[0]["member"]["name"], "b");
+        assert_eq!(why[0]["outcome"], "down");
     });
 }
 
@@ -342,6 +427,15 @@ impl Site {
         self.dir.path().join("a.sock")
     }
 
+    /// Asks to be told, with a header.
+    async fn ask_with(&self, path: &str, header: &str) -> Answer {
+        let stream = UnixStream::connect(self.path()).await.expect("done");
+        let headers = format!("host: selkie\r\n{header}");
+        ask(stream, &format!("GET {path}"), &headers, "")
+            .await
+            .expect("done")
+    }
+
     async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         let stream = UnixStream::connect(self.path()).await.expect("done");
         let line = format!("{method} {path}");
@@ -353,10 +447,18 @@ impl Site {
 
 struct Answer {
     status: u16,
+    head: String,
     body: String,
 }
 
 impl Answer {
+    #[track_caller]
+    fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines();
+        let value = lines.find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        value.expect("the header")
+    }
+
     #[track_caller]
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
@@ -380,6 +482,7 @@ async fn ask(
     let status = head.split(' ').nth(1).expect("a status");
     Ok(Answer {
         status: status.parse().expect("a number"),
+        head: head.to_owned(),
         body: body.to_owned(),
     })
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Who, timestamp};
 use crate::{
     Cluster, Node, State,
-    agent::{Accusation, MemberInfo, Metadata, Outcome, Status},
+    agent::{Accusation, MemberInfo, Metadata, Outcome, Probing, Status},
     metrics::Metrics,
 };
 
@@ -245,6 +245,32 @@ impl From<&Accusation<Node>> for Accused {
             local_health: accusation.local_health,
             outcome: outcome.map(str::to_owned),
             ended: accusation.outcome.map(|(_, at)| timestamp(at)),
+        }
+    }
+}
+
+/// Who probes whom, as this member knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Probes {
+    /// Whom it probes at this moment.
+    pub target: Option<Who>,
+    /// Whether that answered.
+    pub is_answered: bool,
+    /// Whom it asked to probe the target for it, since it did not answer.
+    pub helpers: Vec<Who>,
+    /// Who probed it last: `pings_heard` of the [statistics](super::Admin::stats) tells whether
+    /// anybody did since.
+    pub pinged_by: Option<Who>,
+}
+
+impl From<Probing<Node>> for Probes {
+    fn from(probing: Probing<Node>) -> Self {
+        Self {
+            target: probing.target.as_ref().map(Who::from),
+            is_answered: probing.is_answered,
+            helpers: probing.helpers.iter().map(Who::from).collect(),
+            pinged_by: probing.pinged_by.as_ref().map(Who::from),
         }
     }
 }

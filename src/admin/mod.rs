@@ -6,9 +6,12 @@
 //!
 //! | request | what it answers, or does |
 //! | --- | --- |
+//! | `GET /` | the status page: all of this for people, live, in a browser |
 //! | `GET /v1/members` | [`Admin::members`] |
 //! | `GET /v1/info` | [`Admin::info`] |
 //! | `GET /v1/stats` | [`Admin::stats`] |
+//! | `GET /v1/probing` | [`Admin::probing`] |
+//! | `GET /v1/why` | [`Admin::accusations`] |
 //! | `GET /v1/why/NAME` | [`Admin::why`] |
 //! | `GET /v1/events` | [`Happening`]s, stamped with their `time`, one per line, until it is closed |
 //! | `GET /metrics` | [`Admin::metrics`] |
@@ -30,7 +33,9 @@
 //!
 //! What makes other members answer questions is a `POST`, too, though it changes nothing.
 //!
-//! What was refused is `{"error": "..."}`, with a status that says whose fault it is.
+//! What was refused is `{"error": "..."}`, with a status that says whose fault it is. The members
+//! have an `ETag`: whoever asks again with it as `If-None-Match` is answered with 304 until something
+//! changed.
 //!
 //! # Who may ask
 //!
@@ -45,6 +50,7 @@ mod changing;
 mod guard;
 mod happening;
 mod listener;
+mod page;
 mod routes;
 mod serve;
 
@@ -66,7 +72,7 @@ use self::changing::Changing;
 pub use self::{
     answers::{
         Accused, Asked, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left,
-        Said,
+        Probes, Said,
     },
     asking::{ClockOffset, Credential, Difference, Distance, Reach, Reached},
     changing::{CredentialChange, Installing},
@@ -131,6 +137,17 @@ impl Admin {
         core::iter::once(ourselves).chain(others).collect()
     }
 
+    /// Something that is another whenever [`members`](Self::members) are others: of this agent, in
+    /// this process.
+    fn edition(&self) -> String {
+        let cluster = self.cluster();
+        let (id, own) = (cluster.identity(), cluster.metadata());
+        let said = own.map_or(0, |metadata| metadata.version());
+        let started = timestamp(self.0.since);
+        let (version, status) = (cluster.members().version(), cluster.status());
+        format!("{started} {} {status:?} {said} {version}", id.generation())
+    }
+
     /// The agent itself.
     #[must_use]
     pub fn info(&self) -> Info {
@@ -146,6 +163,22 @@ impl Admin {
         let transport = stats.transport.iter();
         let transport = transport.map(|(name, value)| (format!("transport_{name}"), *value));
         own.chain(transport).collect()
+    }
+
+    /// Whom the agent probes at this moment, and who probed it last.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Stopped`].
+    pub async fn probing(&self) -> Result<Probes, Refused> {
+        Ok(Probes::from(self.cluster().probing().await?))
+    }
+
+    /// Who was suspected or declared down of late, and why, the last one first.
+    #[must_use]
+    pub fn accusations(&self) -> Vec<Accused> {
+        let all = self.cluster().accusations();
+        all.iter().rev().map(Accused::from).collect()
     }
 
     /// Why a member was suspected or declared down of late, the last time first.

@@ -3,10 +3,11 @@
 use alloc::{
     borrow::ToOwned,
     boxed::Box,
+    format,
     string::{String, ToString},
     vec::Vec,
 };
-use core::{convert::Infallible, net::SocketAddr};
+use core::convert::Infallible;
 use std::time::SystemTime;
 
 use futures::{StreamExt, stream};
@@ -14,36 +15,47 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxB
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Frame, Incoming},
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+        IF_NONE_MATCH, REFERRER_POLICY,
+    },
 };
 use serde::Serialize;
 
-use super::{Admin, Chronicle, CredentialChange, Happening, Refused, guard, timestamp};
+use super::{Admin, Chronicle, CredentialChange, Happening, Refused, guard, page, timestamp};
 use crate::agent::{CommandError, MessageError};
 
 /// By which way a request came.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
     Unix,
-    Http(SocketAddr),
+    Http,
 }
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) -> Response<Body> {
-    if let Way::Http(at) = way
-        && let Err(why) = guard::check(request.method(), request.headers(), at)
+    if let Way::Http = way
+        && let Err(why) = guard::check(request.method(), request.headers())
     {
         return refusal(StatusCode::FORBIDDEN, why);
     }
     let path = request.uri().path().to_owned();
+    if let Some(asset) = page::asset(&path) {
+        return match *request.method() {
+            Method::GET => file(&asset),
+            _ => wrong_method(Method::GET),
+        };
+    }
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match (request.method().as_str(), parts.as_slice()) {
         ("GET", ["metrics"]) => text("text/plain; version=0.0.4; charset=utf-8", admin.metrics()),
-        ("GET", ["v1", "members"]) => json(&admin.members()),
+        ("GET", ["v1", "members"]) => members(admin, &request),
         ("GET", ["v1", "info"]) => json(&admin.info()),
         ("GET", ["v1", "stats"]) => json(&admin.stats()),
+        ("GET", ["v1", "probing"]) => result(admin.probing().await),
+        ("GET", ["v1", "why"]) => json(&admin.accusations()),
         ("GET", ["v1", "why", name]) => result(admin.why(name)),
         ("GET", ["v1", "events"]) => events(admin),
         ("POST", ["v1", "leave"]) => result(admin.leave().await),
@@ -76,20 +88,27 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
         ("POST", ["v1", what @ ("keys" | "certs"), rest @ ..]) => {
             change(admin, what, rest, request).await
         }
-        (_, ["metrics"] | ["v1", "members" | "info" | "stats" | "events"] | ["v1", "why", _]) => {
-            wrong_method(Method::GET)
-        }
-        (
-            _,
-            [
-                "v1",
-                "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "clocks"
-                | "credentials",
-            ]
-            | ["v1", "down" | "send" | "rtt", _]
-            | ["v1", "rtt", _, _]
-            | ["v1", "keys" | "certs", ..],
-        ) => wrong_method(Method::POST),
+        (_, parts) => unanswered(parts),
+    }
+}
+
+/// What to say where nothing was asked for, or by another method.
+fn unanswered(parts: &[&str]) -> Response<Body> {
+    match parts {
+        ["metrics"]
+        | [
+            "v1",
+            "members" | "info" | "stats" | "probing" | "why" | "events",
+        ]
+        | ["v1", "why", _] => wrong_method(Method::GET),
+        [
+            "v1",
+            "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "clocks"
+            | "credentials",
+        ]
+        | ["v1", "down" | "send" | "rtt", _]
+        | ["v1", "rtt", _, _]
+        | ["v1", "keys" | "certs", ..] => wrong_method(Method::POST),
         _ => refusal(StatusCode::NOT_FOUND, NO_PATH),
     }
 }
@@ -126,6 +145,30 @@ async fn change(
         _ => return refusal(StatusCode::NOT_FOUND, NO_PATH),
     };
     result(admin.change(change, is_forced).await)
+}
+
+/// The members, to whoever does not have them yet.
+fn members(admin: &Admin, request: &Request<Incoming>) -> Response<Body> {
+    // Before they are read: if they change meanwhile, they are asked for once more.
+    let edition = format!("\"{}\"", admin.edition());
+    let known = request.headers().get(IF_NONE_MATCH);
+    let mut response = match known.is_some_and(|known| *known == edition) {
+        true => respond(StatusCode::NOT_MODIFIED, "application/json", full("")),
+        false => json(&admin.members()),
+    };
+    if let Ok(edition) = HeaderValue::from_str(&edition) {
+        response.headers_mut().insert(ETAG, edition);
+    }
+    response
+}
+
+fn file(asset: &page::Asset) -> Response<Body> {
+    let mut response = respond(StatusCode::OK, asset.kind, full(asset.text));
+    let headers = response.headers_mut();
+    let policy = HeaderValue::from_static(page::POLICY);
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Response<Body>> {
@@ -214,8 +257,8 @@ fn text(kind: &'static str, text: String) -> Response<Body> {
     respond(StatusCode::OK, kind, full(text))
 }
 
-fn full(text: String) -> Body {
-    Full::new(Bytes::from(text)).boxed_unsync()
+fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).boxed_unsync()
 }
 
 fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
@@ -226,6 +269,9 @@ fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body>
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let nosniff = HeaderName::from_static("x-content-type-options");
     headers.insert(nosniff, HeaderValue::from_static("nosniff"));
+    // Nobody else's page takes it in, not even as an image or a script.
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("same-origin"));
     response
 }
 

@@ -208,6 +208,7 @@ where
                     self.tune(tuning);
                     answer(reply, ());
                 }
+                Command::Probing { reply } => answer(reply, self.engine.probing()),
                 Command::Leave { reply } => {
                     leavers.push(reply);
                     self.leave();

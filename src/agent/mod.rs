@@ -90,3 +90,4 @@ pub use self::{
     stats::Stats,
     view::{MemberInfo, Members},
 };
+pub use crate::engine::Probing;

@@ -16,7 +16,7 @@ use super::{
     CommandError, Events, Members, MessageError, Stats, inside::is_inside, messages::Waybill,
     queries::Question, shared::Shared,
 };
-use crate::{Config, Identity};
+use crate::{Config, Identity, engine::Probing};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
 ///
@@ -67,6 +67,9 @@ pub(super) enum Command<I> {
     Tune {
         tuning: Tuning,
         reply: oneshot::Sender<()>,
+    },
+    Probing {
+        reply: oneshot::Sender<Probing<I>>,
     },
     Leave {
         reply: oneshot::Sender<Departure>,
@@ -207,6 +210,15 @@ impl<I: Identity> Cluster<I> {
     #[must_use]
     pub fn events(&self) -> Events<I> {
         Events::new(self.shared.clone())
+    }
+
+    /// Whom the agent probes at this moment, and who probed it last.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Stopped`].
+    pub async fn probing(&self) -> Result<Probing<I>, CommandError> {
+        self.ask(|reply| Command::Probing { reply }).await
     }
 
     /// What was counted so far, as of the driver's last turn.

@@ -219,8 +219,12 @@ where
     }
 
     fn decode_members(&mut self, mut bytes: &[u8]) -> Option<Vec<Member<I>>> {
+        let config = self.engine.config();
+        // Ourselves, too. There is no room for more, and it would take its time.
+        let others = config.max_members.saturating_add(config.max_down_members);
+        let max = others.saturating_add(1);
         let mut members = Vec::new();
-        while !bytes.is_empty() {
+        while !bytes.is_empty() && members.len() < max {
             let before = bytes.len();
             members.push(self.engine.codec_mut().decode_member(&mut bytes).ok()?);
             if bytes.len() >= before {

@@ -65,6 +65,7 @@ impl Desk {
                     .hint("take another port as --admin-http; 0 is any free one")
             })?;
             if let Some(addr) = listener.http_addr() {
+                print::error(format_args!("selkie: the status page is at http://{addr}/"));
                 print::error(format_args!("selkie: metrics are at http://{addr}/metrics"));
             }
             desk.serve(&admin, listener, &closed);

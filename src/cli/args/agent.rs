@@ -78,7 +78,8 @@ pub(crate) struct AgentArgs {
     /// Have no Unix socket
     #[arg(long, env = "SELKIE_NO_ADMIN", conflicts_with = "admin")]
     pub(crate) no_admin: bool,
-    /// Serve /metrics for Prometheus, and the rest to be read, at this address on loopback
+    /// Serve the status page, /metrics for Prometheus, and the rest to be read, at this address on
+    /// loopback
     #[arg(long, env = "SELKIE_ADMIN_HTTP", value_name = "ADDR", value_parser = loopback)]
     pub(crate) admin_http: Option<SocketAddr>,
     /// Log to stderr what passes this filter, such as debug or selkie=trace
