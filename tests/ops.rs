@@ -9,6 +9,7 @@
 use core::net::SocketAddr;
 use std::{collections::BTreeSet, fs, path::Path};
 
+use prometheus_parse::{Scrape, Value as Figure};
 use selkie::{
     Builder,
     admin::Admin,
@@ -64,7 +65,7 @@ fn the_dashboard_has_a_query_in_every_panel() {
     }
 }
 
-/// The names that an agent over QUIC exports.
+/// The names that an agent over QUIC exports, as a parser of Prometheus' text reads them.
 fn exported() -> BTreeSet<String> {
     let ca = DevCa::new("test").expect("an authority");
     let issued = ca.issue("a").expect("a certificate");
@@ -77,10 +78,17 @@ fn exported() -> BTreeSet<String> {
         let metrics = Metrics::new(builder.spawn().await.expect("an agent"))
             .certificate_expiry(move || expiring.not_after());
         let text = Admin::new(metrics).metrics();
-        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let scrape = Scrape::parse(text.lines().map(|line| Ok(line.to_owned())));
+        let samples = scrape.expect("Prometheus' text").samples;
+        let lines = text.lines().filter(|line| names(line).next().is_some());
+        assert!(samples.len() > 100, "{text}");
+        assert!(lines.count() > samples.len());
         samples
-            .flat_map(|line| names(line).take(1))
-            .map(str::to_owned)
+            .into_iter()
+            .flat_map(|sample| match sample.value {
+                Figure::Histogram(_) => vec![format!("{}_bucket", sample.metric), sample.metric],
+                _ => vec![sample.metric],
+            })
             .collect()
     })
 }

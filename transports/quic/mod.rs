@@ -307,6 +307,7 @@ impl Transport for Quic {
         counters
             .iter()
             .for_each(|(name, figure)| tell(name, figure));
+        tell("open_connections", self.connections() as u64);
     }
 
     fn has_streams(&self) -> bool {
