@@ -88,6 +88,13 @@ fn members_and_figures_are_told() {
     assert_eq!(info["facts"]["transport"], "QUIC");
     assert!(site.text(&["info"]).contains("local health  0 of 8"));
     assert!(site.text(&["why", "b"]).contains("was not suspected"));
+    let ready = site.text(&["ready", "--members", "2"]);
+    assert_eq!(ready, "ready; other active members: 2\n");
+    assert_eq!(site.json(&["ready"])["active"], 2);
+    check_failure(
+        &site.ask(&["ready", "--members", "3", "--wait", "1"]),
+        &["not ready", "2 of 3", "hint: "],
+    );
 
     let findings = site.json(&["doctor"]);
     assert!(
@@ -220,6 +227,10 @@ fn who_asks_in_vain_is_told_what_to_do() {
     check_failure(
         &run(&["members", "--admin", &dead]),
         &[&dead, "hint: ", "dead"],
+    );
+    check_failure(
+        &run(&["ready", "--wait", "1", "--admin", &none]),
+        &[&none, "hint: "],
     );
     check_failure(
         &run(&["members", "--admin", &none]),

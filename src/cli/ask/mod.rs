@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod client;
 mod doctor;
+mod ready;
 mod table;
 mod top;
 
@@ -20,7 +21,7 @@ use self::{
     client::Place,
     table::Table,
 };
-pub(crate) use self::{doctor::doctor, top::top};
+pub(crate) use self::{doctor::doctor, ready::ready, top::top};
 use crate::{failure::Failure, print, text::printable};
 
 /// Runs `selkie members`.
