@@ -103,7 +103,7 @@ fn members_and_figures_are_told() {
     );
     let doctor = site.text(&["doctor"]);
     assert!(
-        doctor.contains("good    it knows 2 other active members"),
+        doctor.contains("good      it knows 2 other active members"),
         "{doctor}"
     );
     assert!(doctor.contains("certificate is good until"), "{doctor}");
@@ -324,7 +324,7 @@ fn loopback_is_for_reading_and_for_prometheus() {
     check_failure(&doctor, &["not well"]);
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(
-        said.contains("bad     it knows no other active member"),
+        said.contains("bad       it knows no other active member"),
         "{said}"
     );
     check_failure(
