@@ -21,6 +21,7 @@ use selkie::{
     },
 };
 use serde_json::Value;
+use yaml_rust2::{Yaml, YamlLoader};
 
 #[test]
 fn every_name_in_alerts_and_dashboard_is_exported() {
@@ -40,15 +41,36 @@ fn every_name_in_alerts_and_dashboard_is_exported() {
 
 #[test]
 fn every_alert_is_explained() {
-    let (alerts, manual) = (read("alerts.yaml"), read("README.md"));
-    let all: Vec<_> = alerts
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "))
-        .collect();
-    assert!(all.len() > 10, "{all:?}");
-    for alert in all {
+    let (alerts, manual) = (yaml(&read("alerts.yaml")), read("README.md"));
+    let rules = alerts["groups"][0]["rules"].as_vec().expect("rules");
+    assert!(rules.len() > 10, "{rules:?}");
+    for rule in rules {
+        let alert = rule["alert"].as_str().expect("a name");
         assert!(manual.contains(&format!("\n### {alert}\n")), "{alert}");
+        let severity = rule["labels"]["severity"].as_str();
+        assert!(matches!(severity, Some("warning" | "critical")), "{alert}");
+        let summary = rule["annotations"]["summary"].as_str();
+        assert!(
+            summary.is_some_and(|it| it.contains("{{ $labels.")),
+            "{alert}"
+        );
+        let query = rule["expr"].as_str().expect("a query");
+        assert!(names(query).next().is_some(), "{alert}: {query}");
     }
+}
+
+#[test]
+fn what_prometheus_is_told_to_read_can_be_read() {
+    let manual = read("README.md");
+    let (_, told) = manual.split_once("```yaml\n").expect("settings");
+    let told = yaml(told.split_once("```").expect("an end").0);
+    assert_eq!(
+        told["scrape_configs"][0]["job_name"].as_str(),
+        Some("selkie")
+    );
+    let target = told["scrape_configs"][0]["static_configs"][0]["targets"][0].as_str();
+    assert_eq!(target, Some("127.0.0.1:9464"));
+    assert_eq!(told["rule_files"][0].as_str(), Some("alerts.yaml"));
 }
 
 #[test]
@@ -97,6 +119,10 @@ fn exported() -> BTreeSet<String> {
 fn names(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("selkie_") && !word.ends_with('_'))
+}
+
+fn yaml(text: &str) -> Yaml {
+    YamlLoader::load_from_str(text).expect("YAML").remove(0)
 }
 
 fn read(file: &str) -> String {

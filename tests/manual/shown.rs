@@ -34,9 +34,9 @@ fn lines_match(shown: &[String], seen: &[String]) -> bool {
         Some((first, rest)) if first == "..." => {
             (0..=seen.len()).any(|skipped| lines_match(rest, &seen[skipped..]))
         }
-        Some((first, rest)) => seen.split_first().is_some_and(|(line, more)| {
-            line_matches(first, line) && lines_match(rest, more)
-        }),
+        Some((first, rest)) => seen
+            .split_first()
+            .is_some_and(|(line, more)| line_matches(first, line) && lines_match(rest, more)),
     }
 }
 
@@ -69,7 +69,13 @@ fn what_a_page_leaves_out_may_be_anything_and_all_else_is_as_it_shows() {
     ] {
         assert!(is_shown(shown, seen), "{shown}");
     }
-    for shown in ["", "NAME STATE", "...\na alive", "...\nb ...up", "NAME STATE\n...\nc ..."] {
+    for shown in [
+        "",
+        "NAME STATE",
+        "...\na alive",
+        "...\nb ...up",
+        "NAME STATE\n...\nc ...",
+    ] {
         assert!(!is_shown(shown, seen), "{shown}");
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::Read,
     os::unix::fs::DirBuilderExt,
     path::Path,
     process::{Child, Command, Stdio},
@@ -60,15 +60,15 @@ impl Site {
         let shown = shown.map(|block| self.here(&block.text));
         let fails = shown.as_ref().is_some_and(|text| is_failure(text));
         let typed = block.typed();
-        let stays = ["selkie agent", "selkie watch"]
-            .iter()
-            .any(|command| typed[0].starts_with(command));
+        let stays = STAYS.iter().any(|command| typed[0].starts_with(command));
         if stays && !fails && !typed[0].contains("--check") {
             assert_eq!(typed.len(), 1, "{}: more than one", self.place(block));
             self.leave_running(block, shown.as_deref());
             return;
         }
-        let only_asks = typed.iter().all(|line| ASKS.iter().any(|ask| line.starts_with(ask)));
+        let only_asks = typed
+            .iter()
+            .all(|line| ASKS.iter().any(|ask| line.starts_with(ask)));
         let deadline = Instant::now() + DEADLINE;
         loop {
             let (code, said) = self.run(&block.text);
@@ -89,7 +89,16 @@ impl Site {
     #[track_caller]
     fn leave_running(&mut self, block: &Block, shown: Option<&str>) {
         let is_agent = block.text.starts_with("selkie agent");
-        let script = format!("exec {} 2>&1", self.here(&block.text).trim_end());
+        let is_picture = block.text.starts_with("selkie top");
+        let typed = self.here(&block.text);
+        let script = match is_picture {
+            false => format!("exec {} 2>&1", typed.trim_end()),
+            // It wants a terminal.
+            true => {
+                let typed = typed.trim_end();
+                format!("exec script -qec 'stty cols 80 rows 24; exec {typed}' /dev/null")
+            }
+        };
         let mut command = self.shell(&script);
         let mut child = command.spawn().expect("started");
         let said = collect(child.stdout.take().expect("piped"));
@@ -103,7 +112,8 @@ impl Site {
                     let lines: Vec<_> = text.lines().take(count).collect();
                     is_shown(shown, &lines.join("\n"))
                 }),
-                None => !is_agent || text.contains("  started "),
+                None if is_agent => text.contains("  started "),
+                None => !is_picture || text.contains("alive"),
             };
             if is_there && !ended {
                 break;
@@ -141,6 +151,7 @@ impl Site {
             .env("PATH", format!("{path}:/usr/bin:/bin"))
             .env("HOME", self.folder())
             .env("XDG_RUNTIME_DIR", self.folder().join("run"))
+            .env("TERM", "xterm")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         command
@@ -187,14 +198,14 @@ fn is_failure(shown: &str) -> bool {
     shown.lines().any(|line| line.starts_with("selkie: ")) && !shown.contains("  started ")
 }
 
-fn collect(from: impl Read + Send + 'static) -> Said {
+fn collect(mut from: impl Read + Send + 'static) -> Said {
     let said = Said::default();
     let all = said.clone();
     thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            let mut all = all.lock().expect("collected");
-            all.push_str(&line);
-            all.push('\n');
+        let mut buf = [0; 4096];
+        while let Ok(len @ 1..) = from.read(&mut buf) {
+            let text = String::from_utf8_lossy(&buf[..len]);
+            all.lock().expect("collected").push_str(&text);
         }
     });
     said
@@ -211,6 +222,9 @@ fn wait(child: &mut Child) -> Option<i32> {
         thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// What does not end by itself.
+const STAYS: &[&str] = &["selkie agent", "selkie watch", "selkie top"];
 
 /// What changes nothing.
 const ASKS: &[&str] = &[
