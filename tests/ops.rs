@@ -7,7 +7,13 @@
 ))]
 
 use core::net::SocketAddr;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use prometheus_parse::{Scrape, Value as Figure};
 use selkie::{
@@ -87,8 +93,50 @@ fn the_dashboard_has_a_query_in_every_panel() {
     }
 }
 
+/// Where there is no promtool, it says so, and nothing is tested.
+#[test]
+fn promtool_finds_nothing_wrong_with_rules_and_metrics() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ops/alerts.yaml");
+    let mut check_rules = Command::new("promtool");
+    let output = match check_rules.args(["check", "rules"]).arg(rules).output() {
+        Ok(output) => output,
+        Err(error) => return println!("not tested: promtool: {error}"),
+    };
+    assert!(output.status.success(), "{output:?}");
+    let mut check_metrics = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut stdin = check_metrics.stdin.take().expect("piped");
+    stdin.write_all(metrics().as_bytes()).expect("written");
+    drop(stdin);
+    let output = check_metrics.wait_with_output().expect("ended");
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
 /// The names that an agent over QUIC exports, as a parser of Prometheus' text reads them.
 fn exported() -> BTreeSet<String> {
+    let text = metrics();
+    let scrape = Scrape::parse(text.lines().map(|line| Ok(line.to_owned())));
+    let samples = scrape.expect("Prometheus' text").samples;
+    let lines = text.lines().filter(|line| names(line).next().is_some());
+    assert!(samples.len() > 100, "{text}");
+    assert!(lines.count() > samples.len());
+    samples
+        .into_iter()
+        .flat_map(|sample| match sample.value {
+            Figure::Histogram(_) => vec![format!("{}_bucket", sample.metric), sample.metric],
+            _ => vec![sample.metric],
+        })
+        .collect()
+}
+
+/// What such an agent tells Prometheus.
+fn metrics() -> String {
     let ca = DevCa::new("test").expect("an authority");
     let issued = ca.issue("a").expect("a certificate");
     let credentials = Credentials::from_issued(&issued).expect("credentials");
@@ -99,19 +147,7 @@ fn exported() -> BTreeSet<String> {
         let builder = Builder::new().codec(PostcardCodec).transport(quic);
         let metrics = Metrics::new(builder.spawn().await.expect("an agent"))
             .certificate_expiry(move || expiring.not_after());
-        let text = Admin::new(metrics).metrics();
-        let scrape = Scrape::parse(text.lines().map(|line| Ok(line.to_owned())));
-        let samples = scrape.expect("Prometheus' text").samples;
-        let lines = text.lines().filter(|line| names(line).next().is_some());
-        assert!(samples.len() > 100, "{text}");
-        assert!(lines.count() > samples.len());
-        samples
-            .into_iter()
-            .flat_map(|sample| match sample.value {
-                Figure::Histogram(_) => vec![format!("{}_bucket", sample.metric), sample.metric],
-                _ => vec![sample.metric],
-            })
-            .collect()
+        Admin::new(metrics).metrics()
     })
 }
 
