@@ -224,6 +224,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             // Its silence is ours.
             self.prober.probe = None;
         }
+        self.compare_with_probed(&target, runtime);
     }
 
     pub(super) fn on_indirect_probe_timer<R: Runtime<I>>(
