@@ -89,6 +89,8 @@ counters! {
     digests_answered,
     /// Probes started.
     probes,
+    /// Probes that were answered in time, directly or through others.
+    probes_answered,
     /// Probes that ended without an answer.
     probes_failed,
     /// Probes for which others were asked.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, io::BufReader};
+use prometheus_parse::{Scrape, Value as Figure};
 use selkie::{
     Builder, Cluster, Config, Name, Node, Transport,
     admin::{Admin, CredentialChange, Listener},
@@ -52,6 +53,35 @@ fn the_socket_is_its_owners_and_answers_what_the_library_does() {
             metrics
                 .body
                 .contains("selkie_node_instances{state=\"alive\"} 1")
+        );
+    });
+}
+
+#[test]
+fn how_long_probes_take_is_told_as_prometheus_reads_it() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        while site.a.stats().probe_latency.count() == 0 {
+            Timer::after(Duration::from_millis(5)).await;
+        }
+        let text = site.ask("GET", "/metrics", "").await.body;
+        let scrape = Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).unwrap();
+        let named = |name: &str| scrape.samples.iter().find(|it| it.metric == name).cloned();
+        let histogram = named("selkie_probe_latency_seconds").unwrap().value;
+        let Figure::Histogram(buckets) = histogram else {
+            panic!("{histogram:?}");
+        };
+        assert!(buckets.is_sorted_by(|a, b| a.less_than < b.less_than && a.count <= b.count));
+        let Figure::Untyped(count) = named("selkie_probe_latency_seconds_count").unwrap().value
+        else {
+            panic!("{text}");
+        };
+        assert!(count >= 1.0);
+        assert_eq!(buckets.last().unwrap().less_than, f64::INFINITY);
+        assert_eq!(buckets.last().unwrap().count, count);
+        assert!(
+            text.contains("\nselkie_transport_open_connections "),
+            "{text}"
         );
     });
 }

@@ -49,6 +49,7 @@ mod asking;
 mod changing;
 mod guard;
 mod happening;
+mod histogram;
 mod listener;
 mod page;
 mod routes;
@@ -112,7 +113,7 @@ impl Admin {
         facts: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
-        ::metrics::with_local_recorder(&recorder, || metrics.describe());
+        ::metrics::with_local_recorder(&recorder, || metrics.describe_numbers());
         Self(Arc::new(Inner {
             metrics,
             recorder,
@@ -205,8 +206,10 @@ impl Admin {
         let Inner {
             metrics, recorder, ..
         } = &*self.0;
-        ::metrics::with_local_recorder(recorder, || metrics.record());
-        recorder.handle().render()
+        let stats = metrics.cluster().stats();
+        let latencies = histogram::render(&stats.probe_latency);
+        ::metrics::with_local_recorder(recorder, || metrics.record_numbers(stats));
+        recorder.handle().render() + &latencies
     }
 
     /// Asks whoever lives at `ADDRESS:PORT` or `HOST:PORT` to let us in, once.

@@ -92,7 +92,7 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
     }
 }
 
-/// What to say where nothing was asked for, or by another method.
+/// Says by which method a path is asked, if it is one.
 fn unanswered(parts: &[&str]) -> Response<Body> {
     match parts {
         ["metrics"]

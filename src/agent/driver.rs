@@ -21,6 +21,7 @@ use super::{
     admission::Proof,
     cluster::Command,
     inputs::{Inputs, earlier},
+    latency::Stopwatch,
     leave::Phase,
     messages::Lanes,
     metadata::Known,
@@ -83,6 +84,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) lifeline: Lifeline<I>,
     pub(super) news: News<I>,
     pub(super) stats: Stats,
+    pub(super) stopwatch: Stopwatch,
     pub(super) phase: Phase<I>,
     pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I, T::Stream>,
@@ -143,8 +145,10 @@ where
         self.handle_packets().await;
         self.handle_streams();
         self.catch_up().await;
+        self.time_probes();
         self.handle_timers().await;
         self.hear_some_more();
+        self.time_probes();
         self.send_last_resort();
         self.handle_found();
         self.handle_saved();
@@ -270,6 +274,11 @@ where
             self.handle_packets().await;
         }
         self.handle_received();
+    }
+
+    fn time_probes(&mut self) {
+        let (counters, took) = (self.engine.counters(), &mut self.stats.probe_latency);
+        self.stopwatch.look(counters, self.outputs.now, took);
     }
 
     async fn handle_timers(&mut self) {

@@ -56,6 +56,7 @@ mod inputs;
 mod inside;
 mod join;
 mod last_resort;
+mod latency;
 mod leave;
 mod limits;
 mod messages;
@@ -82,6 +83,7 @@ pub use self::{
     driver::Driver,
     error::{BuildError, CommandError},
     events::{Event, Events},
+    latency::{Bucket, Latencies},
     limits::Limits,
     messages::{MessageError, Messages, UserMessage},
     metadata::Metadata,

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::agent::{AgentArgs, CodecKind};
 use crate::ask::args::{
     AskArgs, At, CompletionsArgs, EXIT_CODES, JoinArgs, ManArgs, MembersArgs, NameArgs,
-    REACH_EXAMPLES, RttArgs, SendArgs, TextArgs, TopArgs,
+    REACH_EXAMPLES, ReadyArgs, RttArgs, SendArgs, TextArgs, TopArgs,
 };
 
 /// Gossip-based cluster membership: see a cluster live, run a member, make its certificates.
@@ -39,6 +39,10 @@ pub(crate) enum Command {
     Members(MembersArgs),
     /// Tell about a running agent: who it is, how it is, how many it knows
     Info(AskArgs),
+    /// Tell by the exit code whether a running agent takes part, and knows others
+    ///
+    /// For scripts that go on once a cluster is there, and for probes of containers.
+    Ready(ReadyArgs),
     /// Print what a running agent learns, from now on, until Ctrl-C
     Watch(AskArgs),
     /// Show a running agent live: its members, health and traffic, until q or Ctrl-C

@@ -49,6 +49,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Agent(args) => agent::run(*args),
         Command::Members(args) => ask::members(&args),
         Command::Info(args) => ask::info(&args),
+        Command::Ready(args) => ask::ready(&args),
         Command::Watch(args) => ask::watch(&args),
         Command::Top(args) => ask::top(&args),
         Command::Doctor(args) => ask::doctor(&args),

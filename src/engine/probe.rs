@@ -335,6 +335,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             .filter(|probe| probe.target == *sender);
         if let Some(probe) = pending {
             probe.is_answered = true;
+            self.counters.probes_answered += 1;
         } else if let Some(last_resort) = self.prober.last_resort(sender, number) {
             last_resort.is_answered = true;
         } else if !self.ends_undead_check(sender, number)
@@ -350,6 +351,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 if probe.target == *origin && probe.helpers.iter().any(|it| it.id == *helper) =>
             {
                 probe.is_answered = true;
+                self.counters.probes_answered += 1;
             }
             _ => self.counters.acks_unmatched += 1,
         }

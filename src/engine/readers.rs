@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Engine;
-use crate::{BroadcastHandler, Config, Counters, Identity, Incarnation, Member};
+use crate::{BroadcastHandler, Config, Counters, Identity, Incarnation, Member, Traffic};
 
 /// Who probes whom, as one engine knows it: see [`Engine::probing`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,14 +72,29 @@ impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.updates.len()
     }
 
+    /// How many bytes those are.
+    pub fn updates_backlog_bytes(&self) -> usize {
+        self.updates.size()
+    }
+
     /// How many custom broadcasts wait to be sent.
     pub fn broadcasts_backlog(&self) -> usize {
         self.broadcasts.len()
     }
 
+    /// How many bytes those are, with their lengths.
+    pub fn broadcasts_backlog_bytes(&self) -> usize {
+        self.broadcasts.size()
+    }
+
     /// What happened so far, counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What was received and sent so far, by kind.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// The handler of custom broadcasts.

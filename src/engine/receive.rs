@@ -15,6 +15,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let mut body = data;
         let header = self.codec.decode_header(&mut body).map_err(Error::Decode)?;
+        self.traffic.note_received(&header.message, data.len());
         if header.src == self.identity {
             return Err(Error::DataFromOurselves);
         }

@@ -102,6 +102,8 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Tells what was counted, as names and figures: what was refused above all, by reason. Part of
     /// an agent's [`Stats`](crate::agent::Stats). By default nothing.
+    ///
+    /// A figure whose name begins with `open_` is of what there is at present; all others only grow.
     fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
         let _ = tell;
     }

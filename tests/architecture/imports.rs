@@ -18,6 +18,7 @@ const CORE: &[&str] = &[
     "runtime",
     "timer",
     "trace",
+    "traffic",
 ];
 
 #[test]

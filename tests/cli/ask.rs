@@ -89,6 +89,13 @@ fn members_and_figures_are_told() {
     assert_eq!(info["facts"]["transport"], "QUIC");
     assert!(site.text(&["info"]).contains("local health  0 of 8"));
     assert!(site.text(&["why", "b"]).contains("was not suspected"));
+    let ready = site.text(&["ready", "--members", "2"]);
+    assert_eq!(ready, "ready; other active members: 2\n");
+    assert_eq!(site.json(&["ready"])["active"], 2);
+    check_failure(
+        &site.ask(&["ready", "--members", "3", "--wait", "1"]),
+        &["not ready", "2 of 3", "hint: "],
+    );
 
     let findings = site.json(&["doctor"]);
     assert!(
@@ -97,7 +104,7 @@ fn members_and_figures_are_told() {
     );
     let doctor = site.text(&["doctor"]);
     assert!(
-        doctor.contains("good    it knows 2 other active members"),
+        doctor.contains("good      it knows 2 other active members"),
         "{doctor}"
     );
     assert!(doctor.contains("certificate is good until"), "{doctor}");
@@ -233,6 +240,10 @@ fn who_asks_in_vain_is_told_what_to_do() {
         &[&dead, "hint: ", "dead"],
     );
     check_failure(
+        &run(&["ready", "--wait", "1", "--admin", &none]),
+        &[&none, "hint: "],
+    );
+    check_failure(
         &run(&["members", "--admin", &none]),
         &[&none, "hint: ", "--admin"],
     );
@@ -324,7 +335,7 @@ fn loopback_is_for_reading_and_for_prometheus() {
     check_failure(&doctor, &["not well"]);
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     assert!(
-        said.contains("bad     it knows no other active member"),
+        said.contains("bad       it knows no other active member"),
         "{said}"
     );
     check_failure(

@@ -310,6 +310,7 @@ impl Transport for Quic {
         counters
             .iter()
             .for_each(|(name, figure)| tell(name, figure));
+        tell("open_connections", self.connections() as u64);
     }
 
     fn fingerprints(&self) -> Fingerprints {

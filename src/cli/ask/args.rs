@@ -139,6 +139,19 @@ pub(crate) struct TopArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = READY_EXAMPLES)]
+pub(crate) struct ReadyArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// How many other members it must know as active
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) members: u16,
+    /// Wait until it is ready, for so many seconds at most, also for an agent to answer at all
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) wait: u16,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// For which shell
     #[arg(value_enum)]
@@ -174,6 +187,13 @@ The columns are MEMBER, ANSWERS, GROUP and ACTIVE. Those of one group see the sa
 members each takes for active. Below are who did not answer, and who sees whom otherwise than alive.
 
 Exit codes: 0 all answered, and see the same, 1 not so, or not done, 2 wrong usage.";
+
+const READY_EXAMPLES: &str = "\
+Examples:
+  selkie ready                          it takes part
+  selkie ready --members 2 --wait 30    and knows two others, within half a minute
+
+Exit codes: 0 ready, 1 not ready, and stderr says why, 2 wrong usage.";
 
 const MEMBERS_EXAMPLES: &str = "\
 Examples:

@@ -6,6 +6,7 @@ mod client;
 mod doctor;
 pub(crate) mod keys;
 mod reach;
+mod ready;
 mod rtt;
 mod table;
 mod top;
@@ -24,7 +25,9 @@ use self::{
     client::Place,
     table::Table,
 };
-pub(crate) use self::{doctor::doctor, keys::id as key_id, reach::reach, rtt::rtt, top::top};
+pub(crate) use self::{
+    doctor::doctor, keys::id as key_id, reach::reach, ready::ready, rtt::rtt, top::top,
+};
 use crate::{failure::Failure, print, text::printable};
 
 /// Runs `selkie members`.

@@ -143,6 +143,12 @@ impl SealedUdp {
         self.0.tally.counters()
     }
 
+    /// How many TCP connections there are for streams, whoever opened them.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.companion.as_ref().map_or(0, Companion::connections)
+    }
+
     fn opened(&self, datagram: &mut [u8]) -> Option<usize> {
         match self.0.datagrams.open(&self.0.secrets, datagram) {
             Ok(len) => Some(len),
@@ -217,6 +223,7 @@ impl Transport for SealedUdp {
         counters
             .iter()
             .for_each(|(name, figure)| tell(name, figure));
+        tell("open_connections", self.connections() as u64);
     }
 
     fn fingerprints(&self) -> Fingerprints {
