@@ -360,13 +360,16 @@ fn events_are_streamed_until_the_agent_stops() {
             .unwrap();
         let mut lines = BufReader::new(stream).lines();
         let mut seen = Vec::new();
-        site.b.leave().await.unwrap();
         while let Some(Ok(line)) = lines.next().await {
             if let Ok(event) = serde_json::from_str::<Value>(&line)
                 && event.is_object()
             {
                 let event = event["event"].as_str().unwrap().to_owned();
                 let has_ended = event == "stopped";
+                // It is heard by now: who left before would be told of no more.
+                if event == "connected" {
+                    site.b.leave().await.unwrap();
+                }
                 if event == "left" {
                     site.a.leave().await.unwrap();
                 }
