@@ -52,7 +52,7 @@ impl RoundTrips {
 }
 
 /// Questions to other members. They go by streams, each of its own, change nothing there, and are
-/// answered to active members only, of whom each may ask two at a time. At most 32 of ours are
+/// answered to active members only, of whom each may ask four at a time. At most 32 of ours are
 /// under way at a time: more are [`Busy`](QueryError::Busy).
 impl<I: Identity> Cluster<I> {
     /// Measures how long so many echoes of a member take, from 1 to

@@ -148,7 +148,7 @@ const RELAYED_MAX: usize = 4;
 /// How many conversations we answer in at a time.
 const ANSWERING_MAX: usize = 32;
 /// With how many of them for one member.
-const ANSWERING_PER_PEER: usize = 2;
+const ANSWERING_PER_PEER: usize = 4;
 /// How many questions are answered on one stream: echoes, and one that is not counted.
 const QUESTIONS_MAX: usize = RoundTrips::ECHOES_MAX + 1;
 /// How long an answer with all members is good for others who ask: whoever asks again and again
