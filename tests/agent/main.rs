@@ -31,11 +31,10 @@ mod metadata;
 mod proof;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
-#[cfg(feature = "udp")]
 mod restart;
+mod room;
 mod seeds;
 mod snapshot;
-#[cfg(feature = "udp")]
 mod split;
 mod stall;
 mod sync;
