@@ -162,6 +162,7 @@ mod runtime;
 pub mod sim;
 mod timer;
 mod trace;
+mod traffic;
 #[cfg(feature = "std")]
 pub mod transport;
 #[cfg(feature = "std")]
@@ -185,6 +186,7 @@ pub use self::{
     node::{InvalidName, Name, Node},
     runtime::{AccumulatingRuntime, Notice, Notification, OwnedNotification, Runtime},
     timer::{Epoch, Timer, TimerQueue, TimerToken},
+    traffic::{Flow, Traffic},
 };
 
 /// The examples of the README, compiled.

@@ -4,13 +4,13 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use prometheus_parse::{Scrape, Value};
 use selkie::{
     Builder, Cluster, Config, Node,
     agent::Stats,
     codecs::PostcardCodec,
-    metrics::Metrics,
+    metrics::{Metrics, PROBE_LATENCY, probe_latency_bounds},
     transports::{Memory, MemoryNetwork},
 };
 
@@ -49,7 +49,9 @@ fn what_is_counted_is_what_a_scraper_reads() {
         assert_eq!(value(&scrape, "selkie_health_score", &[]), 0.0);
         let expiry = "selkie_certificate_expiry_timestamp_seconds";
         assert_eq!(value(&scrape, expiry, &[]), 4.0);
-        assert!(value(&scrape, "selkie_datagrams_received_total", &[]) >= 1.0);
+        let announces = [("kind", "announce")];
+        assert!(value(&scrape, "selkie_datagrams_received_total", &announces) >= 1.0);
+        assert!(value(&scrape, "selkie_received_bytes_total", &announces) >= 1.0);
         let malformed = [("reason", "malformed")];
         assert_eq!(
             value(&scrape, "selkie_datagrams_dropped_total", &malformed),
@@ -90,8 +92,48 @@ fn every_metric_says_what_it_is() {
                 sample.metric
             );
             let is_counter = matches!(sample.value, Value::Counter(_));
-            assert_eq!(is_counter, sample.metric.ends_with("_total"), "{sample:?}");
+            let is_total = sample.metric.ends_with("_total");
+            assert_eq!(is_counter, is_total, "{sample:?}");
         }
+    });
+}
+
+#[test]
+fn each_answered_probe_is_told_once_with_the_time_that_it_took() {
+    smol::block_on(async {
+        let network = MemoryNetwork::new();
+        let bind = |addr: &str| network.bind(addr.parse().expect("an address")).unwrap();
+        let a = member(bind("10.0.0.1:7946")).await;
+        let b = member(bind("10.0.0.2:7946")).await;
+        b.announce(a.local_addr()).await.unwrap();
+        let metrics = Metrics::new(a.clone());
+        let bounds = probe_latency_bounds();
+        let name = Matcher::Full(PROBE_LATENCY.to_owned());
+        let recorder = PrometheusBuilder::new().set_buckets_for_metric(name, &bounds);
+        let recorder = recorder.unwrap().build_recorder();
+        for wanted in [1, 2] {
+            while a.stats().probe_latency.count() < wanted {
+                smol::Timer::after(Duration::from_millis(5)).await;
+            }
+            let before = a.stats();
+            metrics::with_local_recorder(&recorder, || metrics.record());
+            let after = a.stats();
+            let scrape = parse(&recorder.handle().render());
+            let told = scrape.samples.iter().find_map(|it| match &it.value {
+                Value::Histogram(buckets) if it.metric == PROBE_LATENCY => Some(buckets),
+                _ => None,
+            });
+            let told = told.expect("a histogram");
+            assert_eq!(told.len(), bounds.len() + 1);
+            let all = told.last().expect("a bucket").count as u64;
+            let between = before.probe_latency.count()..=after.probe_latency.count();
+            assert!(between.contains(&all), "{all} {between:?}");
+            let sum = value(&scrape, "selkie_probe_latency_seconds_sum", &[]);
+            let (least, most) = (before.probe_latency.sum(), after.probe_latency.sum());
+            let bounds = least.as_secs_f64() - 1e-6..=most.as_secs_f64() + 1e-6;
+            assert!(bounds.contains(&sum), "{sum} {bounds:?}");
+        }
+        assert!(a.stats().engine.probes_answered >= 2);
     });
 }
 
@@ -110,7 +152,10 @@ fn scrape(metrics: &Metrics<Node>) -> Scrape {
         metrics.describe();
         metrics.record();
     });
-    let text = recorder.handle().render();
+    parse(&recorder.handle().render())
+}
+
+fn parse(text: &str) -> Scrape {
     Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).expect("a scrape")
 }
 

@@ -21,11 +21,13 @@ use super::{
     admission::Proof,
     cluster::Command,
     inputs::{Inputs, earlier},
+    latency::Stopwatch,
     leave::Phase,
     messages::Lanes,
     metadata::Known,
     news::News,
     outputs::Outputs,
+    queries::Queries,
     remembered::Remembered,
     shared::{Shared, counted},
     snapshot::Saver,
@@ -82,12 +84,14 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) lifeline: Lifeline<I>,
     pub(super) news: News<I>,
     pub(super) stats: Stats,
+    pub(super) stopwatch: Stopwatch,
     pub(super) phase: Phase<I>,
     pub(super) remembered: Remembered<I>,
     pub(super) sync: Syncing<I, T::Stream>,
     pub(super) proof: Proof,
     pub(super) metadata: Known<I>,
     pub(super) lanes: Lanes<I>,
+    pub(super) queries: Queries<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -141,8 +145,10 @@ where
         self.handle_packets().await;
         self.handle_streams();
         self.catch_up().await;
+        self.time_probes();
         self.handle_timers().await;
         self.hear_some_more();
+        self.time_probes();
         self.send_last_resort();
         self.handle_found();
         self.handle_saved();
@@ -200,11 +206,13 @@ where
                     is_reliable,
                     reply,
                 } => answer(reply, self.dispatch(&to, bytes, is_reliable)),
+                Command::Query { of, question } => self.query(&of, question),
                 Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
                 Command::Tune { tuning, reply } => {
                     self.tune(tuning);
                     answer(reply, ());
                 }
+                Command::Probing { reply } => answer(reply, self.engine.probing()),
                 Command::Leave { reply } => {
                     leavers.push(reply);
                     self.leave();
@@ -266,6 +274,11 @@ where
             self.handle_packets().await;
         }
         self.handle_received();
+    }
+
+    fn time_probes(&mut self) {
+        let (counters, took) = (self.engine.counters(), &mut self.stats.probe_latency);
+        self.stopwatch.look(counters, self.outputs.now, took);
     }
 
     async fn handle_timers(&mut self) {

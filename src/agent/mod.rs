@@ -56,12 +56,14 @@ mod inputs;
 mod inside;
 mod join;
 mod last_resort;
+mod latency;
 mod leave;
 mod limits;
 mod messages;
 mod metadata;
 mod news;
 mod outputs;
+mod queries;
 mod receive;
 mod remembered;
 mod seeds;
@@ -81,10 +83,13 @@ pub use self::{
     driver::Driver,
     error::{BuildError, CommandError},
     events::{Event, Events},
+    latency::{Bucket, Latencies},
     limits::Limits,
     messages::{MessageError, Messages, UserMessage},
     metadata::Metadata,
+    queries::{MemberView, QueryError, RoundTrips},
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},
 };
+pub use crate::engine::Probing;

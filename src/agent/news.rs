@@ -146,6 +146,7 @@ where
 
     fn measure(&mut self) {
         self.stats.engine = *self.engine.counters();
+        self.stats.traffic = *self.engine.traffic();
         self.stats.refusals.clone_from(self.outputs.door.refusals());
         self.stats.metadata_bytes = self.metadata.bytes() as u64;
         self.stats.aside_bytes = self.outputs.aside.bytes() as u64;
@@ -154,6 +155,8 @@ where
         self.stats.members_active = self.engine.num_members() as u64;
         self.stats.updates_waiting = self.engine.updates_backlog() as u64;
         self.stats.broadcasts_waiting = self.engine.broadcasts_backlog() as u64;
+        self.stats.updates_waiting_bytes = self.engine.updates_backlog_bytes() as u64;
+        self.stats.broadcasts_waiting_bytes = self.engine.broadcasts_backlog_bytes() as u64;
         self.stats.timers_waiting = self.outputs.timers.len() as u64;
         let saver = self.inputs.saver.as_ref();
         self.stats.snapshots_waiting = saver.is_some_and(Saver::is_waiting).into();

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::Refusals;
-use crate::Counters;
+use super::{Latencies, Refusals};
+use crate::{Counters, Traffic};
 
 macro_rules! stats {
     ($($(#[doc = $doc:literal])* $name:ident,)*) => {
@@ -15,6 +15,10 @@ macro_rules! stats {
         pub struct Stats {
             /// What the engine counted.
             pub engine: Counters,
+            /// What the engine received and sent, by kind.
+            pub traffic: Traffic,
+            /// How long probes took to be answered.
+            pub probe_latency: Latencies,
             /// Newcomers that the [admission](super::Builder::admission) refused, by its reasons.
             pub refusals: Refusals,
             /// What the transport counted, if it does: see the documentation of its counters.
@@ -23,8 +27,8 @@ macro_rules! stats {
         }
 
         impl Stats {
-            /// All figures but refusals and those of the transport, with their names, the engine's
-            /// first, in the order of declaration.
+            /// All figures that are one number, but those of the transport, with their names, the
+            /// engine's first, in the order of declaration.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 let agent = [$((stringify!($name), self.$name),)*];
                 self.engine.iter().chain(agent)
@@ -57,8 +61,12 @@ stats! {
     members_left,
     /// At present: updates that wait to be sent.
     updates_waiting,
+    /// At present: bytes of those updates.
+    updates_waiting_bytes,
     /// At present: custom broadcasts that wait to be sent.
     broadcasts_waiting,
+    /// At present: bytes of those broadcasts.
+    broadcasts_waiting_bytes,
     /// At present: timers that are not due yet.
     timers_waiting,
     /// Packets received.
@@ -90,6 +98,10 @@ stats! {
     syncs_answered,
     /// Times that either came to nothing.
     syncs_failed,
+    /// Bytes received in comparing, either way.
+    sync_bytes_in,
+    /// Bytes said in comparing, either way.
+    sync_bytes_out,
     /// At present: bytes of other members' metadata.
     metadata_bytes,
     /// Metadata not taken: malformed, or beyond the limit.
@@ -104,6 +116,15 @@ stats! {
     messages_in,
     /// Those of them that were dropped: nobody read them, or there was no room.
     messages_dropped,
+    /// Questions of ours to other members.
+    questions_asked,
+    /// Questions of other members that were answered.
+    questions_answered,
+    /// Questions that this version does not know.
+    questions_unknown,
+    /// Questions that were known, and not answered: too many at a time, about who is no member
+    /// here, or of who is none any more.
+    questions_refused,
     /// At present: bytes that wait to be told beside the engine's datagrams.
     aside_bytes,
     /// What was no longer told for want of room.

@@ -20,6 +20,10 @@ use crate::{
 /// a random part of what differs.
 const LOOKED_AT_MAX: usize = 4096;
 
+/// How many probes bring a digest along after a member came: others that came with it may be
+/// unknown to us, and we to them.
+const DUE_AFTER_NEWS: u8 = 3;
+
 /// A digest on the wire.
 pub(super) type DigestBytes = [u8; 4 * DIGEST_BUCKETS];
 
@@ -28,6 +32,8 @@ pub(super) struct Digest {
     sums: [u32; DIGEST_BUCKETS],
     /// Whether they are right. Until somebody wants to compare, nothing is computed.
     is_kept: bool,
+    /// How many of the next probes bring a digest along.
+    due: u8,
 }
 
 impl Digest {
@@ -35,7 +41,13 @@ impl Digest {
         Self {
             sums: [0; DIGEST_BUCKETS],
             is_kept,
+            due: 0,
         }
+    }
+
+    /// A member came.
+    pub(super) fn expect_more(&mut self) {
+        self.due = DUE_AFTER_NEWS;
     }
 }
 
@@ -127,7 +139,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if self.digest.is_kept {
             return;
         }
-        self.digest = Digest::new(true);
+        self.digest.is_kept = true;
+        self.digest.sums = [0; DIGEST_BUCKETS];
         for place in 0..self.table.num_active() {
             self.count_in(self.table.active_at(place));
         }
@@ -205,6 +218,16 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         if let Some(token) = self.tasks.digest.set() {
             runtime.submit_after(Timer::Digest { token }, task.every);
         }
+    }
+
+    /// Lets a member that is being probed compare, too, if we hold what is new.
+    pub(super) fn compare_with_probed<R: Runtime<I>>(&mut self, target: &I, runtime: &mut R) {
+        if self.config.digest.is_none() || self.digest.due == 0 {
+            return;
+        }
+        self.digest.due -= 1;
+        let digest = self.digest();
+        self.send_digest(target, &digest, runtime);
     }
 
     fn send_digest<R: Runtime<I>>(

@@ -1,7 +1,7 @@
 //! Spreading what waits to be sent: updates, and the user's broadcasts.
 
 use alloc::boxed::Box;
-use core::error;
+use core::{error, time::Duration};
 
 use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames};
 use crate::{
@@ -121,13 +121,17 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.broadcasts.add(key, data);
     }
 
-    /// Submits the gossip timer if there is something to say and it does not run yet.
+    /// Submits the gossip timer if there is something to say and it does not run yet. Nothing was
+    /// gossiped for a while then: news need not wait for long, only for what comes with it.
     pub(super) fn arm_gossip<R: Runtime<I>>(&mut self, runtime: &mut R) {
-        let Some(task) = self.gossip_task() else {
-            return;
-        };
+        if let Some(task) = self.gossip_task() {
+            self.submit_gossip(task.every / FIRST_OF, runtime);
+        }
+    }
+
+    fn submit_gossip<R: Runtime<I>>(&mut self, after: Duration, runtime: &mut R) {
         if let Some(token) = self.tasks.gossip.set() {
-            runtime.submit_after(Timer::Gossip { token }, task.every);
+            runtime.submit_after(Timer::Gossip { token }, after);
         }
     }
 
@@ -143,6 +147,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         } else {
             self.send_to_random(&Message::Gossip, task.members, Empty::Skip, runtime);
         }
+        // Also if nothing is left to say: what comes next waits for its turn.
+        self.submit_gossip(task.every, runtime);
     }
 
     /// How to gossip now; `None` while there is nothing to say, or nobody to say it to.
@@ -198,6 +204,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
     }
 }
+
+/// News after a silence goes out after this part of what passes from one gossip to the next.
+const FIRST_OF: u32 = 4;
 
 /// How many comparisons of received broadcasts with those that wait one datagram may cost: it may
 /// hold hundreds, and over a thousand wait.

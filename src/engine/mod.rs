@@ -30,6 +30,7 @@ mod updates;
 use alloc::vec::Vec;
 use fastrand::Rng;
 
+pub use self::readers::Probing;
 use self::{
     backlog::{Backlog, Framing, ItemId},
     digest::Digest,
@@ -49,7 +50,7 @@ use self::{
 };
 use crate::{
     BroadcastHandler, Codec, Config, Counters, Epoch, Error, Header, Identity, Incarnation, Member,
-    NoCustomBroadcast, Runtime, Timer,
+    NoCustomBroadcast, Runtime, Timer, Traffic,
 };
 
 /// What an input of an engine with the codec `C` returns.
@@ -155,8 +156,11 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     /// The most bytes that one item may have to fit a packet.
     item_max: usize,
     counters: Counters,
+    traffic: Traffic,
     /// The datagram being composed.
     buf: Vec<u8>,
+    /// The tag of its message.
+    buf_tag: u32,
     /// The update being encoded.
     scratch: Vec<u8>,
     /// The updates of the datagram being handled.
@@ -259,7 +263,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             },
             item_max: 0,
             counters: Counters::default(),
+            traffic: Traffic::default(),
             buf: Vec::new(),
+            buf_tag: 0,
             scratch: Vec::new(),
             incoming: Vec::new(),
             datagrams_small: 0,

@@ -139,11 +139,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         self.counters.datagrams_out += 1;
         self.counters.bytes_out += self.buf.len() as u64;
+        self.traffic.note_sent(self.buf_tag, self.buf.len());
         runtime.send_to(to, &self.buf);
     }
 
     /// Encodes a header alone; refuses it if not even that fits a packet.
     pub(super) fn put_header(&mut self, to: &I, message: Message<I>) -> Result<(), I, C> {
+        self.buf_tag = message.tag();
         self.put(&Header {
             src: self.identity.clone(),
             src_incarnation: self.incarnation,

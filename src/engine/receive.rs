@@ -15,6 +15,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         }
         let mut body = data;
         let header = self.codec.decode_header(&mut body).map_err(Error::Decode)?;
+        self.traffic.note_received(&header.message, data.len());
         if header.src == self.identity {
             return Err(Error::DataFromOurselves);
         }
@@ -155,6 +156,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         match header.message {
             Message::Ping(number) => {
                 self.send(&sender, Message::Ack(number), runtime);
+                self.counters.pings_heard += 1;
+                self.prober.was_pinged(sender);
             }
             Message::Ack(number) => self.on_ack(&sender, number, runtime),
             Message::PingReq { target, number } => {

@@ -372,6 +372,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let was_active = was.is_some_and(Held::is_active);
         if was_active != entry.held().is_active() {
             if entry.held().is_active() {
+                self.digest.expect_more();
                 runtime.notify(Notice::MemberUp(&entry.id));
             } else if was_active && entry.held() == Held::Down {
                 runtime.notify(Notice::MemberDown(&entry.id));

@@ -8,17 +8,27 @@
 //! (`node_instances`, `health_score`, `member_join`, `member_failed`, `queue_broadcasts`), and else
 //! those of [`Stats`]. Counters end in `_total`, units are seconds and bytes. No label has a value
 //! per member.
+//!
+//! How long probes take is a histogram, [`PROBE_LATENCY`]. A recorder that wants to be told its
+//! buckets, such as that of `metrics-exporter-prometheus`, gets them from
+//! [`probe_latency_bounds`].
 
+mod latency;
 mod names;
 
 use alloc::{boxed::Box, format, string::String};
 use core::{fmt, time::Duration};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ::metrics::{counter, describe_counter, describe_gauge, gauge};
+use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use smol::Timer;
 
-use self::names::{Kind, Metric};
+pub(crate) use self::latency::HELP as PROBE_LATENCY_HELP;
+pub use self::latency::{PROBE_LATENCY, probe_latency_bounds};
+use self::{
+    latency::HandedOver,
+    names::{Kind, Metric},
+};
 use crate::{
     Cluster, Counters, Identity, State,
     agent::{Stats, Status},
@@ -43,6 +53,7 @@ use crate::{
 pub struct Metrics<I: Identity> {
     cluster: Cluster<I>,
     expiry: Option<Box<dyn Fn() -> Option<SystemTime> + Send + Sync>>,
+    handed_over: HandedOver,
 }
 
 impl<I: Identity> Metrics<I> {
@@ -52,6 +63,7 @@ impl<I: Identity> Metrics<I> {
         Self {
             cluster,
             expiry: None,
+            handed_over: HandedOver::default(),
         }
     }
 
@@ -68,6 +80,12 @@ impl<I: Identity> Metrics<I> {
 
     /// Tells the recorder what each name means. Once is enough.
     pub fn describe(&self) {
+        describe_histogram!(PROBE_LATENCY, Unit::Seconds, PROBE_LATENCY_HELP);
+        self.describe_numbers();
+    }
+
+    /// All but the histogram.
+    pub(crate) fn describe_numbers(&self) {
         for (name, help) in names::FAMILIES {
             match *name {
                 name if name.ends_with("_total") => describe_counter!(name, *help),
@@ -76,10 +94,13 @@ impl<I: Identity> Metrics<I> {
         }
         for (stat, _) in self.cluster.stats().transport {
             let help = format!("{stat}, as the transport counts it: see its documentation.");
-            describe_counter!(names::of_transport(stat), help);
+            match names::of_transport(stat) {
+                (name, Kind::Counter) => describe_counter!(name, help),
+                (name, Kind::Gauge) => describe_gauge!(name, help),
+            }
         }
         let described = Counters::describe().chain(Stats::describe());
-        for (stat, help) in described {
+        for (stat, help) in described.filter(|(stat, _)| !names::BY_KIND.contains(stat)) {
             let metric = Metric::of(stat);
             match metric.kind {
                 _ if metric.label.is_some() => {}
@@ -89,10 +110,18 @@ impl<I: Identity> Metrics<I> {
         }
     }
 
-    /// Hands the figures over, as they are now. Walks through the members.
+    /// Hands the figures over, as they are now, and the probes that were answered since the last
+    /// time: use one of these for each recorder. Walks through the members.
     pub fn record(&self) {
         let stats = self.cluster.stats();
-        for (stat, value) in stats.iter() {
+        self.handed_over.catch_up(&stats.probe_latency);
+        self.record_numbers(stats);
+    }
+
+    /// All but the histogram.
+    pub(crate) fn record_numbers(&self, stats: Stats) {
+        let numbers = stats.iter();
+        for (stat, value) in numbers.filter(|(stat, _)| !names::BY_KIND.contains(stat)) {
             let metric = Metric::of(stat);
             match (metric.kind, metric.label) {
                 (Kind::Gauge, _) => gauge!(metric.name).set(value as f64),
@@ -106,8 +135,12 @@ impl<I: Identity> Metrics<I> {
             let reason = String::from(reason);
             counter!(names::ADMISSION_REFUSED, "reason" => reason).absolute(value);
         }
+        record_traffic(&stats);
         for (stat, value) in stats.transport {
-            counter!(names::of_transport(stat)).absolute(value);
+            match names::of_transport(stat) {
+                (name, Kind::Counter) => counter!(name).absolute(value),
+                (name, Kind::Gauge) => gauge!(name).set(value as f64),
+            }
         }
         self.record_members();
         if let Some(not_after) = self.not_after() {
@@ -160,6 +193,23 @@ impl<I: Identity> fmt::Debug for Metrics<I> {
         f.debug_struct("Metrics")
             .field("cluster", &self.cluster)
             .finish_non_exhaustive()
+    }
+}
+
+/// Those whose kind could not be told are a kind of their own: all together are all.
+fn record_traffic(stats: &Stats) {
+    let (mut datagrams, mut bytes) = (stats.engine.datagrams_in, stats.engine.bytes_in);
+    for (kind, flow) in stats.traffic.received() {
+        counter!(names::DATAGRAMS_RECEIVED, "kind" => kind).absolute(flow.datagrams);
+        counter!(names::RECEIVED_BYTES, "kind" => kind).absolute(flow.bytes);
+        datagrams = datagrams.wrapping_sub(flow.datagrams);
+        bytes = bytes.wrapping_sub(flow.bytes);
+    }
+    counter!(names::DATAGRAMS_RECEIVED, "kind" => names::UNREADABLE).absolute(datagrams);
+    counter!(names::RECEIVED_BYTES, "kind" => names::UNREADABLE).absolute(bytes);
+    for (kind, flow) in stats.traffic.sent() {
+        counter!(names::DATAGRAMS_SENT, "kind" => kind).absolute(flow.datagrams);
+        counter!(names::SENT_BYTES, "kind" => kind).absolute(flow.bytes);
     }
 }
 

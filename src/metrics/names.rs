@@ -50,10 +50,22 @@ impl Metric {
     }
 }
 
-/// How a counter of a transport is exported.
-pub(super) fn of_transport(stat: &str) -> String {
-    format!("selkie_transport_{stat}_total")
+/// How a figure of a transport is exported.
+pub(super) fn of_transport(stat: &str) -> (String, Kind) {
+    match stat.starts_with("open_") {
+        true => (format!("selkie_transport_{stat}"), Kind::Gauge),
+        false => (format!("selkie_transport_{stat}_total"), Kind::Counter),
+    }
 }
+
+/// Figures of [`Stats`](crate::agent::Stats) that are exported by kind instead.
+pub(super) const BY_KIND: &[&str] = &["datagrams_in", "bytes_in", "datagrams_out", "bytes_out"];
+pub(super) const DATAGRAMS_RECEIVED: &str = "selkie_datagrams_received_total";
+pub(super) const RECEIVED_BYTES: &str = "selkie_received_bytes_total";
+pub(super) const DATAGRAMS_SENT: &str = "selkie_datagrams_sent_total";
+pub(super) const SENT_BYTES: &str = "selkie_sent_bytes_total";
+/// The kind of those received that could not be read so far.
+pub(super) const UNREADABLE: &str = "unreadable";
 
 const DATAGRAMS_DROPPED: &str = "selkie_datagrams_dropped_total";
 const PACKETS_UNSENT: &str = "selkie_packets_unsent_total";
@@ -70,6 +82,10 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "Datagrams received and not believed, by reason.",
     ),
     (PACKETS_UNSENT, "Packets not sent, by reason."),
+    (DATAGRAMS_RECEIVED, "Datagrams received, by kind."),
+    (RECEIVED_BYTES, "Bytes of datagrams received, by kind."),
+    (DATAGRAMS_SENT, "Datagrams sent, by kind."),
+    (SENT_BYTES, "Bytes of datagrams sent, by kind."),
     (
         ADMISSION_REFUSED,
         "Newcomers that the admission refused, by its reasons.",
@@ -91,21 +107,21 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
 
 /// memberlist's and serf's names, for what they count, too.
 const RENAMED_COUNTERS: &[(&str, &str)] = &[
-    ("bytes_in", "selkie_received_bytes_total"),
-    ("bytes_out", "selkie_sent_bytes_total"),
-    ("datagrams_in", "selkie_datagrams_received_total"),
-    ("datagrams_out", "selkie_datagrams_sent_total"),
     ("members_joined", "selkie_member_join_total"),
     ("members_failed", "selkie_member_failed_total"),
     ("members_left", "selkie_member_left_total"),
     ("members_suspected", "selkie_member_suspect_total"),
     ("members_refuted", "selkie_member_refuted_total"),
+    ("sync_bytes_in", "selkie_sync_received_bytes_total"),
+    ("sync_bytes_out", "selkie_sync_sent_bytes_total"),
 ];
 
 const RENAMED_GAUGES: &[(&str, &str)] = &[
     ("local_health", "selkie_health_score"),
     ("updates_waiting", "selkie_queue_updates"),
+    ("updates_waiting_bytes", "selkie_queue_updates_bytes"),
     ("broadcasts_waiting", "selkie_queue_broadcasts"),
+    ("broadcasts_waiting_bytes", "selkie_queue_broadcasts_bytes"),
     ("timers_waiting", "selkie_queue_timers"),
 ];
 

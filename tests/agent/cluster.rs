@@ -21,6 +21,7 @@ pub(crate) use super::{
         what_is_too_big_for_a_packet_goes_by_stream_by_itself,
     },
     metadata::metadata_of_64_kib_reaches_20_members,
+    queries::members_are_asked_what_they_see_and_how_far_they_are,
     restart::{
         a_member_that_starts_fifty_times_is_one_entry,
         twenty_that_are_killed_and_start_at_once_are_one_cluster_again,
@@ -78,6 +79,7 @@ macro_rules! cluster_tests {
             a_joiner_may_start_before_its_seed,
             halves_that_were_apart_for_sixty_announce_intervals_join_again_unaided,
             who_waits_for_members_goes_on_when_they_are_there,
+            members_are_asked_what_they_see_and_how_far_they_are,
         );
     };
     ($net:ty: $($test:ident,)*) => {

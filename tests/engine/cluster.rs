@@ -79,7 +79,7 @@ fn a_restarted_member_with_a_newer_identity_takes_over_at_once() {
 
 #[test]
 fn broadcasts_reach_everybody_and_only_the_newest_of_a_key_stays() {
-    let mut world = World::joined(20, Config::lan(), 4);
+    let mut world = World::joined(20, Config::lan(), 0);
     assert!(
         world
             .input(7, |engine, out| engine.add_broadcast(&[9, 1, 0], out))

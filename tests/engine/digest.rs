@@ -84,6 +84,9 @@ fn digests(solo: &mut Solo) -> Vec<Vec<u8>> {
     digests.map(|(_, packet)| packet.digest).collect()
 }
 
+/// So many are sent within that time after a member came: two by the timer, three with probes.
+const AFTER_NEWS: usize = 5;
+
 fn differing_in(digest: &[u8], bucket: usize) -> Vec<u8> {
     let mut other = digest.to_vec();
     other[4 * bucket] ^= 1;
@@ -131,6 +134,9 @@ fn one_random_member_gets_a_digest_each_time() {
     for addr in 3..40 {
         solo.knows(peer(addr), 0, State::Alive);
     }
+    // Those that members who came lately get besides.
+    digests(&mut solo);
+    let before = solo.engine.counters().digests_sent;
     let sent = solo.passes(100 * SECOND);
     let mut to: Vec<u16> = sent
         .iter()
@@ -138,7 +144,7 @@ fn one_random_member_gets_a_digest_each_time() {
         .map(|(to, _)| to.addr)
         .collect();
     assert_eq!(to.len(), 40);
-    assert_eq!(solo.engine.counters().digests_sent, 40);
+    assert_eq!(solo.engine.counters().digests_sent - before, 40);
     assert!(to.chunks(2).all(|pair| pair[0] != pair[1]));
     to.sort_unstable();
     to.dedup();
@@ -146,15 +152,39 @@ fn one_random_member_gets_a_digest_each_time() {
 }
 
 #[test]
+fn the_first_three_that_are_probed_after_a_member_came_get_one() {
+    let mut config = terse();
+    config.digest = Some(Periodic::secs(3600, 1));
+    // Nobody answers here, which would make it slow.
+    config.local_health = false;
+    let mut solo = speaker(config);
+    for addr in 3..9 {
+        solo.knows(peer(addr), 0, State::Alive);
+        let sent = solo.passes(10 * SECOND);
+        let probed = |message: &Message<Peer>| matches!(message, Message::Ping(_));
+        let pinged = sent.iter().filter(|it| probed(&it.1.header.message));
+        let pinged: Vec<Peer> = pinged.map(|(to, _)| *to).collect();
+        let compared = sent
+            .iter()
+            .filter(|it| it.1.header.message == Message::Digest);
+        let compared: Vec<Peer> = compared.map(|(to, _)| *to).collect();
+        assert_eq!(compared, pinged[..3]);
+    }
+    // News of another sort is none that members who came with it may lack.
+    solo.knows(peer(3), 0, State::Down);
+    assert_eq!(digests(&mut solo).len(), 0);
+}
+
+#[test]
 fn nobody_gets_one_while_nobody_is_active_or_we_left() {
     let mut solo = Solo::new(terse());
     assert_eq!(digests(&mut solo).len(), 0);
     solo.knows(peer(2), 0, State::Alive);
-    assert_eq!(digests(&mut solo).len(), 2);
+    assert_eq!(digests(&mut solo).len(), AFTER_NEWS);
     solo.knows(peer(2), 0, State::Down);
     assert_eq!(digests(&mut solo).len(), 0);
     solo.knows(peer(3), 0, State::Alive);
-    assert_eq!(digests(&mut solo).len(), 2);
+    assert_eq!(digests(&mut solo).len(), AFTER_NEWS);
     solo.engine.leave_cluster(&mut solo.runtime).unwrap();
     assert_eq!(digests(&mut solo).len(), 0);
     solo.engine.reuse_down_identity(&mut solo.runtime).unwrap();
@@ -327,7 +357,7 @@ fn it_can_be_turned_on_and_off() {
         solo.engine.set_config(terse(), &mut solo.runtime).unwrap();
         solo.knows(peer(addr + 10), 0, State::Suspect);
         let sent = digests(&mut solo);
-        assert_eq!(sent, vec![digest_of(&solo.engine); 2]);
+        assert_eq!(sent, vec![digest_of(&solo.engine); AFTER_NEWS]);
         solo.engine.set_config(silent(), &mut solo.runtime).unwrap();
         solo.knows(peer(addr + 10), 0, State::Down);
     }

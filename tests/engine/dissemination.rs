@@ -281,6 +281,27 @@ fn periodic_gossip_sends_what_waits_and_never_an_empty_packet() {
 }
 
 #[test]
+fn news_after_a_silence_waits_for_a_quarter_and_further_news_for_its_turn() {
+    let mut config = swim();
+    config.transmissions = Transmissions::Fixed(1);
+    config.periodic_gossip = Some(Periodic::millis(200, 1));
+    // Nothing else takes it along.
+    config.probe_period = 3600 * SECOND;
+    let mut solo = speaker(config);
+    let waits = |solo: &mut Solo<Versions>, addr| {
+        learns(solo, [addr]);
+        let waited = (1..=100).find(|_| count(&solo.passes(SECOND / 100), "gossip") > 0);
+        waited.map(|turns| turns * SECOND / 100)
+    };
+    assert_eq!(waits(&mut solo, 3), Some(SECOND / 20));
+    for addr in 4..9 {
+        assert_eq!(waits(&mut solo, addr), Some(SECOND / 5));
+    }
+    assert_eq!(count(&solo.passes(SECOND / 5), "gossip"), 0);
+    assert_eq!(waits(&mut solo, 9), Some(SECOND / 20));
+}
+
+#[test]
 fn a_gossip_timer_delivered_twice_does_not_double_the_gossip() {
     let mut config = swim();
     config.transmissions = Transmissions::Fixed(200);

@@ -29,8 +29,8 @@ use rustls::{
     },
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
     server::{
-        AlwaysResolvesServerRawPublicKeys, ClientHello, ParsedCertificate, ResolvesServerCert,
-        VerifierBuilderError, WebPkiClientVerifier,
+        AlwaysResolvesServerRawPublicKeys, ClientHello, NoServerSessionStorage, ParsedCertificate,
+        ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier,
     },
     sign::CertifiedKey,
     version::TLS13,
@@ -144,6 +144,8 @@ pub(super) fn pinned_configs(
 pub(super) fn harden(client: &mut rustls::ClientConfig, server: &mut rustls::ServerConfig) {
     client.resumption = Resumption::disabled();
     client.enable_early_data = false;
+    // By default it has room for 256 sessions from the start.
+    server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;
     server.max_early_data_size = 0;
 }

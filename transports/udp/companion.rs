@@ -105,6 +105,11 @@ impl<G: Greeter> Companion<G> {
         })
     }
 
+    /// How many connections there are, whoever opened them.
+    pub(super) fn connections(&self) -> usize {
+        self.accepted.taken() + self.opened.taken()
+    }
+
     /// Opens a stream.
     pub(super) async fn open(
         &self,

@@ -30,6 +30,11 @@ impl Places {
         }
     }
 
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        locked(&self.taken).values().sum()
+    }
+
     /// Takes a place, until the returned is dropped.
     pub(super) fn take(&self, peer: IpAddr) -> Result<Place, Full> {
         let source = source(peer);

@@ -125,6 +125,12 @@ impl PlainUdp {
     pub fn counters(&self) -> Counters {
         self.0.tally.counters()
     }
+
+    /// How many TCP connections there are for streams, whoever opened them.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.companion.as_ref().map_or(0, Companion::connections)
+    }
 }
 
 impl Transport for PlainUdp {
@@ -164,6 +170,7 @@ impl Transport for PlainUdp {
         counters
             .iter()
             .for_each(|(name, figure)| tell(name, figure));
+        tell("open_connections", self.connections() as u64);
     }
 
     fn has_streams(&self) -> bool {

@@ -17,14 +17,16 @@ use super::{
     envelope::Envelope,
     inputs::{COMMANDS_MAX, Inputs},
     inside::Inside,
+    latency::Stopwatch,
     leave::Phase,
     messages::Lanes,
     metadata::Known,
     news::News,
     outputs::Outputs,
+    queries::Queries,
     remembered::Remembered,
     seeds::Seeds,
-    shared::{Shared, counting},
+    shared::Shared,
     sync::Syncing,
 };
 use crate::{
@@ -232,8 +234,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let is_bare = config.foca_wire;
         let limits = self.settings.limits;
         let datagram_max = config.max_packet_size;
-        let counting = counting(&transport);
-        let shared = Shared::new(identity.clone(), config.clone(), &limits, local, counting);
+        let asked = Box::new(Arc::downgrade(&transport));
+        let shared = Shared::new(identity.clone(), config.clone(), &limits, local, asked);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             config,
@@ -268,12 +270,14 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             lifeline: Lifeline(shared.clone()),
             news,
             stats,
+            stopwatch: Stopwatch::default(),
             phase: Phase::Running,
             remembered,
             proof,
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
             metadata: Known::new(&limits),
             lanes: Lanes::new(shared.mailbox.clone(), &limits),
+            queries: Queries::new(),
         };
         agent.begin_metadata(self.settings.metadata)?;
         // Boxed: a future holds what it is called with twice.

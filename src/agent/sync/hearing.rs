@@ -43,6 +43,7 @@ where
         frame: Vec<u8>,
         conversation: Conversation<T::Stream>,
     ) {
+        self.stats.sync_bytes_in += frame.len() as u64;
         let Some(said) = Said::read(frame) else {
             self.on_sync_ended(&stage, Err(io::ErrorKind::InvalidData.into()));
             return;

@@ -136,16 +136,19 @@ where
             }
         }
         put_digest(&mut request, METADATA_DIGEST, &self.metadata_digest());
+        let len = request.len() as u64;
         let dial = Dial {
             to: peer.socket_addr(),
             preface,
             check: Box::new(self.answers_as(&peer)),
         };
-        self.inputs.streams.open(Opening {
+        let has_place = self.inputs.streams.open(Opening {
             dial,
             frames: [request].into(),
             next: Next::Read(BYTES_MAX, streams::Stage::Sync(Stage::Asked(peer, scope))),
-        })
+        });
+        self.stats.sync_bytes_out += if has_place { len } else { 0 };
+        has_place
     }
 
     /// A random member, or who let us in.
@@ -195,6 +198,7 @@ where
             next => Next::Read(BYTES_MAX, next),
         };
         let next = next.map(streams::Stage::Sync);
+        self.stats.sync_bytes_out += say.as_ref().map_or(0, |say| say.len() as u64);
         let frames = say.into_iter().collect();
         self.inputs.streams.converse(conversation, frames, next);
     }

@@ -21,12 +21,12 @@ pub(crate) fn doctor(args: &AskArgs) -> Result<(), Failure> {
     } else {
         for finding in &findings {
             line(format_args!(
-                "{:<8}{}",
+                "{:<10}{}",
                 finding.verdict.name(),
                 finding.what
             ))?;
             if let Some(hint) = finding.hint {
-                line(format_args!("        {hint}"))?;
+                line(format_args!("          {hint}"))?;
             }
         }
     }
@@ -171,9 +171,13 @@ const SIGNS: &[Sign] = &[
         hint: "a firewall lets streams through and not packets: `selkie watch` names the member",
     },
     Sign {
-        figures: &["packets_of_strangers", "transport_inbound_other_cluster"],
-        absent: "nobody of another cluster speaks to it",
-        present: "somebody of another cluster, or of none, spoke to it",
+        figures: &[
+            "packets_of_strangers",
+            "transport_inbound_other_cluster",
+            "transport_rejected_protocol",
+        ],
+        absent: "it met nobody of another cluster",
+        present: "it met somebody of another cluster, or of another version",
         hint: "give all members the same --cluster, or each cluster ports of its own",
     },
     Sign {

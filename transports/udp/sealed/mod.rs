@@ -2,6 +2,7 @@
 
 mod greeting;
 mod key;
+mod keyfile;
 mod keyring;
 mod replay;
 mod seal;
@@ -11,7 +12,8 @@ use core::{fmt, net::SocketAddr};
 use std::io;
 
 pub use self::{
-    key::{InvalidKey, Key, KeyId},
+    key::{InvalidKey, InvalidKeyId, Key, KeyId},
+    keyfile::{KeyChangeError, KeyFile},
     keyring::{KeyFileError, KeyFileReason, Keyring, KeyringError},
 };
 use self::{
@@ -27,7 +29,7 @@ use super::{
 };
 use crate::{
     trace::trace,
-    transport::{Batch, PeerStream, SendError, Transport},
+    transport::{Batch, Fingerprints, PeerStream, SendError, Transport},
 };
 
 /// UDP and TCP, sealed with a key that the members of a cluster share (XChaCha20-Poly1305).
@@ -141,6 +143,12 @@ impl SealedUdp {
         self.0.tally.counters()
     }
 
+    /// How many TCP connections there are for streams, whoever opened them.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.companion.as_ref().map_or(0, Companion::connections)
+    }
+
     fn opened(&self, datagram: &mut [u8]) -> Option<usize> {
         match self.0.datagrams.open(&self.0.secrets, datagram) {
             Ok(len) => Some(len),
@@ -215,6 +223,14 @@ impl Transport for SealedUdp {
         counters
             .iter()
             .for_each(|(name, figure)| tell(name, figure));
+        tell("open_connections", self.connections() as u64);
+    }
+
+    fn fingerprints(&self) -> Fingerprints {
+        Fingerprints {
+            keys: self.keyring().ids().into_iter().map(KeyId::bytes).collect(),
+            ..Fingerprints::default()
+        }
     }
 
     fn has_streams(&self) -> bool {
