@@ -86,7 +86,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) stopwatch: Stopwatch,
     pub(super) phase: Phase<I>,
     pub(super) remembered: Remembered<I>,
-    pub(super) sync: Syncing<I>,
+    pub(super) sync: Syncing<I, T::Stream>,
     pub(super) proof: Proof,
     pub(super) metadata: Known<I>,
     pub(super) lanes: Lanes<I>,
@@ -146,6 +146,7 @@ where
         self.time_probes();
         self.handle_timers().await;
         self.time_probes();
+        self.hear_some_more();
         self.send_last_resort();
         self.handle_found();
         self.handle_saved();
@@ -165,6 +166,7 @@ where
         let timers = self.outputs.timers.next_deadline();
         let sync = self.sync.next_deadline();
         let aside = self.metadata_deadline();
+        let sync = earlier(sync, self.hearing_deadline());
         let own = earlier(earlier(sync, aside), earlier(leave, saver));
         earlier(own, earlier(seeds, timers))
     }

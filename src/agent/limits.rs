@@ -14,7 +14,8 @@ pub struct Limits {
     pub streams: usize,
     /// Those of one peer. 8 by default.
     pub streams_per_peer: usize,
-    /// Streams of our own at a time. What needs another one waits its turn: `dials_put_off`. 64 by
+    /// Streams of our own at a time. What needs another one waits its turn: `dials_put_off`. Who
+    /// sends messages waits, too, up to 256 members' worth of them; then it is an error. 64 by
     /// default.
     pub dials: usize,
     /// The bytes that a member tells another of the membership at a time, to either side: what is
@@ -24,14 +25,19 @@ pub struct Limits {
     /// The bytes of all other members' metadata. Beyond that, none that is larger than what it
     /// replaces is taken: `metadata_refused`. 64 MiB by default.
     pub metadata_bytes: usize,
+    /// The bytes of metadata that members fetch of us at a time; one answer alone may have more, up
+    /// to 4 MiB. Beyond that they are told less, or nothing, and ask again, or others:
+    /// `answers_put_off`. 8 MiB by default.
+    pub answer_bytes: usize,
     /// The bytes that wait to be told beside the engine's datagrams. Beyond that, what was told
     /// most often is told no more: `asides_dropped`. 256 KiB by default.
     pub backlog_bytes: usize,
     /// The most bytes of one message: to be sent, it is an error of the call; from another member,
     /// it is refused. 16 MiB by default.
     pub message_max: usize,
-    /// The bytes of all messages that wait to be read here; one alone may have more. Beyond that,
-    /// who sends reliably waits, and packets are dropped: `messages_dropped`. 64 MiB by default.
+    /// The bytes of all messages that wait to be read here, or arrive; one alone may have more, and
+    /// so may one that arrives while none is complete. Beyond that, who sends reliably waits, and
+    /// packets are dropped: `messages_dropped`. 64 MiB by default.
     pub message_bytes: usize,
     /// Readers of [events](super::Cluster::events) at a time. Further ones are told nothing, not
     /// even that the agent stops: their stream is over at once (`readers_refused`). 256 by default.
@@ -49,6 +55,7 @@ impl Default for Limits {
             dials: 64,
             sync_bytes: 8 << 20,
             metadata_bytes: 64 << 20,
+            answer_bytes: 8 << 20,
             backlog_bytes: 256 << 10,
             message_max: 16 << 20,
             message_bytes: 64 << 20,

@@ -44,6 +44,7 @@
 mod accusations;
 mod admission;
 mod aside;
+mod budget;
 mod builder;
 mod choice;
 mod cluster;

@@ -1,7 +1,7 @@
 //! What comes out of the engine, and where it goes.
 
 use alloc::{sync::Arc, vec::Vec};
-use core::{net::SocketAddr, ops::Range, time::Duration};
+use core::{hash::Hash, net::SocketAddr, ops::Range, time::Duration};
 
 use super::{
     Limits, Stats,
@@ -85,7 +85,7 @@ impl<I: Locate, T: Transport> Outputs<I, T> {
     }
 
     /// Queues a packet, with as much of other things as fits it.
-    pub(super) fn send_with<K: Eq>(
+    pub(super) fn send_with<K: Eq + Hash + Clone>(
         &mut self,
         to: &I,
         kind: Kind,

@@ -100,7 +100,7 @@ stats! {
     syncs_failed,
     /// Bytes received in comparing, either way.
     sync_bytes_in,
-    /// Bytes said in comparing, either way.
+    /// Bytes said in comparing, either way, also where nobody heard them.
     sync_bytes_out,
     /// At present: bytes of other members' metadata.
     metadata_bytes,
@@ -108,6 +108,8 @@ stats! {
     metadata_refused,
     /// Metadata that nobody had whom we asked for it.
     metadata_not_fetched,
+    /// Metadata that members fetched of us and were not told yet, since much was being told.
+    answers_put_off,
     /// Messages that were sent as packets, or given a stream.
     messages_out,
     /// Messages that came as packets.

@@ -11,6 +11,7 @@ use selkie::{
 
 use super::fixture::{Agent, event, event_where, in_time, name};
 pub(crate) use super::{
+    crowd::a_joiner_knows_five_thousand_members_at_once,
     messages::{
         a_hundred_reliable_messages_of_1_mib_arrive_whole_and_in_order,
         what_is_too_big_for_a_packet_goes_by_stream_by_itself,
@@ -43,6 +44,7 @@ macro_rules! cluster_tests {
             the_last_handle_takes_the_agent_with_it,
             of_two_live_agents_with_one_name_one_gives_up_and_both_are_told,
             members_compare_what_they_hold,
+            a_joiner_knows_five_thousand_members_at_once,
             metadata_of_64_kib_reaches_20_members,
             a_hundred_reliable_messages_of_1_mib_arrive_whole_and_in_order,
             what_is_too_big_for_a_packet_goes_by_stream_by_itself,

@@ -93,6 +93,12 @@ impl Agent {
         until(&self.cluster, &what, |c| c.members().num_active() == active).await;
     }
 
+    /// Waits until at least so many others are active.
+    pub(crate) async fn knows_at_least(&self, active: usize) {
+        let what = format!("{active} members or more");
+        until(&self.cluster, &what, |c| c.members().num_active() >= active).await;
+    }
+
     /// Waits until a member is in a state.
     pub(crate) async fn holds(&self, named: &str, state: State) {
         let what = format!("{named} {state}");

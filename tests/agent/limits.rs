@@ -2,7 +2,7 @@
 
 use futures::AsyncWriteExt;
 use selkie::{
-    Cluster, Codec, Header, Incarnation, Message, Node, Transport,
+    Cluster, Codec, Header, Incarnation, Member, Message, Node, Transport,
     agent::{Limits, MessageError},
     codecs::PostcardCodec,
     transports::{Memory, MemoryNetwork},
@@ -125,6 +125,46 @@ fn metadata_beyond_the_limit_is_not_taken() {
         until(&a.cluster, "what fits", |c| has(c, "b", 10)).await;
         c.cluster.set_metadata([4; 40]).await.unwrap();
         until(&a.cluster, "what fits", |c| has(c, "c", 40)).await;
+    });
+}
+
+#[test]
+fn metadata_beyond_what_is_being_told_is_told_later() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut limits = Limits::default();
+        limits.answer_bytes = 100_000;
+        let large = vec![7; 65_536];
+        let (cluster, driver) = builder("a", net.bind(ANY_PORT).unwrap())
+            .limits(limits)
+            .metadata(large.clone())
+            .build()
+            .await
+            .unwrap();
+        let a = Agent::run(cluster, driver);
+        // Who asks, and does not read the answer.
+        let slow = net.bind(ANY_PORT).unwrap();
+        let gossip = [&ENVELOPE[..], &hello("slow", &slow, &a), &[0, 0]].concat();
+        slow.send(a.addr(), &gossip).await.unwrap();
+        a.knows(1).await;
+        let mut stream = slow.open(a.addr()).await.unwrap().stream;
+        let mut wanted = Vec::new();
+        let member = Member::alive(a.cluster.identity());
+        PostcardCodec.encode_member(&member, &mut wanted).unwrap();
+        let len = u32::try_from(wanted.len()).unwrap().to_be_bytes();
+        let asked = [&preface("slow", &slow, &a)[..], &len, &wanted].concat();
+        stream.write_all(&asked).await.unwrap();
+        until(&a.cluster, "it is heard", |c| c.stats().streams_in == 1).await;
+
+        let b = start(&net, "b", Limits::default(), Some(&a)).await;
+        until(&a.cluster, "no room", |c| c.stats().answers_put_off > 0).await;
+        drop(stream);
+        until(&b.cluster, "all of it", |c| {
+            let members = c.members();
+            let metadata = members.find(&name("a")).and_then(|m| m.metadata.as_ref());
+            metadata.is_some_and(|m| m.bytes() == large)
+        })
+        .await;
     });
 }
 

@@ -11,6 +11,7 @@ mod admission;
 mod broadcasts;
 mod builder;
 mod cluster;
+mod crowd;
 mod discovery;
 #[cfg(feature = "dns")]
 mod dns;

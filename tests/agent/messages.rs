@@ -1,17 +1,19 @@
 //! Messages from one member to another.
 
 use core::time::Duration;
+use std::time::Instant;
 
-use futures::{FutureExt, StreamExt};
+use futures::{AsyncWriteExt, FutureExt, StreamExt};
 use selkie::{
-    Cluster, Config, Node,
+    Cluster, Codec, Config, Header, Incarnation, Message, Node, Transport,
     agent::{Limits, MessageError},
+    codecs::PostcardCodec,
     transports::MemoryNetwork,
 };
 
 use super::{
     cluster::{ANY_PORT, Net},
-    fixture::{Agent, builder, heavy, in_time, name, until},
+    fixture::{Agent, ENVELOPE, builder, heavy, in_time, name, until},
     metadata::Streamless,
 };
 
@@ -287,5 +289,108 @@ fn more_members_than_there_are_places_can_be_written_to_one_after_the_other() {
                 "before a stream rested for too long"
             );
         }
+    });
+}
+
+#[test]
+fn who_writes_to_more_members_than_there_are_places_waits_for_one() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut limits = Limits::default();
+        limits.dials = 4;
+        let a = start(&net, "a", limits, None).await;
+        let mut others = Vec::new();
+        for n in 0..12 {
+            let other = start(&net, &format!("b{n}"), Limits::default(), Some(&a)).await;
+            let messages = other.cluster.messages();
+            others.push((other, messages));
+        }
+        a.knows(12).await;
+        let all = others.iter().map(|(other, _)| {
+            let to = other.cluster.identity();
+            let a = &a.cluster;
+            async move { a.send_reliably(&to, numbered(7, 200_000)).await }
+        });
+        let sent = in_time("all acknowledged", futures::future::join_all(all)).await;
+        assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+        for (_, messages) in &mut others {
+            let message = in_time("the message", messages.next()).await.unwrap();
+            assert!(message.bytes == numbered(7, 200_000));
+        }
+    });
+}
+
+#[test]
+fn who_announces_much_and_sends_little_takes_no_room_from_others() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut limits = Limits::default();
+        limits.message_bytes = 300_000;
+        let [a, b] = pair(&net, limits).await;
+        let mut messages = b.cluster.messages();
+        let slow = net.bind(ANY_PORT).unwrap();
+        let header = Header {
+            src: Node::new(name("slow"), slow.local_addr(), 1),
+            src_incarnation: Incarnation(0),
+            dst: b.cluster.identity(),
+            message: Message::Gossip,
+        };
+        let mut hello = Vec::new();
+        PostcardCodec.encode_header(&header, &mut hello).unwrap();
+        let gossip = [&ENVELOPE[..], &hello, &[0, 0]].concat();
+        slow.send(b.addr(), &gossip).await.unwrap();
+        b.knows(2).await;
+        let [version_and_mark @ .., _] = ENVELOPE;
+        let len = u32::try_from(hello.len()).unwrap().to_be_bytes();
+        let announced = 290_000_u32.to_be_bytes();
+        let preface = [&version_and_mark[..], &[4], &len, &hello, &announced, b"x"].concat();
+        let mut stream = slow.open(b.addr()).await.unwrap().stream;
+        stream.write_all(&preface).await.unwrap();
+        until(&b.cluster, "it is heard", |c| c.stats().streams_in == 1).await;
+
+        let to = b.cluster.identity();
+        let started = Instant::now();
+        let sent = a.cluster.send_reliably(&to, numbered(1, 100_000));
+        in_time("acknowledged", sent).await.unwrap();
+        in_time("the message", messages.next()).await.unwrap();
+        let taken = started.elapsed();
+        let given_up = Duration::from_secs(10);
+        assert!(
+            taken < given_up,
+            "only once the slow one was given up: {taken:?}"
+        );
+    });
+}
+
+#[test]
+fn messages_that_come_together_in_less_room_than_they_take_all_arrive() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut limits = Limits::default();
+        limits.message_bytes = 300_000;
+        let b = start(&net, "b", limits, None).await;
+        let mut senders = Vec::new();
+        for n in 0..4 {
+            let sender = start(&net, &format!("a{n}"), Limits::default(), Some(&b)).await;
+            sender.knows_at_least(1).await;
+            senders.push(sender);
+        }
+        b.knows(4).await;
+        let mut messages = b.cluster.messages();
+        let to = b.cluster.identity();
+        let send = senders.iter().map(|sender| async {
+            for number in 0..5 {
+                let sent = sender.cluster.send_reliably(&to, numbered(number, 250_000));
+                sent.await.unwrap();
+            }
+        });
+        let receive = async {
+            for _ in 0..20 {
+                let message = in_time("a message", messages.next()).await.unwrap();
+                assert_eq!(message.bytes.len(), 250_000);
+            }
+        };
+        let all = futures::future::join(futures::future::join_all(send), receive);
+        in_time("all arrive", all).await;
     });
 }

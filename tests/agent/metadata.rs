@@ -8,15 +8,16 @@ use std::{
 
 use futures::StreamExt;
 use selkie::{
-    Transport,
+    Codec, Header, Incarnation, Member, Message, Node, Periodic, Transport,
     agent::{BuildError, CommandError, Event, Metadata},
-    transport::{Batch, NoStream, SendError},
+    codecs::PostcardCodec,
+    transport::{Batch, NoStream, PeerStream, SendError},
     transports::{Memory, MemoryNetwork},
 };
 
 use super::{
     cluster::{ANY_PORT, Net},
-    fixture::{Agent, builder, config, event, heavy, in_time, name, until},
+    fixture::{Agent, ENVELOPE, builder, config, event, heavy, in_time, name, until},
 };
 
 /// What an agent holds of a member's metadata.
@@ -210,6 +211,167 @@ impl Transport for Streamless {
     async fn close(&self) {
         self.0.close().await;
     }
+}
+
+#[test]
+fn a_joiner_does_not_tell_others_again_what_they_told_it() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let mut agents: Vec<Agent> = Vec::new();
+        for named in ["a", "b", "c", "d"] {
+            let (cluster, driver) = builder(named, net.bind(ANY_PORT).unwrap())
+                .seeds(agents.iter().map(Agent::addr))
+                .metadata(named)
+                .build()
+                .await
+                .unwrap();
+            agents.push(Agent::run(cluster, driver));
+        }
+        for agent in &agents {
+            for other in ["a", "b", "c", "d"] {
+                if *agent.cluster.identity().name() != name(other) {
+                    shows(agent, other, other.as_bytes()).await;
+                }
+            }
+            until(&agent.cluster, "all is told", |c| {
+                c.stats().aside_bytes == 0
+            })
+            .await;
+        }
+        let mut config = config();
+        // What it had to tell would wait for long.
+        config.periodic_gossip = Some(Periodic::millis(600_000, 1));
+        let (cluster, driver) = builder("e", net.bind(ANY_PORT).unwrap())
+            .config(config)
+            .seeds([agents[0].addr()])
+            .build()
+            .await
+            .unwrap();
+        let joiner = Agent::run(cluster, driver);
+        for other in ["a", "b", "c", "d"] {
+            shows(&joiner, other, other.as_bytes()).await;
+        }
+        assert_eq!(joiner.cluster.stats().aside_bytes, 0);
+    });
+}
+
+/// A network in which nobody opens a stream to those listed here.
+struct Blocking {
+    inner: Memory,
+    blocked: Vec<SocketAddr>,
+}
+
+impl Transport for Blocking {
+    type Stream = <Memory as Transport>::Stream;
+
+    fn local_addr(&self) -> SocketAddr {
+        self.inner.local_addr()
+    }
+
+    fn room(&self, to: SocketAddr) -> usize {
+        self.inner.room(to)
+    }
+
+    async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
+        self.inner.send(to, packet).await
+    }
+
+    async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
+        self.inner.recv(batch).await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+
+    fn proves_peers(&self) -> bool {
+        self.inner.proves_peers()
+    }
+
+    fn has_streams(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, to: SocketAddr) -> Result<PeerStream<Self::Stream>, SendError> {
+        match self.blocked.contains(&to) {
+            true => Err(SendError::Unreachable(
+                io::ErrorKind::ConnectionRefused.into(),
+            )),
+            false => self.inner.open(to).await,
+        }
+    }
+
+    async fn accept(&self) -> io::Result<PeerStream<Self::Stream>> {
+        self.inner.accept().await
+    }
+}
+
+#[test]
+fn what_its_owner_and_its_teller_cannot_be_asked_for_another_member_gives() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let large = vec![7; 10_000];
+        let (cluster, driver) = builder("owner", net.bind(ANY_PORT).unwrap())
+            .metadata(large.clone())
+            .build()
+            .await
+            .unwrap();
+        let owner = Agent::run(cluster, driver);
+        let friend = Agent::start("friend", net.bind(ANY_PORT).unwrap(), &[&owner]).await;
+        shows(&friend, "owner", &large).await;
+        for agent in [&owner, &friend] {
+            agent.knows(1).await;
+            until(&agent.cluster, "all is told", |c| {
+                c.stats().aside_bytes == 0
+            })
+            .await;
+        }
+        let teller = net.bind(ANY_PORT).unwrap();
+        let blocking = Blocking {
+            inner: net.bind(ANY_PORT).unwrap(),
+            blocked: vec![owner.addr(), teller.local_addr()],
+        };
+        // It hears of it only as it is told, and never compares.
+        let (cluster, driver) = builder("c", blocking)
+            .sync_period(None)
+            .seeds([friend.addr()])
+            .build()
+            .await
+            .unwrap();
+        let c = Agent::run(cluster, driver);
+        c.knows(2).await;
+        let own = Node::new(name("teller"), teller.local_addr(), 1);
+        let hello = header(own, c.cluster.identity());
+        let gossip = [&ENVELOPE[..], &hello, &[0, 0]].concat();
+        teller.send(c.addr(), &gossip).await.unwrap();
+        c.knows_at_least(3).await;
+        let version = owner.cluster.metadata().unwrap().version();
+        let mut entry = version.to_be_bytes().to_vec();
+        entry.extend(10_000_u32.to_be_bytes());
+        entry.push(0);
+        let member = Member::alive(owner.cluster.identity());
+        PostcardCodec.encode_member(&member, &mut entry).unwrap();
+        let len = u16::try_from(entry.len()).unwrap();
+        let [version_and_mark @ .., _] = ENVELOPE;
+        let items = [&[1][..], &len.to_be_bytes(), &entry].concat();
+        let items_len = (len + 3).to_be_bytes();
+        let packet = [&version_and_mark[..], &[0x81], &items_len, &items, &hello].concat();
+        teller.send(c.addr(), &packet).await.unwrap();
+        shows(&c, "owner", &large).await;
+    });
+}
+
+/// The header of a Gossip.
+fn header(src: Node, dst: Node) -> Vec<u8> {
+    let header = Header {
+        src,
+        src_incarnation: Incarnation(0),
+        dst,
+        message: Message::Gossip,
+    };
+    let mut bytes = Vec::new();
+    PostcardCodec.encode_header(&header, &mut bytes).unwrap();
+    bytes
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! Members compare what they hold, over streams.
 
-use std::{net::SocketAddr, time::Instant};
+use std::net::SocketAddr;
 
+use futures::{AsyncReadExt, AsyncWriteExt};
 use selkie::{
-    Cluster, Codec, Config, Header, Incarnation, Member, Message, Node, State, Transmissions,
-    Transport,
+    Cluster, Codec, Config, Header, Incarnation, Member, Message, Node, ProbeNumber, State,
+    Transmissions, Transport,
     codecs::PostcardCodec,
+    transport::Batch,
     transports::{Memory, MemoryNetwork},
 };
 
 use super::{
     cluster::{ANY_PORT, Net},
-    fixture::{Agent, ENVELOPE, builder, config, name, until},
+    fixture::{Agent, ENVELOPE, builder, config, in_time, name, until},
 };
 
 /// Nobody learns of anybody but by gossip, or by comparing.
@@ -91,24 +93,6 @@ pub(crate) async fn members_compare_what_they_hold(net: impl Net) {
     }
 }
 
-#[test]
-fn a_joiner_knows_five_thousand_members_at_once() {
-    smol::block_on(async {
-        let net = MemoryNetwork::new();
-        let seed = start(&net, "seed", 60_000, None).await;
-        let teller = net.bind(ANY_PORT).unwrap();
-        tell(&teller, &seed, 0..5000, State::Alive).await;
-        let started = Instant::now();
-        let joiner = start(&net, "joiner", 60_000, Some(&seed)).await;
-        until(&joiner.cluster, "5,000 members", |c| {
-            c.members().num_active() > 5000
-        })
-        .await;
-        println!("5,000 members known after {:?}", started.elapsed());
-        assert_eq!(joiner.cluster.stats().syncs_failed, 0);
-    });
-}
-
 /// Otherwise late news would bring them back.
 #[test]
 fn a_joiner_is_told_of_the_dead() {
@@ -121,6 +105,11 @@ fn a_joiner_is_told_of_the_dead() {
         let joiner = start(&net, "joiner", 60_000, Some(&seed)).await;
         until(&joiner.cluster, "compared", |c| c.stats().syncs == 1).await;
         assert!(holds(&joiner.cluster, &(5..10), State::Alive));
+        // It was told of ten, and the seed may have said more to who is not there.
+        let (said, heard) = (seed.cluster.stats(), joiner.cluster.stats());
+        assert!(heard.sync_bytes_in > 100, "{heard:?}");
+        assert!(said.sync_bytes_out >= heard.sync_bytes_in, "{said:?}");
+        assert_eq!(said.sync_bytes_in, heard.sync_bytes_out);
         let late_news = gossip(&teller, &joiner, &[0, 1, 2, 3, 4, 10], State::Alive);
         teller.send(joiner.addr(), &late_news).await.unwrap();
         until(&joiner.cluster, "the news", |c| {
@@ -175,8 +164,6 @@ fn what_gossip_left_out_is_found_later_on() {
 
 #[test]
 fn strangers_streams_are_refused() {
-    use futures::AsyncWriteExt;
-
     smol::block_on(async {
         let net = MemoryNetwork::new();
         let a = start(&net, "a", 60_000, None).await;
@@ -209,5 +196,128 @@ fn strangers_streams_are_refused() {
             .await;
         }
         assert_eq!(a.cluster.stats().streams_in, 0);
+    });
+}
+
+/// How a stream of `from` begins on which members compare.
+fn preface(from: &Node, to: &Agent) -> Vec<u8> {
+    let header = Header {
+        src: *from,
+        src_incarnation: Incarnation(0),
+        dst: to.cluster.identity(),
+        message: Message::Gossip,
+    };
+    let mut hello = Vec::new();
+    PostcardCodec.encode_header(&header, &mut hello).unwrap();
+    let [version_and_mark @ .., _] = ENVELOPE;
+    let len = u32::try_from(hello.len()).unwrap().to_be_bytes();
+    [&version_and_mark[..], &[1], &len, &hello].concat()
+}
+
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+    [&len[..], bytes].concat()
+}
+
+/// A Ping of a member, and whether its answer came in time.
+async fn ping(from: &Memory, src: Node, to: &Agent, number: u8) {
+    let header = Header {
+        src,
+        src_incarnation: Incarnation(0),
+        dst: to.cluster.identity(),
+        message: Message::Ping(ProbeNumber(number)),
+    };
+    let mut packet = ENVELOPE.to_vec();
+    PostcardCodec.encode_header(&header, &mut packet).unwrap();
+    from.send(to.addr(), &packet).await.unwrap();
+    in_time("the answer", async {
+        loop {
+            let mut batch = Batch::new();
+            from.recv(&mut batch).await.unwrap();
+            let is_ack = |packet: &[u8]| {
+                let mut body = &packet[ENVELOPE.len()..];
+                let header: Header<Node> = PostcardCodec.decode_header(&mut body).unwrap();
+                header.message == Message::Ack(ProbeNumber(number))
+            };
+            let mut engines = batch.iter().filter(|p| p.bytes.starts_with(&ENVELOPE));
+            if engines.any(|packet| is_ack(packet.bytes)) {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+/// Otherwise whoever tells much takes an agent for dead, and so do others.
+#[test]
+fn pings_are_answered_while_a_member_tells_of_a_crowd() {
+    const CROWD: usize = 40_000;
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = start(&net, "a", 60_000, None).await;
+        let teller = net.bind(ANY_PORT).unwrap();
+        let own = Node::new(name("teller"), teller.local_addr(), 1);
+        let hello = gossip(&teller, &a, &[], State::Alive);
+        teller.send(a.addr(), &hello).await.unwrap();
+        a.knows(1).await;
+
+        let mut stream = teller.open(a.addr()).await.unwrap().stream;
+        let all = framed(&[2, 0, 0, 0, 0]);
+        let asked = [preface(&own, &a), all].concat();
+        stream.write_all(&asked).await.unwrap();
+        let mut len = [0; 4];
+        stream.read_exact(&mut len).await.unwrap();
+        let mut answer = vec![0; u32::from_be_bytes(len) as usize];
+        stream.read_exact(&mut answer).await.unwrap();
+        let mut members = Vec::new();
+        for n in 0..CROWD {
+            let member = Member::alive(nth(n));
+            PostcardCodec.encode_member(&member, &mut members).unwrap();
+        }
+        let told = framed(&[&[4][..], &framed(&members)].concat());
+        stream.write_all(&told).await.unwrap();
+        let mut answers_between = 0;
+        for number in (0..=u8::MAX).cycle() {
+            ping(&teller, own, &a, number).await;
+            let known = a.cluster.members().num_active();
+            answers_between += usize::from(known > 1 && known <= CROWD);
+            if known > CROWD {
+                break;
+            }
+        }
+        assert!(answers_between > 0, "all at once");
+    });
+}
+
+/// What is compared is who is active. A member who never knew of a death believes late news, until
+/// it compares with who did.
+#[test]
+fn whom_late_news_brought_back_is_down_again_after_the_next_comparison() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let knows_better = start(&net, "left", 60_000, None).await;
+        let misled = start(&net, "right", 60_000, Some(&knows_better)).await;
+        for agent in [&knows_better, &misled] {
+            agent.knows(1).await;
+        }
+        until(&misled.cluster, "compared", |c| c.stats().syncs > 0).await;
+        // One dies while only the other listens.
+        net.cut(knows_better.addr(), misled.addr());
+        let teller = net.bind(ANY_PORT).unwrap();
+        tell(&teller, &knows_better, 0..1, State::Alive).await;
+        tell(&teller, &knows_better, 0..1, State::Down).await;
+        until(&knows_better.cluster, "told all", |c| {
+            c.stats().updates_waiting == 0
+        })
+        .await;
+        net.heal();
+        tell(&teller, &misled, 0..1, State::Alive).await;
+        drop(teller);
+        let period = core::time::Duration::from_millis(100);
+        misled.cluster.set_sync_period(period).await.unwrap();
+        until(&misled.cluster, "down again", |c| {
+            holds(c, &(0..1), State::Down)
+        })
+        .await;
     });
 }

@@ -11,7 +11,7 @@ use selkie::{
     Transport,
     transports::{
         certs::DevCa,
-        quic::{Quic, quinn},
+        quic::{Options, Quic, quinn},
     },
 };
 use smol::{Async, Task, future};
@@ -85,6 +85,46 @@ fn a_member_that_floods_leaves_room_for_the_packets_of_others() {
         .await;
         let polite = (other.local_addr(), b"polite".to_vec());
         while !receive(&left).await.contains(&polite) {}
+    });
+}
+
+#[test]
+fn a_member_that_speaks_from_many_ports_leaves_connections_to_others() {
+    const PEERS_MAX: usize = 8;
+    let ca = ca();
+    run(async {
+        let options = Options::new().peers_max(PEERS_MAX);
+        let here = addr("127.0.0.1", 0);
+        let left = Quic::bind_with(here, &member(&ca), &options).unwrap();
+        let (one, others) = (member(&ca), [node(&ca), node(&ca), node(&ca)]);
+        let ports: Vec<_> = (0..2 * PEERS_MAX)
+            .map(|_| Quic::bind(here, &one).unwrap())
+            .collect();
+        for port in &ports {
+            port.send(left.local_addr(), b"again").await.unwrap();
+        }
+        until(&left, "it has half of them, and no more", || {
+            left.counters().inbound_refused_share == (2 * PEERS_MAX - PEERS_MAX / 2) as u64
+        })
+        .await;
+        assert_eq!(left.connections(), PEERS_MAX / 2);
+        let mut again = 0;
+        while again < PEERS_MAX / 2 {
+            again += receive(&left).await.len();
+        }
+        for other in &others {
+            check_delivers(other, &left, b"polite").await;
+            check_delivers(&left, other, b"polite, too").await;
+        }
+        // What it gave back it may have again.
+        let (kept, refused): (Vec<_>, Vec<_>) =
+            ports.into_iter().partition(|port| port.connections() > 0);
+        drop(kept);
+        until(&left, "they are gone", || {
+            left.connections() == others.len()
+        })
+        .await;
+        until_delivers(&refused[0], &left, b"later").await;
     });
 }
 

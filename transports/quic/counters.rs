@@ -66,6 +66,8 @@ counters! {
     inbound_refused_busy,
     /// Handshakes refused unseen: too many connections.
     inbound_refused_full,
+    /// Connections closed at once: their peer has as many as there are places left.
+    inbound_refused_share,
     /// Large packets dropped on arrival: their stream was longer than a packet may be.
     streams_too_big,
     /// Large packets dropped on arrival: their stream took too long.

@@ -4,7 +4,7 @@
 //! two have a third each, and the others find what they need.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use std::{
     collections::HashMap,
     io,
@@ -16,6 +16,7 @@ use smol::{
     future,
 };
 
+use super::shares::owner;
 use crate::transport::{Batch, ProvenPeer};
 
 /// The most packets that wait for `recv`.
@@ -38,9 +39,7 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct Waiting {
     all: Load,
-    /// By the peer's public key, whatever addresses it has. Of those that showed none, by the
-    /// address.
-    by_peer: HashMap<Vec<u8>, Load>,
+    by_owner: HashMap<Vec<u8>, Load>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,21 +63,21 @@ impl Load {
 impl Waiting {
     /// Whether there is room for so many bytes of this peer.
     fn add(&mut self, peer: &[u8], len: usize) -> bool {
-        let load = self.by_peer.get(peer).copied().unwrap_or_default();
+        let load = self.by_owner.get(peer).copied().unwrap_or_default();
         let fits = load.packets < PACKETS_MAX.saturating_sub(self.all.packets)
             && load.bytes.saturating_add(len) <= BYTES_MAX.saturating_sub(self.all.bytes);
         if !fits {
             return false;
         }
         self.all.add(len);
-        match self.by_peer.get_mut(peer) {
+        match self.by_owner.get_mut(peer) {
             Some(load) => load.add(len),
             None => {
                 let load = Load {
                     packets: 1,
                     bytes: len,
                 };
-                self.by_peer.insert(peer.to_vec(), load);
+                self.by_owner.insert(peer.to_vec(), load);
             }
         }
         true
@@ -86,10 +85,10 @@ impl Waiting {
 
     fn remove(&mut self, peer: &[u8], len: usize) {
         self.all.remove(len);
-        if let Some(load) = self.by_peer.get_mut(peer) {
+        if let Some(load) = self.by_owner.get_mut(peer) {
             load.remove(len);
             if load.packets == 0 {
-                self.by_peer.remove(peer);
+                self.by_owner.remove(peer);
             }
         }
     }
@@ -106,11 +105,7 @@ pub(super) struct Received {
 impl Received {
     /// Whose share of the inbox it takes.
     fn of_peer<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
-        match (&self.peer, self.from.ip()) {
-            (Some(peer), _) => look(peer.public_key()),
-            (None, IpAddr::V4(ip)) => look(&ip.octets()),
-            (None, IpAddr::V6(ip)) => look(&ip.octets()),
-        }
+        owner(self.peer.as_ref(), self.from, look)
     }
 }
 

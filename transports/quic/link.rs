@@ -11,7 +11,7 @@ use std::{io, time::Instant};
 use futures::{FutureExt, channel::oneshot, future::BoxFuture};
 use quinn::{Connection, SendDatagramError, Side, StoppedError, VarInt};
 
-use super::{counters::Tally, gate::Gate, tls::STREAMS_MAX, trust::Epoch};
+use super::{counters::Tally, gate::Gate, shares::Place, tls::STREAMS_MAX, trust::Epoch};
 use crate::transport::ProvenPeer;
 
 /// The most packets that wait for a connection to come about.
@@ -76,10 +76,17 @@ pub(super) struct Held {
     pub(super) streams: Gate,
     /// How long after it was made something was last sent or received, in milliseconds.
     active_ms: Arc<AtomicU64>,
+    /// Of a connection that the peer made: among those that it may have.
+    _place: Option<Arc<Place>>,
 }
 
 impl Held {
-    pub(super) fn new(conn: Connection, peer: Option<ProvenPeer>, epoch: Epoch) -> Self {
+    pub(super) fn new(
+        conn: Connection,
+        peer: Option<ProvenPeer>,
+        epoch: Epoch,
+        place: Option<Place>,
+    ) -> Self {
         Self {
             peer,
             conn,
@@ -87,6 +94,7 @@ impl Held {
             made: Instant::now(),
             streams: Gate::open(),
             active_ms: Arc::default(),
+            _place: place.map(Arc::new),
         }
     }
 

@@ -19,6 +19,9 @@ pub(super) const SUPERSEDED: VarInt = VarInt::from_u32(2);
 /// The code by which a connection is closed that is not trusted any more.
 pub(super) const CUT: VarInt = VarInt::from_u32(3);
 
+/// The code by which a connection is closed of a peer that has too many.
+pub(super) const CROWDED: VarInt = VarInt::from_u32(4);
+
 /// With fewer peers, all others are as good as connected. Gossip goes to those that are, by
 /// preference: among so many, chosen at random by whoever dialled first, it spreads as among all.
 const NEAR_MIN: usize = 4;

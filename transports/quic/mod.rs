@@ -26,7 +26,7 @@
 //!
 //! Holding a connection takes 32 KiB at each end, making one half a millisecond. So a node holds
 //! those that it used lately, and says so ([`is_near`](Transport::is_near)): gossip, which may go
-//! to anybody, goes to peers with which there is a connection, of which there are eight at least.
+//! to anybody, goes to peers with which there is a connection, of which there are four at least.
 //!
 //! A dial that nobody answers ends after [`Options::dial_deadline`], and is told apart from one that
 //! was refused. The pause until the next one grows until a peer has looked at our certificate and
@@ -70,9 +70,11 @@
 //! Retry), so that the shares of others cannot be claimed by sending in their name. Before that, a
 //! node sends no more than three times what it receives.
 //!
-//! With a certificate, a peer may send what it likes. It has two connections at most, eight large
-//! packets and 32 streams under way, and at most a mebibyte of both in flight; from all peers there
-//! are 256 of each at a time. A large packet that takes longer than five seconds is dropped, and a
+//! With a certificate, a peer may send what it likes. From one address it has two connections at
+//! most, eight large packets and 32 streams under way, and at most a mebibyte of both in flight; from
+//! all peers there are 256 of each at a time, and as many connections as [`Options::peers_max`]
+//! says. Of these nobody has more than are left, from whatever addresses it speaks with its key: who
+//! takes all it can get has half of them. A large packet that takes longer than five seconds is dropped, and a
 //! stream that is silent for longer than [`Options::stream_timeout`] fails. What does not fit a
 //! queue is dropped. [`Counters`] tell of all that is refused or dropped, and why. Session
 //! resumption and early data are off: they would let in peers whose certificate has expired since,
@@ -123,6 +125,7 @@ mod renewal;
 mod runtime;
 mod serve;
 mod shared;
+mod shares;
 mod socket;
 mod stream;
 mod tls;

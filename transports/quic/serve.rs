@@ -245,7 +245,7 @@ async fn receive_streams(shared: &Shared, peer: SocketAddr, held: &Held) {
 
 async fn receive_stream(shared: &Shared, peer: SocketAddr, held: &Held, mut opened: RecvStream) {
     let tally = &shared.tally;
-    let Some(_pass) = shared.streams.enter() else {
+    let Some(_place) = shared.streams.enter(held.peer.as_ref(), peer) else {
         tally.streams_refused.one();
         let _ = opened.stop(VarInt::default());
         return;

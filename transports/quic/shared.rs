@@ -14,7 +14,7 @@ use std::{
 
 use async_io::Timer;
 use futures::channel::oneshot;
-use quinn::{ConnectError, Connection, ConnectionError, Endpoint, VarInt};
+use quinn::{ConnectError, Connection, ConnectionError, Endpoint, Side, VarInt};
 
 use super::{
     Credentials, Options, Quic,
@@ -23,10 +23,11 @@ use super::{
     greetings::{GREETINGS_MAX, Greetings},
     inbox::Inbox,
     link::{Dialling, Failed, Held, Link, Refusal},
-    links::{CUT, Links, Pair, SUPERSEDED},
+    links::{CROWDED, CUT, Links, Pair, SUPERSEDED},
     renewal::warn_of_expiry,
     runtime::Spawner,
     serve,
+    shares::Shares,
     stream::Visits,
     trust::{Epoch, Trust},
 };
@@ -40,6 +41,10 @@ const DIALS_MAX: usize = 64;
 
 /// The most large packets being received at a time, from all peers.
 const STREAMS_IN_MAX: usize = 256;
+
+/// So many connections may be from everybody, whoever else has taken the places for peers: another
+/// one than before, after a restart.
+const PEER_CONNECTIONS_MIN: usize = 2;
 
 /// The pause after a failed dial doubles with each further one, up to so many times the first.
 const REDIAL_GROWTH_MAX: u32 = 8;
@@ -64,8 +69,10 @@ pub(super) struct Shared {
     pub(super) greetings: Greetings,
     /// Connections that peers made, or are making.
     pub(super) guests: Gate,
+    /// Connections that peers made, once they are known.
+    known_guests: Shares,
     /// Large packets being received.
-    pub(super) streams: Gate,
+    pub(super) streams: Shares,
     /// Streams that peers opened.
     pub(super) visits: Visits,
     pub(super) trust: Trust,
@@ -104,7 +111,8 @@ impl Shared {
                     .saturating_mul(2)
                     .saturating_add(GREETINGS_MAX),
             ),
-            streams: Gate::new(STREAMS_IN_MAX),
+            known_guests: Shares::new(options.peers_max).at_least(PEER_CONNECTIONS_MIN),
+            streams: Shares::new(STREAMS_IN_MAX),
             visits: Visits::new(options.stream_timeout),
             trust,
             dial_deadline: options.dial_deadline,
@@ -265,7 +273,7 @@ impl Shared {
 
     /// From now on, packets to `peer` take this connection, or the one that both ends keep. None,
     /// and it is closed, if it was begun before what it was let in by was cut, or who it is with is
-    /// nobody any more.
+    /// nobody any more, or has more than its share of connections.
     pub(super) fn adopt(
         self: &Arc<Self>,
         peer: SocketAddr,
@@ -280,7 +288,18 @@ impl Shared {
             self.tally.cut.one();
             return None;
         };
-        let new = Held::new(conn, proven, epoch);
+        let place = match conn.side() {
+            Side::Client => None,
+            Side::Server => {
+                let Some(place) = self.known_guests.enter(proven.as_ref(), peer) else {
+                    conn.close(CROWDED, b"too many connections");
+                    self.tally.inbound_refused_share.one();
+                    return None;
+                };
+                Some(place)
+            }
+        };
+        let new = Held::new(conn, proven, epoch, place);
         if self.is_closed() && self.endpoint().is_none() {
             return Some(new);
         }

@@ -20,6 +20,7 @@ use super::{
     link::Held,
     runtime::Spawner,
     serve::within,
+    shares::{Place, Shares},
 };
 use crate::transport::PeerStream;
 
@@ -46,7 +47,7 @@ pub struct Stream {
 }
 
 /// That it is open counts in several places.
-type Passes = (Option<Pass>, Option<Pass>, Option<Pass>);
+type Passes = (Option<Pass>, Option<Pass>, Option<Place>);
 
 impl AsyncRead for Stream {
     fn poll_read(
@@ -88,7 +89,7 @@ impl Stream {
         held: &Held,
         visits: &Visits,
         spawner: Spawner,
-        pass: Option<Pass>,
+        place: Option<Place>,
     ) -> Self {
         Self {
             send,
@@ -96,7 +97,7 @@ impl Stream {
             is_closed: false,
             silence: Silence::new(visits.timeout),
             spawner,
-            passes: Some((held.streams.enter(), visits.unfinished.enter(), pass)),
+            passes: Some((held.streams.enter(), visits.unfinished.enter(), place)),
         }
     }
 
@@ -180,12 +181,12 @@ impl Silence {
 #[derive(Debug)]
 pub(super) struct Visits {
     timeout: Duration,
-    open: Gate,
-    waiting: Gate,
+    open: Shares,
+    waiting: Shares,
     /// All streams, whoever opened them.
     unfinished: Gate,
-    sender: Sender<(PeerStream<Stream>, Pass)>,
-    receiver: Receiver<(PeerStream<Stream>, Pass)>,
+    sender: Sender<(PeerStream<Stream>, Place)>,
+    receiver: Receiver<(PeerStream<Stream>, Place)>,
 }
 
 impl Visits {
@@ -193,8 +194,8 @@ impl Visits {
         let (sender, receiver) = channel::unbounded();
         Self {
             timeout,
-            open: Gate::new(OPEN_MAX),
-            waiting: Gate::new(WAITING_MAX),
+            open: Shares::new(OPEN_MAX),
+            waiting: Shares::new(WAITING_MAX),
             unfinished: Gate::open(),
             sender,
             receiver,
@@ -209,12 +210,13 @@ impl Visits {
         opened: (SendStream, RecvStream),
         spawner: &Spawner,
     ) {
-        let pass = self.open.enter();
-        let place = self.waiting.enter().filter(|_| pass.is_some());
-        let stream = Stream::new(opened, held, self, spawner.clone(), pass);
         let peer = held.peer.clone();
+        let open = self.open.enter(peer.as_ref(), addr);
+        let turn = self.waiting.enter(peer.as_ref(), addr);
+        let turn = turn.filter(|_| open.is_some());
+        let stream = Stream::new(opened, held, self, spawner.clone(), open);
         let visit = PeerStream { addr, peer, stream };
-        let taken = place.is_some_and(|place| self.sender.try_send((visit, place)).is_ok());
+        let taken = turn.is_some_and(|turn| self.sender.try_send((visit, turn)).is_ok());
         match taken {
             true => spawner.tally.streams_accepted.one(),
             false => spawner.tally.streams_not_accepted.one(),

@@ -56,3 +56,23 @@ fn what_fits_nowhere_does_not_wait_for_ever() {
     }
     assert_eq!((aside.bytes(), aside.dropped()), (5, 1));
 }
+
+#[test]
+fn however_much_waits_a_packet_is_filled_with_what_fits() {
+    let mut aside = Aside::new(1 << 20);
+    for key in 0..200 {
+        aside.add(key, 7, vec![key; 10], 3);
+    }
+    aside.add(200, 7, vec![0; 90], 3);
+    for _ in 0..2 {
+        assert_eq!(put(&mut aside, 40)[3..13], *vec![199; 10]);
+        aside.add(199, 7, vec![199; 10], 3);
+    }
+    // All are told in turn.
+    let mut told = std::collections::HashSet::new();
+    for _ in 0..200 {
+        let buf = put(&mut aside, 40);
+        told.extend(buf.chunks(13).map(|item| item[3]));
+    }
+    assert_eq!(told.len(), 200);
+}

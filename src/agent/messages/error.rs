@@ -28,7 +28,8 @@ pub enum MessageError {
     /// The transport has no streams, and it is to be reliable, or fits no packet; or the cluster
     /// is on foca's wire.
     NoStreams,
-    /// There are as many streams of our own as [may be](super::super::Limits::dials).
+    /// There are as many streams of our own as [may be](super::super::Limits::dials), and 256
+    /// members wait for one already; or there may be none at all.
     Busy,
     /// Nobody reads [messages](crate::Cluster::messages) at the other member.
     NotListening,
@@ -52,7 +53,7 @@ impl fmt::Display for MessageError {
                 )
             }
             Self::NoStreams => f.write_str("needs a stream, and the transport has none"),
-            Self::Busy => f.write_str("too many streams are open"),
+            Self::Busy => f.write_str("too many streams are open, and wanted"),
             Self::NotListening => f.write_str("nobody reads messages there"),
             Self::Unreachable(source) => write!(f, "member cannot be reached: {source}"),
             Self::Unacknowledged => f.write_str("sent, but not acknowledged"),

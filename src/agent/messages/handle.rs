@@ -23,7 +23,8 @@ impl<I: Identity> Cluster<I> {
     /// Sends bytes to a member, best effort: as one packet if it fits, which may be lost, and else
     /// over a stream by itself, of which the end is not waited for.
     ///
-    /// Returns when it is on its way; waits while too much is on its way by stream to this member.
+    /// Returns when it is on its way; waits while too much is on its way by stream to this member,
+    /// or, if one has to be opened, to [others](super::super::Limits::dials).
     ///
     /// # Errors
     ///
@@ -52,7 +53,8 @@ impl<I: Identity> Cluster<I> {
     ///
     /// They arrive at most once, and whole. Messages of ours, each sent when the last one was
     /// acknowledged, arrive in this order; of calls at the same time, in the order in which they
-    /// were first polled, unless one fails. While the other member has no room, this waits.
+    /// were first polled, unless one fails. While the other member has no room, or there are as many
+    /// streams as [may be](super::super::Limits::dials), this waits.
     ///
     /// # Errors
     ///

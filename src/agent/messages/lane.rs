@@ -5,15 +5,18 @@ use core::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
-use std::io;
+use std::{io, time::Instant};
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, channel::oneshot};
 use smol::{Timer, channel::Receiver, future::or};
 
 use super::{Mailbox, MessageError, UserMessage};
-use crate::agent::streams::{
-    Conversation,
-    frames::{PATIENCE, patience, read_body, read_len, skip_body, within},
+use crate::agent::{
+    budget::{Budget, Held},
+    streams::{
+        Conversation,
+        frames::{PATIENCE, next_chunk, patience, read_chunk, read_len, skip_body, within},
+    },
 };
 
 /// A message on its way out.
@@ -38,6 +41,7 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     queue: Receiver<Outgoing>,
     max: usize,
     is_busy: &AtomicBool,
+    is_wanted: &AtomicBool,
 ) -> io::Result<()> {
     let mut conversation = match opened {
         Ok(conversation) => conversation,
@@ -47,7 +51,7 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     let stream = &mut conversation.stream;
-    while let Some(outgoing) = next(&queue, is_busy).await {
+    while let Some(outgoing) = next(&queue, is_busy, is_wanted).await {
         let len = outgoing.bytes.len();
         let sent = within(LAST_WORD.saturating_add(patience(len)), async {
             let head = u32::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -73,11 +77,18 @@ pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
     within(PATIENCE, stream.close()).await
 }
 
-/// The next message. `None` after a while without, when no other can come this way.
-async fn next(queue: &Receiver<Outgoing>, is_busy: &AtomicBool) -> Option<Outgoing> {
+/// The next message. `None` after a while without, when no other can come this way; at once, if
+/// others want the place.
+async fn next(
+    queue: &Receiver<Outgoing>,
+    is_busy: &AtomicBool,
+    is_wanted: &AtomicBool,
+) -> Option<Outgoing> {
     is_busy.store(false, Ordering::Relaxed);
     let idle = async {
-        Timer::after(IDLE).await;
+        if !is_wanted.load(Ordering::Relaxed) {
+            Timer::after(IDLE).await;
+        }
         // What came in this moment is still there.
         queue.close();
         None
@@ -89,7 +100,7 @@ async fn next(queue: &Receiver<Outgoing>, is_busy: &AtomicBool) -> Option<Outgoi
 }
 
 /// Tells who waits that nothing of theirs was sent.
-fn give_up(queue: &Receiver<Outgoing>, kind: io::ErrorKind) {
+pub(super) fn give_up(queue: &Receiver<Outgoing>, kind: io::ErrorKind) {
     queue.close();
     while let Ok(outgoing) = queue.try_recv() {
         outgoing.answer(Err(MessageError::Unreachable(kind.into())));
@@ -113,8 +124,7 @@ pub(super) async fn receive<I: Clone, S: AsyncRead + AsyncWrite + Unpin>(
                 false => NOT_LISTENING,
             }
         } else {
-            let held = mailbox.budget.take(len).await;
-            let bytes = read_body(stream, len, max).await?;
+            let (bytes, held) = read_held(stream, len, &mailbox.budget).await?;
             let from = from.clone();
             match mailbox.deliver(UserMessage { from, bytes }, held) {
                 true => QUEUED,
@@ -128,6 +138,27 @@ pub(super) async fn receive<I: Clone, S: AsyncRead + AsyncWrite + Unpin>(
         .await?;
     }
     within(PATIENCE, stream.close()).await
+}
+
+/// Reads a message. It takes its room as it comes: who announces much and sends little holds
+/// little. The time that there is no room does not count.
+async fn read_held<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    len: usize,
+    budget: &Arc<Budget>,
+) -> io::Result<(Vec<u8>, Held)> {
+    let mut left = patience(len);
+    let mut held = budget.begin().await;
+    let mut bytes = Vec::new();
+    while bytes.len() < len {
+        let more = next_chunk(bytes.len(), len);
+        held.grow(bytes.len() + more).await;
+        let began = Instant::now();
+        within(left, read_chunk(stream, &mut bytes, more)).await?;
+        left = left.saturating_sub(began.elapsed());
+    }
+    held.complete();
+    Ok((bytes, held))
 }
 
 /// The message waits to be read.

@@ -4,7 +4,6 @@
 //! stream to that member, one after the other: each is acknowledged once it waits to be read there,
 //! before the next is sent. Nothing is sent twice.
 
-mod budget;
 mod error;
 mod handle;
 mod lane;
@@ -21,13 +20,16 @@ use core::{
 use futures::Stream;
 use smol::channel::{Receiver, Sender, unbounded};
 
-use self::budget::{Budget, Held};
 pub use self::error::MessageError;
 pub(super) use self::{
     handle::Waybill,
     post::{Lanes, Stage},
 };
-use super::{Limits, shared::Shared};
+use super::{
+    Limits,
+    budget::{Budget, Held},
+    shared::Shared,
+};
 use crate::Identity;
 
 /// A message from another member: see [`Cluster::messages`](crate::Cluster::messages).

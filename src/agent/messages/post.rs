@@ -1,11 +1,11 @@
 //! Which way a message goes, and where it comes in.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
-use futures::future::{AbortHandle, Abortable};
-use smol::channel::{Sender, bounded};
+use futures::future::{AbortHandle, AbortRegistration, Abortable};
+use smol::channel::{Receiver, Sender, bounded};
 
 use super::{
     Mailbox, MessageError, Waybill,
@@ -26,6 +26,10 @@ use crate::{
 /// The streams of messages, either way.
 pub(in crate::agent) struct Lanes<I: Identity> {
     out: HashMap<I::Addr, Lane<I>>,
+    /// Those that wait for a place, in this order.
+    parked: VecDeque<Parked<I>>,
+    /// Whether there are any: who rests makes room.
+    is_wanted: Arc<AtomicBool>,
     /// The last one of each member: an older one must not deliver after it.
     inward: HashMap<I::Addr, Inward<I>>,
     accepted: u64,
@@ -44,6 +48,21 @@ struct Lane<I> {
     /// Which message was the last one.
     used: u64,
     handle: AbortHandle,
+}
+
+/// What is needed to open a stream.
+struct Parked<I> {
+    to: I,
+    queue: Receiver<Outgoing>,
+    is_busy: Arc<AtomicBool>,
+    registration: AbortRegistration,
+}
+
+impl<I> Parked<I> {
+    /// It will not be opened.
+    fn give_up(self) {
+        lane::give_up(&self.queue, io::ErrorKind::NotConnected);
+    }
 }
 
 struct Inward<I> {
@@ -66,6 +85,8 @@ impl<I: Identity> Lanes<I> {
     pub(in crate::agent) fn new(mailbox: Arc<Mailbox<I>>, limits: &Limits) -> Self {
         Self {
             out: HashMap::new(),
+            parked: VecDeque::new(),
+            is_wanted: Arc::default(),
             inward: HashMap::new(),
             accepted: 0,
             dispatched: 0,
@@ -88,11 +109,21 @@ impl<I: Identity> Lanes<I> {
         {
             lane.handle.abort();
         }
+        if let Some(place) = self.parked.iter().position(|parked| parked.to == *id)
+            && let Some(parked) = self.parked.remove(place)
+        {
+            parked.give_up();
+        }
         if self.inward.get(&addr).is_some_and(|lane| lane.from == *id)
             && let Some(lane) = self.inward.remove(&addr)
         {
             lane.handle.abort();
         }
+    }
+
+    fn note_wanted(&self) {
+        let is_wanted = !self.parked.is_empty();
+        self.is_wanted.store(is_wanted, Ordering::Relaxed);
     }
 
     /// Closes the stream that rests for longest. Returns whether there is one.
@@ -156,40 +187,31 @@ where
         if let Some(lane) = self.lanes.out.get_mut(&to.addr()) {
             if lane.to != *to {
                 // It goes to whoever was there before.
-                lane.handle.abort();
+                let before = lane.to.clone();
+                self.lanes.part_with(&before);
             } else if !lane.queue.is_closed() {
                 lane.used = used;
                 return Ok(lane.queue.clone());
             }
         }
-        if !self.inputs.streams.places.has_room_for_messages() && !self.lanes.make_room() {
-            self.inputs.streams.put_off = self.inputs.streams.put_off.wrapping_add(1);
-            return Err(MessageError::Busy);
-        }
-        let preface = self
-            .preface(StreamKind::Messages, to)
-            .ok_or(MessageError::NotAMember)?;
-        let dial = Dial {
-            to: to.socket_addr(),
-            preface,
-            check: Box::new(self.answers_as(to)),
-        };
-        let (lane, queue) = bounded(QUEUE_LEN);
-        let (member, max) = (to.clone(), self.lanes.message_max);
-        let is_busy = Arc::new(AtomicBool::new(true));
-        let busy = is_busy.clone();
-        let (handle, registration) = AbortHandle::new_pair();
-        let has_place = self.inputs.streams.dial(dial, move |opened| async move {
-            let sending = lane::send(opened, queue, max, &busy);
-            let (stage, result) = match Abortable::new(sending, registration).await {
-                Ok(result) => (Stage::Out(member), result),
-                Err(_) => (Stage::Replaced, Ok(())),
-            };
-            Outcome::Ended(streams::Stage::Messages(stage), result)
-        });
+        let places = &self.inputs.streams.places;
+        let has_place = places.has_room_for_messages() || self.lanes.make_room();
         if !has_place {
-            return Err(MessageError::Busy);
+            self.inputs.streams.put_off = self.inputs.streams.put_off.wrapping_add(1);
+            let may_wait = self.inputs.streams.places.may_open_any();
+            if !may_wait || self.lanes.parked.len() >= PARKED_MAX {
+                return Err(MessageError::Busy);
+            }
         }
+        let (lane, queue) = bounded(QUEUE_LEN);
+        let (handle, registration) = AbortHandle::new_pair();
+        let is_busy = Arc::new(AtomicBool::new(true));
+        let parked = Parked {
+            to: to.clone(),
+            queue,
+            is_busy: is_busy.clone(),
+            registration,
+        };
         let entry = Lane {
             to: to.clone(),
             queue: lane.clone(),
@@ -198,7 +220,62 @@ where
             handle,
         };
         self.lanes.out.insert(to.addr(), entry);
+        self.lanes.parked.push_back(parked);
+        if has_place {
+            self.open_parked();
+        }
+        self.lanes.note_wanted();
         Ok(lane)
+    }
+
+    /// Opens the streams that wait for a place, as far as there are places.
+    pub(in crate::agent) fn open_parked_if_room(&mut self) {
+        while !self.lanes.parked.is_empty()
+            && self.inputs.streams.places.has_room_for_messages()
+            && self.open_parked()
+        {}
+        self.lanes.note_wanted();
+    }
+
+    /// Opens the stream that waits for longest. Returns whether there was a place for it.
+    fn open_parked(&mut self) -> bool {
+        let Some(to) = self.lanes.parked.front().map(|parked| parked.to.clone()) else {
+            return false;
+        };
+        let preface = self.preface(StreamKind::Messages, &to);
+        let Some(place) = self.inputs.streams.places.outgoing() else {
+            return false;
+        };
+        let Some(parked) = self.lanes.parked.pop_front() else {
+            return false;
+        };
+        let Some(preface) = preface else {
+            parked.give_up();
+            return true;
+        };
+        let dial = Dial {
+            to: to.socket_addr(),
+            preface,
+            check: Box::new(self.answers_as(&to)),
+        };
+        let Parked {
+            queue,
+            is_busy,
+            registration,
+            ..
+        } = parked;
+        let (max, is_wanted) = (self.lanes.message_max, self.lanes.is_wanted.clone());
+        self.inputs
+            .streams
+            .dial_at(place, dial, move |opened| async move {
+                let sending = lane::send(opened, queue, max, &is_busy, &is_wanted);
+                let (stage, result) = match Abortable::new(sending, registration).await {
+                    Ok(result) => (Stage::Out(to), result),
+                    Err(_) => (Stage::Replaced, Ok(())),
+                };
+                Outcome::Ended(streams::Stage::Messages(stage), result)
+            });
+        true
     }
 
     /// A member opened a stream of messages.
@@ -264,3 +341,5 @@ where
 
 /// How many messages wait for one stream.
 const QUEUE_LEN: usize = 4;
+/// How many streams wait for a place.
+const PARKED_MAX: usize = 256;

@@ -1,12 +1,17 @@
 //! Fetching metadata that is too large for packets.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::time::Duration;
 use std::collections::HashSet;
 
-use super::{entry, spread::put_entry};
+use super::{
+    Spread, entry,
+    spread::{ENTRY_HEAD_LEN, put_entry},
+};
 use crate::{
     BroadcastHandler, Codec, Locate, Member, Transport,
     agent::{
+        budget::Held,
         driver::Agent,
         streams::{self, Conversation, Dial, Next, Opening, StreamKind},
     },
@@ -16,21 +21,40 @@ use crate::{
 pub(super) struct Wanted<I> {
     id: I,
     pub(super) version: u64,
-    /// Who has it.
+    /// Who is asked for it.
     from: I,
+    /// Who else has it.
+    also: Option<I>,
+    pub(super) spread: Spread,
     tries: u8,
+    /// Not before.
+    after: Duration,
     is_asked_for: bool,
 }
 
-impl<I> Wanted<I> {
-    pub(super) fn new(id: I, version: u64, from: I) -> Self {
+impl<I: PartialEq + Clone> Wanted<I> {
+    pub(super) fn new(id: I, version: u64, from: I, spread: Spread) -> Self {
         Self {
             id,
             version,
             from,
+            also: None,
+            spread,
             tries: 0,
+            after: Duration::ZERO,
             is_asked_for: false,
         }
+    }
+
+    /// Another member told of it: members tell of what they have.
+    pub(super) fn hear_again(&mut self, teller: &I) {
+        if self.from != *teller {
+            self.also = Some(teller.clone());
+        }
+    }
+
+    fn is_due(&self, now: Duration) -> bool {
+        !self.is_asked_for && self.after <= now
     }
 }
 
@@ -40,8 +64,8 @@ pub(in crate::agent) enum Stage<I> {
     Asked(I, Vec<I>),
     /// A member asks us.
     Answering,
-    /// All is said.
-    Over,
+    /// All is said, and on its way.
+    Over(#[expect(dead_code, reason = "held")] Option<Held>),
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -53,16 +77,24 @@ where
 {
     /// Asks for what is wanted, of some members at a time.
     pub(in crate::agent) fn fetch_if_wanted(&mut self) {
+        self.metadata.fetch_at = None;
         if !self.has_streams() {
             return;
         }
-        while self.metadata.fetches < FETCHES_MAX
-            && let Some(from) = self.whom_to_fetch_from()
-        {
-            let same = |w: &&mut Wanted<I>| !w.is_asked_for && w.from == from;
-            let wanted = self.metadata.wanted.values_mut().filter(same);
+        let now = self.inputs.now();
+        while self.metadata.fetches < FETCHES_MAX {
+            let mut wanted = self.metadata.wanted.values();
+            let Some(from) = wanted.find(|w| w.is_due(now)).map(|w| w.from.clone()) else {
+                let later = self.metadata.wanted.values().filter(|w| !w.is_asked_for);
+                self.metadata.fetch_at = later.map(|w| w.after).min();
+                return;
+            };
+            let wanted = self.metadata.wanted.values_mut();
             let mut asked = Vec::new();
-            for wanted in wanted.take(ASKED_MAX) {
+            for wanted in wanted
+                .filter(|w| w.is_due(now) && w.from == from)
+                .take(ASKED_MAX)
+            {
                 wanted.is_asked_for = true;
                 asked.push(wanted.id.clone());
             }
@@ -80,12 +112,6 @@ where
             }
             self.metadata.fetches += 1;
         }
-    }
-
-    fn whom_to_fetch_from(&self) -> Option<I> {
-        let mut wanted = self.metadata.wanted.values();
-        let next = wanted.find(|wanted| !wanted.is_asked_for);
-        next.map(|wanted| wanted.from.clone())
     }
 
     fn question(&mut self, from: &I, asked: &[I]) -> Option<Opening<I>> {
@@ -125,21 +151,24 @@ where
         match stage {
             Stage::Asked(from, asked) => {
                 self.metadata.fetches -= 1;
-                self.hear_entries(frame, &from);
+                self.hear_entries(frame, ASKED_MAX, &from, Spread::Gossip);
                 self.not_fetched(&asked);
             }
             Stage::Answering => {
                 let answer = self.answer_fetch(frame);
-                let next = Next::Close(streams::Stage::Metadata(Stage::Over));
+                let held = self.metadata.answers.try_take(answer.len());
+                let next = Next::Close(streams::Stage::Metadata(Stage::Over(held)));
                 let frames = [answer].into();
                 self.inputs.streams.converse(conversation, frames, next);
             }
-            Stage::Over => {}
+            Stage::Over(_) => {}
         }
     }
 
+    /// As many entries as there is room for, beside what others are being told.
     fn answer_fetch(&mut self, mut request: &[u8]) -> Vec<u8> {
         let mut answer = Vec::new();
+        let room = self.metadata.answers.left();
         let mut asked = HashSet::new();
         for _ in 0..ASKED_MAX {
             let codec = self.engine.codec_mut();
@@ -158,6 +187,10 @@ where
                 && let Some(entry) =
                     entry::encode(self.engine.codec_mut(), &id, &metadata, usize::MAX)
             {
+                if answer.len() + entry.len() + ENTRY_HEAD_LEN > room {
+                    self.stats.answers_put_off += 1;
+                    break;
+                }
                 put_entry(&entry, &mut answer);
             }
         }
@@ -172,21 +205,38 @@ where
         }
     }
 
-    /// What is still wanted of these is wanted of its owner, who has it if anybody does.
+    /// What is still wanted of these is wanted of others, in turns: of its owner, who has it if
+    /// anybody does, and of who told us of it, too, or of anybody: streams may be blocked.
     fn not_fetched(&mut self, asked: &[I]) {
+        let now = self.inputs.now();
         for id in asked {
             let addr = id.addr();
+            let others = self.random_members(2);
             let Some(wanted) = self.metadata.wanted.get_mut(&addr) else {
                 continue;
             };
             wanted.is_asked_for = false;
-            wanted.from = wanted.id.clone();
             wanted.tries += 1;
             if wanted.tries >= TRIES_MAX {
                 // Whoever compares with us tells us again.
                 self.stats.metadata_not_fetched += 1;
                 self.metadata.wanted.remove(&addr);
+                continue;
             }
+            let is_next_try = wanted.tries == 1 && wanted.from != wanted.id;
+            if !is_next_try {
+                let pause = PAUSE_MIN.saturating_mul(1 << wanted.tries);
+                wanted.after = now.saturating_add(pause);
+            }
+            let owner = &wanted.id;
+            wanted.from = match wanted.tries % 2 {
+                1 => None,
+                _ => wanted
+                    .also
+                    .take()
+                    .or_else(|| others.into_iter().find(|other| other != owner)),
+            }
+            .unwrap_or_else(|| owner.clone());
         }
     }
 }
@@ -196,7 +246,10 @@ const FETCHES_MAX: usize = 4;
 /// For how many members' metadata is asked at a time.
 const ASKED_MAX: usize = 64;
 /// How often each is asked for.
-const TRIES_MAX: u8 = 3;
+const TRIES_MAX: u8 = 6;
+/// How long it is not asked for after a try that failed, unless the owner is to be asked for the
+/// first time: twice as long each time.
+const PAUSE_MIN: Duration = Duration::from_millis(25);
 /// The most bytes of a request.
 const REQUEST_MAX: usize = 64 << 10;
 /// The most bytes of an answer: so many of the largest.

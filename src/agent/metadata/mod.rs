@@ -22,7 +22,7 @@ use siphasher::sip::SipHasher13;
 
 pub(super) use self::fetch::Stage;
 use self::{entry::Entry, fetch::Wanted};
-use super::Limits;
+use super::{Limits, budget::Budget};
 use crate::Identity;
 
 /// What a member says of itself: bytes of its own choice, and which version of them.
@@ -68,10 +68,18 @@ impl fmt::Debug for Metadata {
     }
 }
 
+/// Whether what was heard is told on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spread {
+    Gossip,
+    Nothing,
+}
+
 /// What was said of a member before it was there.
 struct Early<I> {
     entry: Entry<I>,
     teller: I,
+    spread: Spread,
     /// Which it was of all that came early.
     number: u64,
 }
@@ -88,6 +96,10 @@ pub(super) struct Known<I: Identity> {
     heard_early: u64,
     wanted: HashMap<I::Addr, Wanted<I>>,
     fetches: usize,
+    /// When what could not be fetched is asked for again.
+    fetch_at: Option<Duration>,
+    /// What others fetch of us.
+    answers: Arc<Budget>,
     /// When what waits to be told is told unasked.
     gossip_at: Option<Duration>,
 }
@@ -103,12 +115,15 @@ impl<I: Identity> Known<I> {
             heard_early: 0,
             wanted: HashMap::new(),
             fetches: 0,
+            fetch_at: None,
+            answers: Budget::new(limits.answer_bytes),
             gossip_at: None,
         }
     }
 
     pub(super) fn set_limits(&mut self, limits: &Limits) {
         self.bytes_max = limits.metadata_bytes;
+        self.answers.set_max(limits.answer_bytes);
     }
 
     pub(super) fn of(&self, addr: &I::Addr) -> Option<&Metadata> {
@@ -146,7 +161,7 @@ impl<I: Identity> Known<I> {
 
     /// Remembers what was said of a member that we do not know, for when it is there. What was
     /// heard first goes if that is too much; what is large is fetched then.
-    fn hear_early(&mut self, mut entry: Entry<I>, teller: &I) {
+    fn hear_early(&mut self, mut entry: Entry<I>, teller: &I, spread: Spread) {
         let addr = entry.id.addr();
         let before = self.early.get(&addr);
         if before.is_some_and(|before| before.entry.version >= entry.version) {
@@ -164,6 +179,7 @@ impl<I: Identity> Known<I> {
         let early = Early {
             entry,
             teller: teller.clone(),
+            spread,
             number: self.heard_early,
         };
         self.early.insert(addr, early);

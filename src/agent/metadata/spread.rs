@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
-    BUCKETS, Known, Metadata,
+    BUCKETS, Known, Metadata, Spread,
     entry::{self, Entry},
     fetch::Wanted,
 };
@@ -16,6 +16,7 @@ use crate::{
         aside::Aside,
         driver::Agent,
         envelope::{Items, Kind, METADATA_ITEM},
+        inputs::earlier,
         seeds::Company,
     },
     trace::debug,
@@ -91,9 +92,9 @@ where
         INLINE_MAX.min(self.engine.config().max_packet_size / 3)
     }
 
-    /// When what waits is to be told unasked.
+    /// When what waits is to be told unasked, or asked for again.
     pub(in crate::agent) fn metadata_deadline(&self) -> Option<Duration> {
-        self.metadata.gossip_at
+        earlier(self.metadata.gossip_at, self.metadata.fetch_at)
     }
 
     /// Tells some members of what waits, if it is time.
@@ -138,24 +139,24 @@ where
     pub(in crate::agent) fn hear_items(&mut self, items: Items<'_>, teller: &I) {
         for (tag, item) in items {
             if tag == METADATA_ITEM {
-                self.hear_entry(item, teller);
+                self.hear_entry(item, teller, Spread::Gossip);
             }
         }
     }
 
     /// What cannot be read, or comes from the future, is refused: nobody could go beyond the
     /// highest version of all.
-    pub(in crate::agent) fn hear_entry(&mut self, entry: &[u8], teller: &I) {
+    fn hear_entry(&mut self, entry: &[u8], teller: &I, spread: Spread) {
         let entry = entry::decode(self.engine.codec_mut(), entry);
         let Some(entry) = entry.filter(|entry| entry.version <= version_max_at(clock())) else {
             self.stats.metadata_refused += 1;
             debug!(?teller, "metadata refused");
             return;
         };
-        self.hear_of(entry, teller);
+        self.hear_of(entry, teller, spread);
     }
 
-    fn hear_of(&mut self, entry: Entry<I>, teller: &I) {
+    fn hear_of(&mut self, entry: Entry<I>, teller: &I, spread: Spread) {
         let addr = entry.id.addr();
         if addr == self.engine.identity().addr() {
             return self.hear_of_own(&entry);
@@ -164,18 +165,19 @@ where
             return;
         }
         let Some(id) = self.engine.member(&addr).map(|m| m.id.clone()) else {
-            return self.metadata.hear_early(entry, teller);
+            return self.metadata.hear_early(entry, teller, spread);
         };
-        match entry.bytes {
-            Some(bytes) => {
-                self.take_metadata(&id, Metadata::new(entry.version, bytes));
+        let wanted = self.metadata.wanted.get_mut(&addr);
+        let wanted = wanted.filter(|wanted| wanted.version >= entry.version);
+        match (entry.bytes, wanted) {
+            (Some(bytes), wanted) => {
+                let spread = wanted.map_or(spread, |wanted| wanted.spread);
+                self.take_metadata(&id, Metadata::new(entry.version, bytes), spread);
             }
-            None => {
-                let wanted = &mut self.metadata.wanted;
-                let is_news = wanted.get(&addr).is_none_or(|w| w.version < entry.version);
-                if is_news {
-                    wanted.insert(addr, Wanted::new(id, entry.version, teller.clone()));
-                }
+            (None, Some(wanted)) => wanted.hear_again(teller),
+            (None, None) => {
+                let wanted = Wanted::new(id, entry.version, teller.clone(), spread);
+                self.metadata.wanted.insert(addr, wanted);
             }
         }
     }
@@ -192,14 +194,16 @@ where
     }
 
     /// A member has another than it had.
-    fn take_metadata(&mut self, id: &I, metadata: Metadata) {
+    fn take_metadata(&mut self, id: &I, metadata: Metadata, spread: Spread) {
         let addr = id.addr();
         if !self.metadata.keep(addr.clone(), metadata.clone()) {
             self.stats.metadata_refused += 1;
             self.metadata.wanted.remove(&addr);
             return;
         }
-        self.spread_metadata(id, &metadata);
+        if spread == Spread::Gossip {
+            self.spread_metadata(id, &metadata);
+        }
         self.news.touch(addr);
         self.news.say_anew(id.clone());
     }
@@ -208,7 +212,7 @@ where
     /// told ours.
     pub(in crate::agent) fn on_member_up(&mut self, id: &I) {
         if let Some(early) = self.metadata.early.remove(&id.addr()) {
-            self.hear_of(early.entry, &early.teller);
+            self.hear_of(early.entry, &early.teller, early.spread);
         }
         if !self.has_streams() {
             self.tell_own(id);
@@ -277,14 +281,24 @@ where
         entries
     }
 
-    /// Hears a list of entries, each with a length before it. Returns whether it is one,
-    /// whatever is in its entries.
-    pub(in crate::agent) fn hear_entries(&mut self, mut entries: &[u8], teller: &I) -> bool {
-        while let Some((entry, rest)) = split_entry(entries) {
-            self.hear_entry(entry, teller);
+    /// Hears the first of a list of entries, each with a length before it, at most so many.
+    /// Returns how many bytes of others follow; `None` if that is no list.
+    pub(in crate::agent) fn hear_entries(
+        &mut self,
+        mut entries: &[u8],
+        most: usize,
+        teller: &I,
+        spread: Spread,
+    ) -> Option<usize> {
+        for _ in 0..most {
+            if entries.is_empty() {
+                break;
+            }
+            let (entry, rest) = split_entry(entries)?;
+            self.hear_entry(entry, teller, spread);
             entries = rest;
         }
-        entries.is_empty()
+        Some(entries.len())
     }
 }
 
@@ -299,6 +313,9 @@ fn split_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = entries.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
 }
+
+/// How many bytes say how long an entry is.
+pub(super) const ENTRY_HEAD_LEN: usize = 4;
 
 /// The milliseconds since 1970.
 fn clock() -> u64 {

@@ -25,7 +25,7 @@ pub(super) struct Found<I> {
     /// Who we were.
     pub(super) own: Option<I>,
     /// Whom we knew, those first that were active.
-    pub(super) others: Vec<I>,
+    pub(super) others: Vec<Member<I>>,
     /// What is to be told about it.
     pub(super) trouble: Option<String>,
 }
@@ -116,7 +116,7 @@ impl<I: Identity> Found<I> {
         }
         Self {
             own: Some(own).filter(Identity::names_member),
-            others: others.into_iter().map(|member| member.id).collect(),
+            others,
             trouble: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use alloc::{
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 use core::{
@@ -59,7 +60,7 @@ impl Saver {
         I: Identity,
         C: Codec<I>,
     {
-        let others = remembered.iter().map(|id| Member::alive(id.clone()));
+        let others = remembered.iter().cloned();
         let bytes = layout::encode(&self.cluster, own.clone(), others, codec);
         let written = self.write(bytes).await;
         self.has_failed = written.is_err();
@@ -203,8 +204,8 @@ where
     }
 }
 
-/// The members, and those that are remembered only: the active first, then the down, then those
-/// that left.
+/// The members, and those that are remembered only, as they were: the active first, then the down,
+/// then those that left.
 fn in_order<'a, I: Identity>(
     members: &'a Members<I>,
     remembered: &'a Remembered<I>,
@@ -213,15 +214,16 @@ fn in_order<'a, I: Identity>(
         true => HashSet::new(),
         false => members.iter().map(|member| member.id.addr()).collect(),
     };
-    let with = |is_wanted: fn(State) -> bool| {
-        let wanted = members.iter().filter(move |m| is_wanted(m.state));
-        wanted.map(|m| Member::new(m.id.clone(), m.incarnation, m.state))
+    let known = Arc::new(known);
+    let with = move |is_wanted: fn(State) -> bool| {
+        let known = known.clone();
+        let heard = members.iter().filter(move |m| is_wanted(m.state));
+        let heard = heard.map(|m| Member::new(m.id.clone(), m.incarnation, m.state));
+        let is_unheard = move |m: &&Member<I>| !known.contains(&m.id.addr());
+        let unheard = remembered.iter().filter(is_unheard).cloned();
+        heard.chain(unheard.filter(move |m| is_wanted(m.state)))
     };
-    let unheard = remembered
-        .iter()
-        .filter(move |id| !known.contains(&id.addr()));
     with(State::is_active)
-        .chain(unheard.map(|id| Member::alive(id.clone())))
         .chain(with(|state| state == State::Down))
         .chain(with(|state| !state.is_active() && state != State::Down))
 }

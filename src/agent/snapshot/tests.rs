@@ -1,7 +1,11 @@
 use alloc::{string::String, vec::Vec};
 use core::net::SocketAddr;
 
-use super::layout::{self, Contents, LEN_MAX, MEMBERS_MAX, Unreadable};
+use super::{
+    Saver,
+    layout::{self, Contents, LEN_MAX, MEMBERS_MAX, Unreadable},
+};
+use crate::agent::{remembered::Remembered, snapshot::save::PERIOD};
 use crate::{Codec, Header, Incarnation, Member, State};
 
 /// Members as a state and a port.
@@ -143,4 +147,19 @@ fn members_beyond_the_bounds_are_left_out() {
     assert!(layout::encode("blue", addr(13), [].into_iter(), &mut Ports).is_none());
     let name = String::from_utf8([b'x'; 256].to_vec()).unwrap();
     assert!(layout::encode(&name, addr(1), [].into_iter(), &mut Ports).is_none());
+}
+
+#[test]
+fn who_was_down_is_so_in_what_the_next_life_writes_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("snapshot");
+    let others = [
+        Member::alive(addr(1)),
+        Member::new(addr(2), Incarnation(0), State::Down),
+    ];
+    let remembered = Remembered::new(others.to_vec());
+    let mut saver = Saver::new(path.clone(), "blue".into(), PERIOD);
+    smol::block_on(saver.begin(&addr(9), &remembered, &mut Ports)).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(decode(&bytes).unwrap().others, others);
 }

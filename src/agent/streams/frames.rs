@@ -49,7 +49,7 @@ pub(in crate::agent) async fn read_len<S: AsyncRead + Unpin>(
 }
 
 /// Reads what follows the length, of at most `max` bytes.
-pub(in crate::agent) async fn read_body<S: AsyncRead + Unpin>(
+async fn read_body<S: AsyncRead + Unpin>(
     stream: &mut S,
     len: usize,
     max: usize,
@@ -60,16 +60,31 @@ pub(in crate::agent) async fn read_body<S: AsyncRead + Unpin>(
     within(patience(len), async {
         let mut bytes = Vec::new();
         while bytes.len() < len {
-            let start = bytes.len();
-            // As much again as has come: a claim alone takes a chunk.
-            let more = start.clamp(CHUNK_LEN, CHUNK_LEN_MAX).min(len - start);
-            bytes.resize(start + more, 0);
-            let chunk = bytes.get_mut(start..).unwrap_or_default();
-            stream.read_exact(chunk).await?;
+            let more = next_chunk(bytes.len(), len);
+            read_chunk(stream, &mut bytes, more).await?;
         }
         Ok(bytes)
     })
     .await
+}
+
+/// How many bytes to make room for next: as many again as have come, so that a claim alone takes a
+/// chunk.
+pub(in crate::agent) fn next_chunk(come: usize, len: usize) -> usize {
+    come.clamp(CHUNK_LEN, CHUNK_LEN_MAX)
+        .min(len.saturating_sub(come))
+}
+
+/// Reads so many bytes more.
+pub(in crate::agent) async fn read_chunk<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    bytes: &mut Vec<u8>,
+    more: usize,
+) -> io::Result<()> {
+    let start = bytes.len();
+    bytes.resize(start.saturating_add(more), 0);
+    let chunk = bytes.get_mut(start..).unwrap_or_default();
+    stream.read_exact(chunk).await
 }
 
 /// Reads past what follows the length, of at most `max` bytes.

@@ -30,7 +30,7 @@ where
             match outcome {
                 Outcome::Greeted(greeting) => self.on_greeting(greeting),
                 Outcome::Frame(Stage::Sync(stage), frame, conversation) => {
-                    self.on_sync_frame(stage, &frame, conversation);
+                    self.on_sync_frame(stage, frame, conversation);
                 }
                 Outcome::Frame(Stage::Probe(stage), frame, conversation) => {
                     self.on_probe_frame(stage, &frame, conversation);
@@ -62,6 +62,7 @@ where
             }
         }
         self.inputs.outcomes = outcomes;
+        self.open_parked_if_room();
         self.stats.dials_put_off = self.inputs.streams.put_off;
         self.stats.streams_inbound = self.inputs.streams.places.inbound() as u64;
         self.stats.streams_outbound = self.inputs.streams.places.outbound() as u64;

@@ -173,7 +173,7 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
     }
 
     /// Opens a stream, for something to go on with it. Returns whether there is a place for it.
-    pub(super) fn dial<F, O>(&mut self, dial: Dial, go_on: F) -> bool
+    fn dial<F, O>(&mut self, dial: Dial, go_on: F) -> bool
     where
         F: FnOnce(io::Result<Conversation<T::Stream>>) -> O + Send + 'static,
         O: Future<Output = Outcome<I, T::Stream>> + Send,
@@ -182,12 +182,21 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
             self.put_off = self.put_off.wrapping_add(1);
             return false;
         };
+        self.dial_at(place, dial, go_on);
+        true
+    }
+
+    /// The same, for who has a place.
+    pub(super) fn dial_at<F, O>(&mut self, place: Place, dial: Dial, go_on: F)
+    where
+        F: FnOnce(io::Result<Conversation<T::Stream>>) -> O + Send + 'static,
+        O: Future<Output = Outcome<I, T::Stream>> + Send,
+    {
         let transport = self.transport.clone();
         self.spawn(async move {
             let opened = open(&*transport, dial, place).await;
             go_on(opened).await
         });
-        true
     }
 
     /// Goes on with a conversation.

@@ -110,7 +110,13 @@ impl<I: Identity> Places<I> {
         self.outgoing.len() + spare < self.outgoing.max
     }
 
-    pub(super) fn outgoing(&self) -> Option<Place> {
+    /// Whether there is ever a place for a stream of our own.
+    pub(in crate::agent) fn may_open_any(&self) -> bool {
+        self.outgoing.max > 0
+    }
+
+    /// A place for a stream of our own.
+    pub(in crate::agent) fn outgoing(&self) -> Option<Place> {
         self.outgoing.take().map(Place::new)
     }
 
