@@ -99,6 +99,8 @@ counters! {
     probes_last_resort,
     /// Probes that were answered that way only.
     probes_answered_reliably,
+    /// Pings of members that probed us, for themselves.
+    pings_heard,
     /// Nacks from helpers that we asked to probe.
     nacks_heard,
     /// Nacks sent to those who asked us to probe.

@@ -102,6 +102,17 @@ pub enum Notice<T> {
         /// How many accuse it beyond the first.
         confirmations: u8,
     },
+    /// A probe failed for which we accuse the target, and this member, which we had asked to probe
+    /// it for us, brought no answer, either: told of each that was asked, after that.
+    ProbedThrough {
+        /// The target.
+        target: T,
+        /// Who was asked.
+        helper: T,
+        /// Whether it said that it has no answer ([`Config::nacks`](crate::Config::nacks)). If not,
+        /// it, or we, may be cut off.
+        was_heard: bool,
+    },
     /// A member answered a probe only by the [reliable way](Runtime::send_reliably): datagrams
     /// between it and us, and between it and those that we asked, get lost.
     DatagramsBlocked(T),
@@ -157,6 +168,15 @@ impl<'a, I: Clone> Notice<&'a I> {
                 id: own(id),
                 by: own(by),
                 confirmations,
+            },
+            Self::ProbedThrough {
+                target,
+                helper,
+                was_heard,
+            } => Notice::ProbedThrough {
+                target: own(target),
+                helper: own(helper),
+                was_heard,
             },
             Self::DatagramsBlocked(id) => Notice::DatagramsBlocked(own(id)),
             Self::MemberRefuted(id) => Notice::MemberRefuted(own(id)),

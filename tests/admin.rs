@@ -6,13 +6,14 @@ use std::{
     io::{self, ErrorKind},
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
+    time::Instant,
 };
 
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt, io::BufReader};
 use prometheus_parse::{Scrape, Value as Figure};
 use selkie::{
     Builder, Cluster, Config, Name, Node, Transport,
-    admin::{Admin, Listener},
+    admin::{Admin, CredentialChange, Listener},
     codecs::PostcardCodec,
     metrics::Metrics,
     transports::PlainUdp,
@@ -114,6 +115,64 @@ fn changes_are_made_over_the_socket() {
 }
 
 #[test]
+fn others_are_asked_through_it_and_changes_go_to_whoever_makes_them() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let post = async |path: &str, body: &str| site.ask("POST", path, body).await;
+        let distance = post("/v1/rtt/b", "").await.json();
+        assert_eq!(
+            (&distance["from"], &distance["to"]),
+            (&"a".into(), &"b".into())
+        );
+        let distances = post("/v1/rtt", "").await.json();
+        assert!(distances[0]["min_ns"].as_u64().is_some_and(|min| min > 0));
+        site.b.wait_for(1, DEADLINE).await.unwrap();
+        let reach = post("/v1/reach", "").await.json();
+        assert_eq!(reach["members"][0]["name"], "a", "{reach}");
+        let credentials = post("/v1/credentials", "").await.json();
+        assert_eq!(credentials[1]["name"], "b");
+        assert_eq!(credentials[1]["keys"], serde_json::json!([]));
+
+        // Nobody makes changes; then somebody does, who is the only one.
+        assert_eq!(post("/v1/keys/add", "key").await.status, 409);
+        let (made, changes) = bounded(8);
+        let change = move |change: &CredentialChange| match change {
+            CredentialChange::Reload => Err("no files".to_owned()),
+            change => made.try_send(change.clone()).map_err(|it| it.to_string()),
+        };
+        assert!(site.admin.on_change(change));
+        assert!(!site.admin.on_change(|_| Ok(())));
+        let unready = post("/v1/keys/use/01020304", "").await;
+        assert_eq!(unready.status, 412, "{}", unready.body);
+        assert!(unready.body.contains("b does not have the key"));
+        for (path, body) in [
+            ("/v1/keys/add", "secret\n"),
+            ("/v1/keys/use/01020304?force", ""),
+            // b does not seal with it.
+            ("/v1/keys/remove/01020304", ""),
+        ] {
+            let answer = post(path, body).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        }
+        let id = || "01020304".to_owned();
+        for expected in [
+            CredentialChange::AddKey("secret".to_owned()),
+            CredentialChange::UseKey(id()),
+            CredentialChange::RemoveKey(id()),
+        ] {
+            let change = changes.recv().await.unwrap();
+            assert_eq!(change, expected);
+            assert!(!format!("{change:?}").contains("secret"));
+        }
+        let reload = post("/v1/certs/reload", "").await;
+        assert_eq!(
+            (reload.status, &reload.json()["error"]),
+            (409, &"no files".into())
+        );
+    });
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_reason() {
     smol::block_on(async {
         let site = Site::new().await;
@@ -125,6 +184,14 @@ fn what_cannot_be_is_refused_with_a_reason() {
             ("POST", "/v1/broadcast", 409),
             ("GET", "/v1/leave", 405),
             ("POST", "/v1/members", 405),
+            ("GET", "/v1/rtt", 405),
+            ("GET", "/v1/rtt/a/b", 405),
+            ("GET", "/v1/reach", 405),
+            ("GET", "/v1/keys/add", 405),
+            ("POST", "/v1/rtt/nobody", 404),
+            ("POST", "/v1/rtt/b/b", 400),
+            ("POST", "/v1/keys/what", 404),
+            ("POST", "/v1/certs/add", 404),
             ("GET", "/v2", 404),
         ] {
             let answer = site.ask(method, path, "x").await;
@@ -175,6 +242,27 @@ fn loopback_is_read_only_and_no_page_reads_along() {
         let cases = [
             ("GET /v1/members", host.clone(), 200),
             ("GET /metrics", host.clone(), 200),
+            ("GET /", host.clone(), 200),
+            ("GET /page/main.js", host.clone(), 200),
+            ("GET /page/../Cargo.toml", host.clone(), 404),
+            ("GET /", "host: evil.example\r\n".to_owned(), 403),
+            // A name of somebody else's that leads here.
+            (
+                "GET /",
+                format!("host: rebound.example:{}\r\n", addr.port()),
+                403,
+            ),
+            (
+                "GET /page/main.js",
+                format!("{host}sec-fetch-site: cross-site\r\n"),
+                403,
+            ),
+            (
+                "GET /",
+                format!("{host}origin: http://evil.example\r\n"),
+                403,
+            ),
+            ("POST /", host.clone(), 403),
             ("GET /metrics", "host: evil.example\r\n".to_owned(), 403),
             (
                 "GET /metrics",
@@ -196,6 +284,68 @@ fn loopback_is_read_only_and_no_page_reads_along() {
         assert!(site.a.metadata().is_none());
         let elsewhere = Listener::http(SocketAddr::from(([0, 0, 0, 0], 0)));
         assert_eq!(elsewhere.unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn the_page_may_load_its_own_files_and_nothing_else() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let page = site.ask("GET", "/", "").await;
+        assert!(page.body.contains("<title>selkie</title>"));
+        for part in [
+            "content-type: text/html; charset=utf-8",
+            "default-src 'none'; script-src 'self'; style-src 'self'; ",
+            "frame-ancestors 'none'; require-trusted-types-for 'script'",
+            "x-content-type-options: nosniff",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(page.head.contains(part), "no {part} in {}", page.head);
+        }
+        for path in ["/page/main.js", "/page/page.css", "/page/icon.svg"] {
+            let file = site.ask("GET", path, "").await;
+            assert_eq!(file.status, 200, "{path}");
+            assert!(file.head.contains("content-security-policy"), "{path}");
+            assert_eq!(site.ask("POST", path, "").await.status, 405, "{path}");
+        }
+    });
+}
+
+#[test]
+fn members_are_told_anew_only_when_they_changed() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let first = site.ask("GET", "/v1/members", "").await;
+        let known = format!("if-none-match: {}\r\n", first.header("etag"));
+        let again = site.ask_with("/v1/members", &known).await;
+        assert_eq!((again.status, again.body.as_str()), (304, ""));
+        site.a.set_metadata("rack 7").await.unwrap();
+        let changed = site.ask_with("/v1/members", &known).await;
+        assert_eq!(changed.status, 200);
+        assert!(changed.body.contains("rack 7"));
+        assert_ne!(changed.header("etag"), first.header("etag"));
+    });
+}
+
+#[test]
+fn who_probes_whom_and_who_accused_whom_is_told() {
+    smol::block_on(async {
+        let site = Site::new().await;
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let probing = site.ask("GET", "/v1/probing", "").await.json();
+            if probing["target"]["name"] == "b" && probing["pinged_by"]["name"] == "b" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{probing}");
+            Timer::after(Duration::from_millis(20)).await;
+        }
+        assert!(site.a.stats().engine.pings_heard > 0);
+        assert_eq!(site.ask("GET", "/v1/why", "").await.body, "[]");
+        site.ask("POST", "/v1/down/b", "").await;
+        let why = site.ask("GET", "/v1/why", "").await.json();
+        assert_eq!(why[0]["member"]["name"], "b");
+        assert_eq!(why[0]["outcome"], "down");
     });
 }
 
@@ -307,6 +457,15 @@ impl Site {
         self.dir.path().join("a.sock")
     }
 
+    /// Asks to be told, with a header.
+    async fn ask_with(&self, path: &str, header: &str) -> Answer {
+        let stream = UnixStream::connect(self.path()).await.expect("done");
+        let headers = format!("host: selkie\r\n{header}");
+        ask(stream, &format!("GET {path}"), &headers, "")
+            .await
+            .expect("done")
+    }
+
     async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         let stream = UnixStream::connect(self.path()).await.expect("done");
         let line = format!("{method} {path}");
@@ -318,10 +477,18 @@ impl Site {
 
 struct Answer {
     status: u16,
+    head: String,
     body: String,
 }
 
 impl Answer {
+    #[track_caller]
+    fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines();
+        let value = lines.find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        value.expect("the header")
+    }
+
     #[track_caller]
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
@@ -345,6 +512,7 @@ async fn ask(
     let status = head.split(' ').nth(1).expect("a status");
     Ok(Answer {
         status: status.parse().expect("a number"),
+        head: head.to_owned(),
         body: body.to_owned(),
     })
 }

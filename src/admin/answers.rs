@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Who, timestamp};
 use crate::{
     Cluster, Node, State,
-    agent::{Accusation, MemberInfo, Metadata, Outcome, Status},
+    agent::{Accusation, MemberInfo, Metadata, Outcome, Probing, Status},
     metrics::Metrics,
 };
 
@@ -190,6 +190,8 @@ pub struct Accused {
     pub at: String,
     /// Who confirmed it.
     pub confirmed: Vec<Confirmation>,
+    /// Whom we had asked to probe it for us, if it is we who accuse it.
+    pub asked: Vec<Asked>,
     /// How slow we thought we are ourselves then, from 0 (healthy) to 8.
     pub local_health: u8,
     /// `refuted`, `down`, `left`, `renamed`, or, while it stands, none.
@@ -208,11 +210,25 @@ pub struct Confirmation {
     pub at: String,
 }
 
+/// Somebody who was asked to probe a suspect, and brought no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Asked {
+    /// Who.
+    pub by: Who,
+    /// Whether it said so. If not, it, or we, may have been cut off.
+    pub was_heard: bool,
+}
+
 impl From<&Accusation<Node>> for Accused {
     fn from(accusation: &Accusation<Node>) -> Self {
         let confirmed = accusation.confirmed.iter().map(|(by, at)| Confirmation {
             by: Who::from(by),
             at: timestamp(*at),
+        });
+        let asked = accusation.asked.iter().map(|(by, was_heard)| Asked {
+            by: Who::from(by),
+            was_heard: *was_heard,
         });
         let outcome = accusation.outcome.map(|(outcome, _)| match outcome {
             Outcome::Refuted => "refuted",
@@ -225,9 +241,36 @@ impl From<&Accusation<Node>> for Accused {
             by: accusation.by.as_ref().map(Who::from),
             at: timestamp(accusation.at),
             confirmed: confirmed.collect(),
+            asked: asked.collect(),
             local_health: accusation.local_health,
             outcome: outcome.map(str::to_owned),
             ended: accusation.outcome.map(|(_, at)| timestamp(at)),
+        }
+    }
+}
+
+/// Who probes whom, as this member knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Probes {
+    /// Whom it probes at this moment.
+    pub target: Option<Who>,
+    /// Whether that answered.
+    pub is_answered: bool,
+    /// Whom it asked to probe the target for it, since it did not answer.
+    pub helpers: Vec<Who>,
+    /// Who probed it last: `pings_heard` of the [statistics](super::Admin::stats) tells whether
+    /// anybody did since.
+    pub pinged_by: Option<Who>,
+}
+
+impl From<Probing<Node>> for Probes {
+    fn from(probing: Probing<Node>) -> Self {
+        Self {
+            target: probing.target.as_ref().map(Who::from),
+            is_answered: probing.is_answered,
+            helpers: probing.helpers.iter().map(Who::from).collect(),
+            pinged_by: probing.pinged_by.as_ref().map(Who::from),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whose requests are answered at an address that anybody on the machine can reach.
 
-use alloc::{format, string::String};
-use core::net::SocketAddr;
+use alloc::string::String;
+use core::{net::SocketAddr, str::FromStr};
 
 use hyper::{
     HeaderMap, Method,
@@ -9,25 +9,20 @@ use hyper::{
 };
 
 /// Refuses what changes anything, what was meant for another host, and what another page asks for.
-pub(super) fn check(
-    method: &Method,
-    headers: &HeaderMap,
-    at: SocketAddr,
-) -> Result<(), &'static str> {
+pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(
             "this address is read-only, since anybody on this machine can reach it: use the Unix \
              socket",
         );
     }
-    let ours = [format!("{at}"), format!("localhost:{}", at.port())];
-    let is_ours = |name: &str| ours.iter().any(|ours| ours == name);
     // Names of others that lead here are how pages get at what is not theirs.
-    if !text(headers, &HOST).is_some_and(|host| is_ours(&host)) {
+    let host = text(headers, &HOST).unwrap_or_default();
+    if !is_loopback(&host) {
         return Err("the request is for another host");
     }
     if let Some(origin) = text(headers, &ORIGIN)
-        && !origin.strip_prefix("http://").is_some_and(is_ours)
+        && origin.strip_prefix("http://") != Some(&host)
     {
         return Err("the request is from a page of another origin");
     }
@@ -36,6 +31,14 @@ pub(super) fn check(
         None | Some("same-origin" | "none") => Ok(()),
         Some(_) => Err("the request is from a page of another site"),
     }
+}
+
+/// Whether this is a name of this machine's own that nobody else can have lead anywhere. The port may
+/// be that of a tunnel.
+fn is_loopback(host: &str) -> bool {
+    let port = host.strip_prefix("localhost:");
+    port.is_some_and(|port| port.parse::<u16>().is_ok())
+        || SocketAddr::from_str(host).is_ok_and(|addr| addr.ip().is_loopback())
 }
 
 /// A header that is there once; one that is there twice, or is no text, is as good as wrong.
@@ -50,8 +53,6 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use core::net::SocketAddr;
-
     use hyper::{HeaderMap, Method, header::HeaderName};
 
     use super::check;
@@ -67,7 +68,7 @@ mod tests {
                 value.parse().expect("a value"),
             );
         }
-        check(&method, &map, SocketAddr::from(([127, 0, 0, 1], 9464))).is_ok()
+        check(&method, &map).is_ok()
     }
 
     #[test]
@@ -80,6 +81,13 @@ mod tests {
             ("sec-fetch-site", "same-origin"),
         ];
         assert!(is_let_in(Method::GET, &own));
+        // By a tunnel.
+        let tunnel = [
+            ("host", "localhost:8080"),
+            ("origin", "http://localhost:8080"),
+        ];
+        assert!(is_let_in(Method::GET, &tunnel));
+        assert!(is_let_in(Method::GET, &[("host", "[::1]:9464")]));
     }
 
     #[test]
@@ -95,11 +103,20 @@ mod tests {
             &[][..],
             &[("host", "evil.example:9464")],
             &[("host", "127.0.0.1")],
+            &[("host", "10.0.0.1:9464")],
+            &[("host", "127.0.0.1.evil.example:9464")],
+            &[("host", "localhost.evil.example:9464")],
+            &[("host", "localhost:9464.evil.example")],
+            &[("host", "user@localhost:9464")],
+            &[HOST, ("origin", "http://127.0.0.1:3000")],
+            &[HOST, ("origin", "http://localhost:9464")],
             &[HOST, HOST],
             &[HOST, ("origin", "http://evil.example")],
             &[HOST, ("origin", "null")],
             &[HOST, ("origin", "https://127.0.0.1:9464")],
             &[HOST, ("sec-fetch-site", "cross-site")],
+            // From another port of this machine.
+            &[HOST, ("sec-fetch-site", "same-site")],
         ] {
             assert!(!is_let_in(Method::GET, headers), "{headers:?}");
         }

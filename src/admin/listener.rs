@@ -35,7 +35,7 @@ pub(super) struct UnixSocket {
 /// Who asks.
 pub(super) enum Asker {
     Unix(UnixStream),
-    Http(TcpStream, SocketAddr),
+    Http(TcpStream),
 }
 
 impl Listener {
@@ -94,9 +94,9 @@ impl Listener {
                 let (stream, _) = socket.listener.accept().await?;
                 Ok(Asker::Unix(stream.into()))
             }
-            Inner::Http(listener, addr) => {
+            Inner::Http(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Asker::Http(stream, *addr))
+                Ok(Asker::Http(stream))
             }
         }
     }

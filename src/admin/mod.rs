@@ -6,9 +6,12 @@
 //!
 //! | request | what it answers, or does |
 //! | --- | --- |
+//! | `GET /` | the status page: all of this for people, live, in a browser |
 //! | `GET /v1/members` | [`Admin::members`] |
 //! | `GET /v1/info` | [`Admin::info`] |
 //! | `GET /v1/stats` | [`Admin::stats`] |
+//! | `GET /v1/probing` | [`Admin::probing`] |
+//! | `GET /v1/why` | [`Admin::accusations`] |
 //! | `GET /v1/why/NAME` | [`Admin::why`] |
 //! | `GET /v1/events` | [`Happening`]s, stamped with their `time`, one per line, until it is closed |
 //! | `GET /metrics` | [`Admin::metrics`] |
@@ -18,8 +21,20 @@
 //! | `POST /v1/metadata` | [`Admin::set_metadata`] to the body |
 //! | `POST /v1/down/NAME` | [`Admin::down`] |
 //! | `POST /v1/leave` | [`Admin::leave`] |
+//! | `POST /v1/rtt` | [`Admin::distances`] |
+//! | `POST /v1/rtt/TO`, `POST /v1/rtt/FROM/TO` | [`Admin::distance`] |
+//! | `POST /v1/reach` | [`Admin::reach`] |
+//! | `POST /v1/credentials` | [`Admin::credentials`] |
+//! | `POST /v1/keys/add` | [`Admin::change`]: [`AddKey`](CredentialChange::AddKey) of the body |
+//! | `POST /v1/keys/use/ID`, `POST /v1/keys/remove/ID` | [`Admin::change`]; `?force` if need be |
+//! | `POST /v1/certs/reload` | [`Admin::change`]: [`Reload`](CredentialChange::Reload) |
+//! | `POST /v1/certs/install` | [`Admin::change`]: [`Install`](CredentialChange::Install), [`Installing`] as JSON |
 //!
-//! What was refused is `{"error": "..."}`, with a status that says whose fault it is.
+//! What makes other members answer questions is a `POST`, too, though it changes nothing.
+//!
+//! What was refused is `{"error": "..."}`, with a status that says whose fault it is. The members
+//! have an `ETag`: whoever asks again with it as `If-None-Match` is answered with 304 until something
+//! changed.
 //!
 //! # Who may ask
 //!
@@ -29,10 +44,13 @@
 //! or by a page from elsewhere, are refused, so that no page reads along.
 
 mod answers;
+mod asking;
+mod changing;
 mod guard;
 mod happening;
 mod histogram;
 mod listener;
+mod page;
 mod routes;
 mod serve;
 
@@ -45,21 +63,25 @@ use alloc::{
     vec::Vec,
 };
 use core::{fmt, net::SocketAddr, str::FromStr};
-use std::time::SystemTime;
+use std::{sync::OnceLock, time::SystemTime};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use time::OffsetDateTime;
 
+use self::changing::Changing;
 pub use self::{
     answers::{
-        Accused, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left, Said,
+        Accused, Asked, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left,
+        Probes, Said,
     },
+    asking::{Credential, Difference, Distance, Reach, Reached},
+    changing::{CredentialChange, Installing},
     happening::{Chronicle, Happening, Who},
     listener::{Listener, default_directory, default_socket},
 };
 use crate::{
     Cluster, Node,
-    agent::{CommandError, MemberInfo, MessageError, Seed},
+    agent::{CommandError, MemberInfo, MessageError, QueryError, Seed},
     metrics::Metrics,
 };
 
@@ -72,6 +94,7 @@ struct Inner {
     recorder: PrometheusRecorder,
     since: SystemTime,
     facts: BTreeMap<String, String>,
+    changing: OnceLock<Changing>,
 }
 
 impl Admin {
@@ -95,6 +118,7 @@ impl Admin {
             recorder,
             since: SystemTime::now(),
             facts: facts.into_iter().collect(),
+            changing: OnceLock::new(),
         }))
     }
 
@@ -113,6 +137,17 @@ impl Admin {
         core::iter::once(ourselves).chain(others).collect()
     }
 
+    /// Something that is another whenever [`members`](Self::members) are others: of this agent, in
+    /// this process.
+    fn edition(&self) -> String {
+        let cluster = self.cluster();
+        let (id, own) = (cluster.identity(), cluster.metadata());
+        let said = own.map_or(0, |metadata| metadata.version());
+        let started = timestamp(self.0.since);
+        let (version, status) = (cluster.members().version(), cluster.status());
+        format!("{started} {} {status:?} {said} {version}", id.generation())
+    }
+
     /// The agent itself.
     #[must_use]
     pub fn info(&self) -> Info {
@@ -128,6 +163,22 @@ impl Admin {
         let transport = stats.transport.iter();
         let transport = transport.map(|(name, value)| (format!("transport_{name}"), *value));
         own.chain(transport).collect()
+    }
+
+    /// Whom the agent probes at this moment, and who probed it last.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Stopped`].
+    pub async fn probing(&self) -> Result<Probes, Refused> {
+        Ok(Probes::from(self.cluster().probing().await?))
+    }
+
+    /// Who was suspected or declared down of late, and why, the last one first.
+    #[must_use]
+    pub fn accusations(&self) -> Vec<Accused> {
+        let all = self.cluster().accusations();
+        all.iter().rev().map(Accused::from).collect()
     }
 
     /// Why a member was suspected or declared down of late, the last time first.
@@ -282,6 +333,12 @@ pub enum Refused {
     Command(CommandError),
     /// The message was not delivered.
     Message(MessageError),
+    /// The other member did not answer.
+    Query(QueryError),
+    /// Other members are not ready for a change of keys: which ones, and why.
+    Unready(String),
+    /// What the agent proves itself by was not changed: why.
+    Change(String),
     /// The agent has stopped.
     Stopped,
 }
@@ -290,9 +347,10 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchMember { name } => write!(f, "no other member is called {name}"),
-            Self::Invalid(why) => f.write_str(why),
+            Self::Invalid(why) | Self::Unready(why) | Self::Change(why) => f.write_str(why),
             Self::Command(source) => source.fmt(f),
             Self::Message(source) => source.fmt(f),
+            Self::Query(source) => source.fmt(f),
             Self::Stopped => CommandError::Stopped.fmt(f),
         }
     }
@@ -303,6 +361,7 @@ impl core::error::Error for Refused {
         match self {
             Self::Command(source) => Some(source),
             Self::Message(source) => Some(source),
+            Self::Query(source) => Some(source),
             _ => None,
         }
     }
@@ -313,6 +372,15 @@ impl From<CommandError> for Refused {
         match error {
             CommandError::Stopped => Self::Stopped,
             error => Self::Command(error),
+        }
+    }
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Stopped => Self::Stopped,
+            error => Self::Query(error),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use alloc::{
     borrow::ToOwned,
+    boxed::Box,
+    format,
     string::{String, ToString},
     vec::Vec,
 };
-use core::{convert::Infallible, net::SocketAddr};
+use core::convert::Infallible;
 use std::time::SystemTime;
 
 use futures::{StreamExt, stream};
@@ -13,36 +15,47 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxB
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Frame, Incoming},
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+        IF_NONE_MATCH, REFERRER_POLICY,
+    },
 };
 use serde::Serialize;
 
-use super::{Admin, Chronicle, Happening, Refused, guard, timestamp};
+use super::{Admin, Chronicle, CredentialChange, Happening, Refused, guard, page, timestamp};
 use crate::agent::{CommandError, MessageError};
 
 /// By which way a request came.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
     Unix,
-    Http(SocketAddr),
+    Http,
 }
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) -> Response<Body> {
-    if let Way::Http(at) = way
-        && let Err(why) = guard::check(request.method(), request.headers(), at)
+    if let Way::Http = way
+        && let Err(why) = guard::check(request.method(), request.headers())
     {
         return refusal(StatusCode::FORBIDDEN, why);
     }
     let path = request.uri().path().to_owned();
+    if let Some(asset) = page::asset(&path) {
+        return match *request.method() {
+            Method::GET => file(&asset),
+            _ => wrong_method(Method::GET),
+        };
+    }
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match (request.method().as_str(), parts.as_slice()) {
         ("GET", ["metrics"]) => text("text/plain; version=0.0.4; charset=utf-8", admin.metrics()),
-        ("GET", ["v1", "members"]) => json(&admin.members()),
+        ("GET", ["v1", "members"]) => members(admin, &request),
         ("GET", ["v1", "info"]) => json(&admin.info()),
         ("GET", ["v1", "stats"]) => json(&admin.stats()),
+        ("GET", ["v1", "probing"]) => result(admin.probing().await),
+        ("GET", ["v1", "why"]) => json(&admin.accusations()),
         ("GET", ["v1", "why", name]) => result(admin.why(name)),
         ("GET", ["v1", "events"]) => events(admin),
         ("POST", ["v1", "leave"]) => result(admin.leave().await),
@@ -66,14 +79,93 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
                 Err(refusal) => refusal,
             }
         }
-        (_, ["metrics"] | ["v1", "members" | "info" | "stats" | "events"] | ["v1", "why", _]) => {
-            wrong_method(Method::GET)
+        ("POST", ["v1", "rtt"]) => result(admin.distances().await),
+        ("POST", ["v1", "rtt", to]) => result(admin.distance(None, to).await),
+        ("POST", ["v1", "rtt", from, to]) => result(admin.distance(Some(from), to).await),
+        ("POST", ["v1", "reach"]) => result(admin.reach().await),
+        ("POST", ["v1", "credentials"]) => result(admin.credentials().await),
+        ("POST", ["v1", what @ ("keys" | "certs"), rest @ ..]) => {
+            change(admin, what, rest, request).await
         }
-        (_, ["v1", "join" | "leave" | "broadcast" | "metadata"] | ["v1", "down" | "send", _]) => {
-            wrong_method(Method::POST)
-        }
-        _ => refusal(StatusCode::NOT_FOUND, "there is no such path"),
+        (
+            _,
+            ["metrics"]
+            | [
+                "v1",
+                "members" | "info" | "stats" | "probing" | "why" | "events",
+            ]
+            | ["v1", "why", _],
+        ) => wrong_method(Method::GET),
+        (
+            _,
+            [
+                "v1",
+                "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "credentials",
+            ]
+            | ["v1", "down" | "send" | "rtt", _]
+            | ["v1", "rtt", _, _]
+            | ["v1", "keys" | "certs", ..],
+        ) => wrong_method(Method::POST),
+        _ => refusal(StatusCode::NOT_FOUND, NO_PATH),
     }
+}
+
+/// Changes keys or certificates.
+async fn change(
+    admin: &Admin,
+    what: &str,
+    how: &[&str],
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let is_forced = request.uri().query() == Some("force");
+    let change = match (what, how) {
+        ("keys", ["add"]) => match body(request).await {
+            Ok(bytes) => {
+                CredentialChange::AddKey(String::from_utf8_lossy(&bytes).trim().to_owned())
+            }
+            Err(refusal) => return refusal,
+        },
+        ("keys", ["use", id]) => CredentialChange::UseKey((*id).to_owned()),
+        ("keys", ["remove", id]) => CredentialChange::RemoveKey((*id).to_owned()),
+        ("certs", ["install"]) => {
+            let bytes = match body(request).await {
+                Ok(bytes) => bytes,
+                Err(refusal) => return refusal,
+            };
+            match serde_json::from_slice(&bytes) {
+                Ok(installing) => CredentialChange::Install(Box::new(installing)),
+                // It may tell what the body has.
+                Err(_) => return refusal(StatusCode::BAD_REQUEST, "there are no files in it"),
+            }
+        }
+        ("certs", ["reload"]) => CredentialChange::Reload,
+        _ => return refusal(StatusCode::NOT_FOUND, NO_PATH),
+    };
+    result(admin.change(change, is_forced).await)
+}
+
+/// The members, to whoever does not have them yet.
+fn members(admin: &Admin, request: &Request<Incoming>) -> Response<Body> {
+    // Before they are read: if they change meanwhile, they are asked for once more.
+    let edition = format!("\"{}\"", admin.edition());
+    let known = request.headers().get(IF_NONE_MATCH);
+    let mut response = match known.is_some_and(|known| *known == edition) {
+        true => respond(StatusCode::NOT_MODIFIED, "application/json", full("")),
+        false => json(&admin.members()),
+    };
+    if let Ok(edition) = HeaderValue::from_str(&edition) {
+        response.headers_mut().insert(ETAG, edition);
+    }
+    response
+}
+
+fn file(asset: &page::Asset) -> Response<Body> {
+    let mut response = respond(StatusCode::OK, asset.kind, full(asset.text));
+    let headers = response.headers_mut();
+    let policy = HeaderValue::from_static(page::POLICY);
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Response<Body>> {
@@ -128,8 +220,9 @@ fn status(error: &Refused) -> StatusCode {
         Refused::Invalid(_) => StatusCode::BAD_REQUEST,
         Refused::Command(CommandError::TooBig { .. })
         | Refused::Message(MessageError::TooBig { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        Refused::Command(_) => StatusCode::CONFLICT,
-        Refused::Message(_) => StatusCode::BAD_GATEWAY,
+        Refused::Command(_) | Refused::Change(_) => StatusCode::CONFLICT,
+        Refused::Unready(_) => StatusCode::PRECONDITION_FAILED,
+        Refused::Message(_) | Refused::Query(_) => StatusCode::BAD_GATEWAY,
         Refused::Stopped => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -161,8 +254,8 @@ fn text(kind: &'static str, text: String) -> Response<Body> {
     respond(StatusCode::OK, kind, full(text))
 }
 
-fn full(text: String) -> Body {
-    Full::new(Bytes::from(text)).boxed_unsync()
+fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).boxed_unsync()
 }
 
 fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
@@ -173,8 +266,12 @@ fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body>
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let nosniff = HeaderName::from_static("x-content-type-options");
     headers.insert(nosniff, HeaderValue::from_static("nosniff"));
+    // Nobody else's page takes it in, not even as an image or a script.
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("same-origin"));
     response
 }
 
+const NO_PATH: &str = "there is no such path";
 /// The most bytes of a body: those of the largest message, as agents have it by default.
 const BODY_MAX: usize = 16 << 20;

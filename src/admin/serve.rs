@@ -56,10 +56,9 @@ impl Admin {
                     let (admin, closing) = (self.clone(), closing.clone());
                     connections.push(Box::pin(connection(admin, stream, Way::Unix, closing)));
                 }
-                Ok(Asker::Http(stream, addr)) => {
+                Ok(Asker::Http(stream)) => {
                     let (admin, closing) = (self.clone(), closing.clone());
-                    let way = Way::Http(addr);
-                    connections.push(Box::pin(connection(admin, stream, way, closing)));
+                    connections.push(Box::pin(connection(admin, stream, Way::Http, closing)));
                 }
                 Err(error) => {
                     debug!(%error, "cannot accept");

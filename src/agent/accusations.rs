@@ -21,6 +21,10 @@ pub struct Accusation<I> {
     /// Who else accused it, and when we heard of that. At most
     /// [`CONFIRMATIONS_MAX`](Self::CONFIRMATIONS_MAX) are kept.
     pub confirmed: Vec<(I, SystemTime)>,
+    /// Whom we had asked to probe it for us, if it is we who accuse it, and whether they said that
+    /// they have no answer, either: as of the last time, if there were several. At most
+    /// [`CONFIRMATIONS_MAX`](Self::CONFIRMATIONS_MAX) are kept.
+    pub asked: Vec<(I, bool)>,
     /// How slow we thought we are ourselves at the time, from 0 (healthy) to 8: see
     /// [`Engine::local_health`](crate::Engine::local_health).
     pub local_health: u8,
@@ -29,7 +33,7 @@ pub struct Accusation<I> {
 }
 
 impl<I> Accusation<I> {
-    /// How many confirmations are kept.
+    /// How many confirmations are kept, and how many of those that were asked.
     pub const CONFIRMATIONS_MAX: usize = 8;
 }
 
@@ -78,6 +82,18 @@ impl<I: Identity> Accusations<I> {
                     open.confirmed.push((by.clone(), SystemTime::now()));
                 }
             }
+            OwnedNotification::ProbedThrough {
+                target,
+                helper,
+                was_heard,
+            } => {
+                if let Some(open) = self.open(target) {
+                    open.asked.retain(|(asked, _)| asked != helper);
+                    if open.asked.len() < Accusation::<I>::CONFIRMATIONS_MAX {
+                        open.asked.push((helper.clone(), *was_heard));
+                    }
+                }
+            }
             OwnedNotification::MemberRefuted(id) => self.end(id, Outcome::Refuted),
             OwnedNotification::MemberLeft(id) => self.end(id, Outcome::Left),
             OwnedNotification::Rename { before, .. } => self.end(before, Outcome::Renamed),
@@ -100,6 +116,7 @@ impl<I: Identity> Accusations<I> {
             by,
             at: SystemTime::now(),
             confirmed: Vec::new(),
+            asked: Vec::new(),
             local_health,
             outcome: None,
         });
@@ -147,11 +164,21 @@ mod tests {
             confirmations,
         };
         log.take(&confirmed, 0);
+        for was_heard in [false, true] {
+            let (target, helper) = (addr(1), addr(4));
+            let through = Notice::ProbedThrough {
+                target,
+                helper,
+                was_heard,
+            };
+            log.take(&through, 0);
+        }
         log.take(&Notice::MemberDown(addr(1)), 0);
         log.take(&Notice::MemberRefuted(addr(1)), 0);
         let kept = &log.all[0];
         assert_eq!((kept.by, kept.local_health), (Some(addr(2)), 3));
         assert_eq!(kept.confirmed[0].0, addr(3));
+        assert_eq!(kept.asked, [(addr(4), true)]);
         assert_eq!(
             kept.outcome.map(|(outcome, _)| outcome),
             Some(Outcome::Down)

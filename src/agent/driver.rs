@@ -27,6 +27,7 @@ use super::{
     metadata::Known,
     news::News,
     outputs::Outputs,
+    queries::Queries,
     remembered::Remembered,
     shared::{Shared, counted},
     snapshot::Saver,
@@ -90,6 +91,7 @@ pub(super) struct Agent<I: Identity, C, T: Transport, H: BroadcastHandler<I>> {
     pub(super) proof: Proof,
     pub(super) metadata: Known<I>,
     pub(super) lanes: Lanes<I>,
+    pub(super) queries: Queries<I>,
 }
 
 impl<I, C, T, H> Agent<I, C, T, H>
@@ -204,11 +206,13 @@ where
                     is_reliable,
                     reply,
                 } => answer(reply, self.dispatch(&to, bytes, is_reliable)),
+                Command::Query { of, question } => self.query(&of, question),
                 Command::SetMetadata { bytes, reply } => answer(reply, self.set_metadata(bytes)),
                 Command::Tune { tuning, reply } => {
                     self.tune(tuning);
                     answer(reply, ());
                 }
+                Command::Probing { reply } => answer(reply, self.engine.probing()),
                 Command::Leave { reply } => {
                     leavers.push(reply);
                     self.leave();

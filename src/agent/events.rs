@@ -128,6 +128,7 @@ impl<I> Event<I> {
             OwnedNotification::Defunct => Self::Defunct,
             OwnedNotification::AddrConflict { ours, theirs } => Self::AddrConflict { ours, theirs },
             OwnedNotification::SuspicionConfirmed { .. }
+            | OwnedNotification::ProbedThrough { .. }
             | OwnedNotification::IncarnationRaised(_)
             | OwnedNotification::MemberForgotten(_)
             | OwnedNotification::LeaveAcked(_) => return None,

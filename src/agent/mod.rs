@@ -63,6 +63,7 @@ mod messages;
 mod metadata;
 mod news;
 mod outputs;
+mod queries;
 mod receive;
 mod remembered;
 mod seeds;
@@ -86,7 +87,9 @@ pub use self::{
     limits::Limits,
     messages::{MessageError, Messages, UserMessage},
     metadata::Metadata,
+    queries::{MemberView, QueryError, RoundTrips},
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},
 };
+pub use crate::engine::Probing;

@@ -1,6 +1,10 @@
 //! What the driver and the handles share: the driver writes, the handles read.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{
+    boxed::Box,
+    sync::{Arc, Weak},
+    vec::Vec,
+};
 use core::net::SocketAddr;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,7 +15,7 @@ use super::{
     Departure, Event, Limits, Metadata, Stats, accusations::Accusations, events::Readers,
     messages::Mailbox, view::View,
 };
-use crate::{Config, Identity, Member, Transport};
+use crate::{Config, Identity, Member, Transport, transport::Fingerprints};
 
 /// One lock for members and readers, so that a reader sees both change together, one for figures,
 /// and one for accusations. None is ever held while foreign code runs or a task waits.
@@ -21,16 +25,26 @@ pub(super) struct Shared<I: Identity> {
     stats: Mutex<Stats>,
     accusations: Mutex<Accusations<I>>,
     pub(super) mailbox: Arc<Mailbox<I>>,
-    /// What the transport counted, as long as it is there.
-    counting: Counting,
+    transport: Box<dyn Reachable>,
 }
 
-pub(super) type Counting = Box<dyn Fn() -> Option<Vec<(&'static str, u64)>> + Send + Sync>;
+/// A transport that is asked as long as it is there: handles do not keep its address.
+pub(super) trait Reachable: Send + Sync {
+    /// What it counted.
+    fn counted(&self) -> Option<Vec<(&'static str, u64)>>;
 
-/// Asks a transport as long as it is there: handles do not keep its address.
-pub(super) fn counting(transport: &Arc<impl Transport>) -> Counting {
-    let kept = Arc::downgrade(transport);
-    Box::new(move || Some(counted(&*kept.upgrade()?)))
+    /// What its keys are called.
+    fn fingerprints(&self) -> Option<Fingerprints>;
+}
+
+impl<T: Transport> Reachable for Weak<T> {
+    fn counted(&self) -> Option<Vec<(&'static str, u64)>> {
+        Some(counted(&*self.upgrade()?))
+    }
+
+    fn fingerprints(&self) -> Option<Fingerprints> {
+        Some(self.upgrade()?.fingerprints())
+    }
 }
 
 /// What a transport counted.
@@ -61,11 +75,11 @@ impl<I: Identity> Shared<I> {
         config: Config,
         limits: &Limits,
         local_addr: SocketAddr,
-        counting: Counting,
+        transport: Box<dyn Reachable>,
     ) -> Arc<Self> {
         Arc::new(Self {
             local_addr,
-            counting,
+            transport,
             published: Mutex::new(Published {
                 identity,
                 config,
@@ -101,7 +115,7 @@ impl<I: Identity> Shared<I> {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let counted = (self.counting)();
+        let counted = self.transport.counted();
         let mut stats = self.locked_stats().clone();
         if let Some(counted) = counted {
             stats.transport = counted;
@@ -111,6 +125,10 @@ impl<I: Identity> Shared<I> {
         stats.readers_refused = readers.refused;
         stats.events_coalesced = readers.coalesced;
         stats
+    }
+
+    pub(super) fn fingerprints(&self) -> Fingerprints {
+        self.transport.fingerprints().unwrap_or_default()
     }
 
     pub(super) fn set_config(&self, config: &Config) {

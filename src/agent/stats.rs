@@ -116,6 +116,15 @@ stats! {
     messages_in,
     /// Those of them that were dropped: nobody read them, or there was no room.
     messages_dropped,
+    /// Questions of ours to other members.
+    questions_asked,
+    /// Questions of other members that were answered.
+    questions_answered,
+    /// Questions that this version does not know.
+    questions_unknown,
+    /// Questions that were known, and not answered: too many at a time, about who is no member
+    /// here, or of who is none any more.
+    questions_refused,
     /// At present: bytes that wait to be told beside the engine's datagrams.
     aside_bytes,
     /// What was no longer told for want of room.

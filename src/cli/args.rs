@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::agent::{AgentArgs, CodecKind};
 use crate::ask::args::{
-    AskArgs, CompletionsArgs, JoinArgs, ManArgs, MembersArgs, NameArgs, ReadyArgs, SendArgs,
-    TextArgs, TopArgs,
+    AskArgs, At, CompletionsArgs, EXIT_CODES, JoinArgs, ManArgs, MembersArgs, NameArgs,
+    REACH_EXAMPLES, ReadyArgs, RttArgs, SendArgs, TextArgs, TopArgs,
 };
 
 /// Gossip-based cluster membership: see a cluster live, run a member, make its certificates.
@@ -54,9 +54,17 @@ pub(crate) enum Command {
     Doctor(AskArgs),
     /// Tell why a member was suspected or declared down of late, as a running agent knows
     ///
-    /// The last time first: when, by whom, who confirmed it, how healthy the agent thought it was
-    /// itself (0 is best, 8 worst), and what became of it.
+    /// The last time first: when, by whom, through whom the agent had probed it, too, if it is itself
+    /// that accuses (silent are those that did not even say that they have no answer), who confirmed
+    /// it, how healthy the agent thought it was itself (0 is best, 8 worst), and what became of it.
     Why(NameArgs),
+    /// Measure how far members are: from a running agent to all or one, or from one to another
+    Rtt(RttArgs),
+    /// Ask every member whom it sees, and tell where they differ
+    ///
+    /// Who does not answer, and who sees whom as suspected, down or missing.
+    #[command(after_help = REACH_EXAMPLES)]
+    Reach(AskArgs),
     /// Have a running agent ask somebody to let it in
     Join(JoinArgs),
     /// Have a running agent leave the cluster, and end
@@ -73,13 +81,13 @@ pub(crate) enum Command {
     ///
     /// Virtual time: hours pass in seconds. The same seed gives the same figures.
     Sim(SimArgs),
-    /// Make certificates for development: an authority, and what it issues
+    /// Certificates: make them for development, tell what the members have
     ///
     /// Every member of a cluster over QUIC is given ca.pem and a certificate with its key; who has
     /// ca-key.pem can make members. Clusters that have an authority use that instead.
     #[command(subcommand, after_help = CERTS_EXAMPLES)]
     Certs(CertsCommand),
-    /// Make the key that a cluster over sealed UDP shares
+    /// Keys that a cluster over sealed UDP shares: make, list, replace them
     ///
     /// Every member is given the same: whoever has it is a member, and can speak in the name of
     /// any other. Certificates tell members apart: see `selkie certs`.
@@ -216,6 +224,27 @@ pub(crate) enum CertsCommand {
     Init(CertsInitArgs),
     /// Issue a member's certificate: NAME.pem and NAME-key.pem
     Issue(CertsIssueArgs),
+    /// Make a private key for a member of a cluster without an authority: NAME-key.pem; and print
+    /// its line for everybody's list, --pins
+    Key(CertsKeyArgs),
+    /// Print the line of a member's private key for everybody's list, --pins
+    Pin(CertsPinArgs),
+    /// Tell what the members prove themselves by: when it expires, and whom they trust
+    ///
+    /// The columns are MEMBER, EXPIRES, DAYS, KEY and TRUSTS: the public key and the certificates of
+    /// the authorities by the beginning of their SHA-256.
+    List(AskArgs),
+    /// Have a running agent use other certificates, and put them into its files
+    ///
+    /// Nothing is changed unless they are of use together with those that stay. To replace an
+    /// authority: install a file that has both at every member; then a certificate and a key of the
+    /// new one at every member; then the new one's file alone.
+    Install(CertsInstallArgs),
+    /// Have a running agent read its files of certificates and keys again, now
+    ///
+    /// It does so by itself within two seconds. This tells whether the new ones are of use; if not,
+    /// the former ones stay.
+    Reload(AskArgs),
 }
 
 #[derive(Debug, Args)]
@@ -254,10 +283,83 @@ pub(crate) struct CertsIssueArgs {
     pub(crate) force: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct CertsInstallArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Certificates of the authorities to trust, PEM
+    #[arg(long, value_name = "FILE", required_unless_present = "cert")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The member's certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key to it, PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsKeyArgs {
+    /// Name of the member
+    #[arg(value_name = "NAME")]
+    pub(crate) name: selkie::Name,
+    /// Where to put NAME-key.pem
+    #[arg(long, value_name = "DIR", default_value = "certs")]
+    pub(crate) dir: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsPinArgs {
+    /// Name of the member
+    #[arg(value_name = "NAME")]
+    pub(crate) name: selkie::Name,
+    /// Its private key, PEM [default: certs/NAME-key.pem]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Make a key, for every member
     Generate(KeysGenerateArgs),
+    /// Tell which keys there are, and how many members have them
+    ///
+    /// The columns are KEY, HERE (what the agent that is asked does with it: it seals, or opens),
+    /// OPENS and SEALS (how many members do), and MISSING AT.
+    List(AskArgs),
+    /// Have a running agent open with another key, too, and add it to its file
+    Add(KeysAddArgs),
+    /// Have a running agent seal with a key that it has, and move it to the top of its file
+    Use(KeysChangeArgs),
+    /// Have a running agent open nothing more with a key, and take it out of its file
+    Remove(KeysChangeArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct KeysAddArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// The file with the key, one line; - reads it from stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct KeysChangeArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Which key: eight hexadecimal digits, as `selkie keys list` shows them
+    #[arg(value_name = "KEY", value_parser = crate::ask::key_id)]
+    pub(crate) id: selkie::transports::udp::KeyId,
+    /// Even if other members are not ready for that, or do not answer
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -294,6 +396,7 @@ Examples:
   selkie certs init               the certificates that real members need
   selkie agent --help             how to run a real member
   selkie members                  whom the agent on this machine sees
+  selkie reach                    whether all members see the same
   selkie sim detection            how fast failures are found, in a simulator";
 
 const DEMO_EXAMPLES: &str = "\
@@ -317,12 +420,24 @@ const CERTS_EXAMPLES: &str = "\
 Examples:
   selkie certs init --cluster shop
   selkie certs issue db-1 --days 30
-  selkie certs issue db-2 --out /etc/selkie";
+  selkie certs issue db-2 --out /etc/selkie
+  selkie certs list
+  selkie certs key db-1 >> pins   without an authority: see --pins of `selkie agent`
+
+Exit codes: 0 done, 1 not done, and stderr says why, 2 wrong usage.";
 
 const KEYS_EXAMPLES: &str = "\
 Examples:
   selkie keys generate
   selkie keys generate --out /etc/selkie/cluster.key
 
-To replace a key: add the new one as a second line of the file at every member; then move it to the
-first line at every member; then take the old one out. Members that run take it up within seconds.";
+To replace a key, with commands that each act on one agent, and its file:
+  selkie keys generate --out new.key
+  selkie keys add new.key         at every member; then
+  selkie keys use KEY             at every member; then
+  selkie keys remove OLD          at every member
+A key is not used before all members have it, nor removed while one still seals with it. The same can be
+done by hand: a file has a key per line, the first one seals, and members that run take changes up
+within seconds.
+
+Exit codes: 0 done, 1 not done, and stderr says why, 2 wrong usage.";

@@ -30,6 +30,7 @@ mod updates;
 use alloc::vec::Vec;
 use fastrand::Rng;
 
+pub use self::readers::Probing;
 use self::{
     backlog::{Backlog, Framing, ItemId},
     digest::Digest,

@@ -22,7 +22,9 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Connection, Engine, recent::Recent, suspicion::Suspected, tasks::Alarm};
+use super::{
+    Connection, Engine, readers::Probing, recent::Recent, suspicion::Suspected, tasks::Alarm,
+};
 use crate::{
     BroadcastHandler, Codec, Identity, Incarnation, Message, Notice, ProbeNumber, Runtime, Timer,
     TimerToken,
@@ -37,6 +39,8 @@ pub(super) struct Prober<I> {
     /// Counts the periods.
     period: u32,
     probe: Option<Probe<I>>,
+    /// Who pinged us last, for itself.
+    pinged_by: Option<I>,
     relays: Recent<Relay<I>, RELAYS_MAX>,
     /// The last nack's timer, and how many are under way.
     nack: TimerToken,
@@ -86,6 +90,7 @@ impl<I: Identity> Prober<I> {
             alarm: Alarm::default(),
             period: 0,
             probe: None,
+            pinged_by: None,
             relays: Recent::new(),
             nack: TimerToken::default(),
             nacks_under_way: 0,
@@ -106,6 +111,23 @@ impl<I: Identity> Prober<I> {
     /// Makes the probe void.
     pub(super) fn drop_probe(&mut self) {
         self.probe = None;
+    }
+
+    /// Somebody probed us.
+    pub(super) fn was_pinged(&mut self, by: I) {
+        self.pinged_by = Some(by);
+    }
+
+    /// What can be told of all that.
+    pub(super) fn probing(&self) -> Probing<I> {
+        let probe = self.probe.as_ref();
+        let helpers = probe.into_iter().flat_map(|probe| &probe.helpers);
+        Probing {
+            target: probe.map(|probe| probe.target.clone()),
+            is_answered: probe.is_some_and(|it| it.is_answered || it.is_answered_reliably()),
+            helpers: helpers.map(|helper| helper.id.clone()).collect(),
+            pinged_by: self.pinged_by.clone(),
+        }
     }
 
     /// Makes the timer under way void.
@@ -172,7 +194,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Some(probe) => {
                 self.counters.probes_failed += 1;
                 self.examine_ourselves(&probe);
-                self.accuse(&probe.target, probe.incarnation, runtime);
+                if self.accuse(&probe.target, probe.incarnation, runtime) {
+                    for helper in &probe.helpers {
+                        runtime.notify(Notice::ProbedThrough {
+                            target: &probe.target,
+                            helper: &helper.id,
+                            was_heard: helper.was_heard,
+                        });
+                    }
+                }
             }
             None => {}
         }

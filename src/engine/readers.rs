@@ -1,9 +1,27 @@
 //! What can be read of an engine at any time.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::Engine;
 use crate::{BroadcastHandler, Config, Counters, Identity, Incarnation, Member, Traffic};
+
+/// Who probes whom, as one engine knows it: see [`Engine::probing`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Probing<I> {
+    /// The member that is probed in this period. None before the first one, and where nobody else
+    /// is active.
+    pub target: Option<I>,
+    /// Whether that answered, itself or through others.
+    pub is_answered: bool,
+    /// Whom we asked to probe it for us, since it did not answer in time: as many as
+    /// [`num_indirect_probes`](crate::Config::num_indirect_probes) at most.
+    pub helpers: Vec<I>,
+    /// Who probed us last, for itself, however long ago: [`Counters::pings_heard`] tells whether
+    /// anybody did since.
+    pub pinged_by: Option<I>,
+}
 
 impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Who we are.
@@ -92,6 +110,12 @@ impl<I: Identity, C, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// The codec, to write and to read what travels in other ways than datagrams.
     pub fn codec_mut(&mut self) -> &mut C {
         &mut self.codec
+    }
+
+    /// Whom we probe, and who probed us last. It costs nothing but when it is asked for.
+    #[must_use]
+    pub fn probing(&self) -> Probing<I> {
+        self.prober.probing()
     }
 
     /// How slow we think we are ourselves: 0 is healthy, 8 as bad as it gets. Probes take one more

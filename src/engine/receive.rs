@@ -156,6 +156,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         match header.message {
             Message::Ping(number) => {
                 self.send(&sender, Message::Ack(number), runtime);
+                self.counters.pings_heard += 1;
+                self.prober.was_pinged(sender);
             }
             Message::Ack(number) => self.on_ack(&sender, number, runtime),
             Message::PingReq { target, number } => {

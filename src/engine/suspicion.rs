@@ -100,18 +100,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         target: &I,
         incarnation: Incarnation,
         runtime: &mut R,
-    ) {
+    ) -> bool {
         let Some(slot) = self.table.find(&target.addr()) else {
-            return;
+            return false;
         };
         let entry = self.table.get(slot);
         if entry.id != *target {
-            return;
+            return false;
         }
         let is_new = match entry.held() {
             Held::Alive if incarnation >= entry.incarnation => true,
             Held::Suspect if incarnation == entry.incarnation => false,
-            _ => return,
+            _ => return false,
         };
         let ourselves = self.identity.clone();
         if is_new {
@@ -124,6 +124,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 self.spread(slot);
             }
         }
+        true
     }
 
     /// Records who began a suspicion, and submits its timers.

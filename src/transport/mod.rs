@@ -1,6 +1,7 @@
 //! The seam between the agent and the network.
 
 mod batch;
+mod fingerprints;
 mod peer;
 mod stream;
 
@@ -15,6 +16,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 pub use self::{
     batch::{Batch, Packet},
+    fingerprints::Fingerprints,
     peer::ProvenPeer,
     stream::{NoStream, PeerStream},
 };
@@ -104,6 +106,12 @@ pub trait Transport: Send + Sync + 'static {
     /// A figure whose name begins with `open_` is of what there is at present; all others only grow.
     fn count(&self, tell: &mut dyn FnMut(&'static str, u64)) {
         let _ = tell;
+    }
+
+    /// By which keys and certificates we prove ourselves, and whom we trust, where the transport
+    /// has such. Other members may [ask](crate::Cluster::fingerprints_of) for it. By default nothing.
+    fn fingerprints(&self) -> Fingerprints {
+        Fingerprints::default()
     }
 
     /// Whether streams can be [opened](Self::open).

@@ -17,6 +17,7 @@ pub(crate) use super::{
         what_is_too_big_for_a_packet_goes_by_stream_by_itself,
     },
     metadata::metadata_of_64_kib_reaches_20_members,
+    queries::members_are_asked_what_they_see_and_how_far_they_are,
     sync::members_compare_what_they_hold,
 };
 
@@ -48,6 +49,7 @@ macro_rules! cluster_tests {
             metadata_of_64_kib_reaches_20_members,
             a_hundred_reliable_messages_of_1_mib_arrive_whole_and_in_order,
             what_is_too_big_for_a_packet_goes_by_stream_by_itself,
+            members_are_asked_what_they_see_and_how_far_they_are,
         );
     };
     ($net:ty: $($test:ident,)*) => {

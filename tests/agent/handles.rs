@@ -32,6 +32,8 @@ fn after_the_driver_was_dropped_every_call_says_stopped() {
         assert!(stopped(
             in_time("config", cluster.set_config(config())).await
         ));
+        let probing = in_time("probing", cluster.probing()).await;
+        assert!(stopped(probing.map(|_| ())));
         assert!(stopped(in_time("leave", cluster.leave()).await.map(|_| ())));
         assert!(cluster.members().is_empty());
         assert_eq!(cluster.events().next().await, Some(Event::Stopped));

@@ -29,6 +29,7 @@ mod messages;
 mod metadata;
 #[cfg(feature = "udp")]
 mod proof;
+mod queries;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
 #[cfg(feature = "udp")]

@@ -98,7 +98,7 @@ fn the_metrics_know_the_agent_from_outside() {
 fn the_admin_channel_knows_the_agent_from_outside() {
     check_imports(
         "src/admin",
-        &[CORE, &["admin", "agent", "metrics"]].concat(),
+        &[CORE, &["admin", "agent", "metrics", "transport"]].concat(),
     );
 }
 

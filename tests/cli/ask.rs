@@ -15,22 +15,23 @@ use crate::fixture::{
     Agent, Certs, DEADLINE, agent, check_failure, lines, owned, run, stderr, text,
 };
 
-/// Three members over QUIC that know each other; the first can be asked.
-struct Site {
-    certs: Certs,
-    a: Agent,
-    b: Agent,
-    c: Agent,
+/// Three members over QUIC that know each other, and can be asked.
+pub(crate) struct Site {
+    pub(crate) certs: Certs,
+    pub(crate) a: Agent,
+    pub(crate) b: Agent,
+    pub(crate) c: Agent,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let certs = Certs::new(&["a", "b", "c"]);
-        let socket = text(&certs.path("a.sock"));
-        let mut a = Agent::start("a", &certs.args("a", &["--admin", &socket]));
+        let [at_a, at_b, at_c] = ["a.sock", "b.sock", "c.sock"].map(|it| text(&certs.path(it)));
+        let mut a = Agent::start("a", &certs.args("a", &["--admin", &at_a]));
         let join = a.addr.to_string();
-        let mut b = Agent::start("b", &certs.args("b", &["--join", &join]));
-        let mut c = Agent::start("c", &certs.args("c", &["--join", &join]));
+        let join = |at| ["--join", &join, "--admin", at];
+        let mut b = Agent::start("b", &certs.args("b", &join(&at_b)));
+        let mut c = Agent::start("c", &certs.args("c", &join(&at_c)));
         for agent in [&mut a, &mut b, &mut c] {
             let mut joined = 0;
             agent.until("both others", |event| {
@@ -42,20 +43,20 @@ impl Site {
     }
 
     /// Asks the first.
-    fn ask(&self, args: &[&str]) -> Output {
+    pub(crate) fn ask(&self, args: &[&str]) -> Output {
         let socket = text(&self.certs.path("a.sock"));
         run(&[args, &["--admin", &socket]].concat())
     }
 
     #[track_caller]
-    fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let output = self.ask(&[args, &["--json"]].concat());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
     #[track_caller]
-    fn text(&self, args: &[&str]) -> String {
+    pub(crate) fn text(&self, args: &[&str]) -> String {
         let output = self.ask(args);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         String::from_utf8(output.stdout).expect("text")
@@ -150,8 +151,15 @@ fn why_names_the_accusers_of_a_member_that_is_cut_off() {
     let by = latest["by"]["name"].as_str().expect("an accuser");
     assert!(["a", "b"].contains(&by), "{why}");
     assert!(latest["local_health"].is_u64(), "{why}");
+    if by == "a" {
+        // It had asked the only other one.
+        assert_eq!(latest["asked"][0]["by"]["name"], "b", "{why}");
+    }
     let table = site.text(&["why", "c"]);
-    assert!(table.starts_with("WHEN"), "{table}");
+    assert!(
+        table.starts_with("WHEN") && table.contains("THROUGH"),
+        "{table}"
+    );
     assert!(table.contains(" down "), "{table}");
     assert_eq!(site.json(&["members", "--status", "down"])[0]["name"], "c");
 

@@ -4,9 +4,13 @@
 mod ask;
 mod certs;
 mod demo;
+mod every;
 mod fixture;
+mod keys;
 mod leaving;
 mod members;
 mod mistakes;
+mod pins;
+mod reach;
 mod settings;
 mod sim;

@@ -226,6 +226,25 @@ mod nacks {
     }
 
     #[test]
+    fn who_was_asked_in_vain_is_told_after_the_accusation_and_who_said_so() {
+        let mut solo = among(5, |config| config.nacks = true);
+        let (target, number) = pinged(&solo.fires(SECOND, is_probe));
+        let asked = solo.fires(SECOND, is_indirect);
+        let heard = asked[1].0;
+        solo.hears_from(heard.addr, Message::Nack { target, number });
+        solo.notices();
+        solo.fires(SECOND, is_probe);
+        let through = asked.iter().map(|(helper, _)| Notice::ProbedThrough {
+            target,
+            helper: *helper,
+            was_heard: *helper == heard,
+        });
+        let accused = suspected_by(target, *solo.engine.identity());
+        let expected: Vec<_> = core::iter::once(accused).chain(through).collect();
+        assert_eq!(solo.notices(), expected);
+    }
+
+    #[test]
     fn nacks_from_others_or_about_others_do_not_count() {
         let mut solo = among(9, |config| config.nacks = true);
         let (target, number) = pinged(&solo.fires(SECOND, is_probe));

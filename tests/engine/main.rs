@@ -19,6 +19,7 @@ mod near;
 mod ourselves;
 mod precedence;
 mod probe;
+mod probing;
 mod proof;
 mod properties;
 mod receiving;

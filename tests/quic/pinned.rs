@@ -115,6 +115,43 @@ fn names_and_keys_are_pairs() {
 }
 
 #[test]
+fn lists_are_read_from_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pins");
+    let (one, two) = (key(), key());
+    let base64 = |key: &MemberKey| -> String {
+        let pem = key.public_pem();
+        let inside = pem.lines().filter(|line| !line.starts_with('-'));
+        inside.collect()
+    };
+    let text = format!(
+        "# ours\n\n a  {}\nb\t{}\na {}\n",
+        base64(&one),
+        base64(&two),
+        base64(&two)
+    );
+    std::fs::write(&path, &text).unwrap();
+    let pins = PinnedKeys::from_file(&path).unwrap();
+    assert_eq!(pins.names(&public(&one)), ["a"]);
+    assert_eq!(pins.names(&public(&two)), ["a", "b"]);
+    assert!(!pins.reload(&path).unwrap(), "it is the same");
+    for broken in ["", "# nobody\n", "a\n", "a AAAA\n", &text[..text.len() - 9]] {
+        std::fs::write(&path, broken).unwrap();
+        let error = pins.reload(&path).unwrap_err();
+        assert!(error.to_string().contains("pins"), "{error}");
+        assert_eq!(pins.keys("a").len(), 2, "it stays");
+    }
+    std::fs::write(&path, format!("b {}", base64(&one))).unwrap();
+    assert!(pins.reload(&path).unwrap());
+    assert_eq!(
+        (pins.keys("a").len(), pins.names(&public(&one))),
+        (0, vec!["b".to_owned()])
+    );
+    let digest = public(&one).sha256();
+    assert!(digest != public(&two).sha256() && digest == public(&one).sha256());
+}
+
+#[test]
 fn what_is_no_key_is_refused() {
     for pem in ["", "x", key().key_pem().as_str()] {
         assert!(PublicKey::from_pem(pem).is_err(), "{pem}");

@@ -10,7 +10,7 @@ use selkie::{
     transport::{Batch, SendError},
     transports::{
         SealedUdp,
-        udp::{Counters, Key, Keyring, KeyringError, Options},
+        udp::{Counters, Key, KeyChangeError, KeyFile, KeyId, Keyring, KeyringError, Options},
     },
 };
 use smol::{
@@ -182,6 +182,58 @@ fn keys_are_read_from_files_and_never_shown() {
     for key in [&one, &two] {
         assert!(!shown.contains(&key.to_base64()[..8]), "{shown}");
     }
+}
+
+#[test]
+fn a_file_of_keys_and_what_is_in_use_change_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let [one, two, three] = [(); 3].map(|()| Key::generate().unwrap());
+    let line = |key: &Key| format!("{}\n", *key.to_base64());
+    let read = || fs::read_to_string(&path).unwrap();
+    // Without an end to its last line.
+    fs::write(&path, format!("# ours\n\n{}", line(&one).trim_end())).unwrap();
+    let ring = Keyring::from_file(&path).unwrap();
+    let file = KeyFile::new(&ring, &path);
+    file.add(&two).unwrap();
+    file.add(&two).unwrap();
+    assert_eq!(read(), format!("# ours\n\n{}{}", line(&one), line(&two)));
+    assert_eq!(file.ids(), [one.id(), two.id()]);
+    file.make_primary(two.id()).unwrap();
+    assert_eq!(read(), format!("# ours\n\n{}{}", line(&two), line(&one)));
+    let is_refused = |result: Result<(), KeyChangeError>, why| {
+        assert!(
+            matches!(result, Err(KeyChangeError::Keys(it)) if it == why),
+            "{result:?}"
+        );
+    };
+    is_refused(file.remove(two.id()), KeyringError::Primary);
+    is_refused(file.remove(three.id()), KeyringError::Unknown);
+    is_refused(file.make_primary(three.id()), KeyringError::Unknown);
+    // What was written by hand meanwhile counts.
+    fs::write(
+        &path,
+        format!("{}{}# last\n{}", line(&two), line(&one), line(&three)),
+    )
+    .unwrap();
+    file.make_primary(three.id()).unwrap();
+    file.remove(two.id()).unwrap();
+    assert_eq!(read(), format!("{}{}# last\n", line(&three), line(&one)));
+    assert_eq!(ring.ids(), [three.id(), one.id()]);
+    while ring.ids().len() < Keyring::KEYS_MAX {
+        file.add(&Key::generate().unwrap()).unwrap();
+    }
+    is_refused(file.add(&two), KeyringError::Full);
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(file.add(&two), Err(KeyChangeError::File(_))));
+    assert_eq!(ring.ids().len(), Keyring::KEYS_MAX);
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "no drafts are left"
+    );
+    assert_eq!(one.id().to_string().parse(), Ok(one.id()));
+    assert!("123".parse::<KeyId>().is_err() && "1234567x".parse::<KeyId>().is_err());
 }
 
 /// Made by another implementation, from what `docs/wire.md` says.

@@ -56,6 +56,14 @@ pub(super) fn public_key(chain: &[CertificateDer<'_>]) -> Option<PublicKey> {
     PublicKey::from_der(certificate.public_key().raw).ok()
 }
 
+/// What a certificate, or a key, is called.
+pub(super) fn sha256(der: &[u8]) -> [u8; 32] {
+    let digest = ring::digest::digest(&ring::digest::SHA256, der);
+    let mut name = [0; 32];
+    name.copy_from_slice(digest.as_ref().first_chunk::<32>().unwrap_or(&[0; 32]));
+    name
+}
+
 fn addr(octets: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     let v6 = <[u8; 16]>::try_from(octets).map(IpAddr::from);

@@ -22,7 +22,7 @@ use super::{
     CredentialsError, PinnedKeys, PublicKey, certificate,
     tls::{self, ClusterVerifier},
 };
-use crate::transport::ProvenPeer;
+use crate::transport::{Fingerprints, ProvenPeer};
 
 /// Who a node is, and whom it trusts: its certificate with the private key, and the authority
 /// that signed the certificates of all members.
@@ -39,6 +39,8 @@ pub struct Credentials {
     pub(super) server: Arc<rustls::ServerConfig>,
     pub(super) secret: hkdf::Prk,
     not_after: Option<SystemTime>,
+    /// SHA-256 of the authorities' certificates.
+    authorities: Vec<[u8; 32]>,
     pins: Option<PinnedKeys>,
     public_key: Option<PublicKey>,
 }
@@ -134,6 +136,7 @@ impl Credentials {
             server: Arc::new(server),
             secret: tls::secret(secret),
             not_after: None,
+            authorities: Vec::new(),
             pins: None,
             public_key: None,
         }
@@ -152,6 +155,16 @@ impl Credentials {
     #[must_use]
     pub fn public_key(&self) -> Option<&PublicKey> {
         self.public_key.as_ref()
+    }
+
+    /// What our certificate and key, and the authorities, are called.
+    pub(super) fn fingerprints(&self) -> Fingerprints {
+        Fingerprints {
+            not_after: self.not_after,
+            authorities: self.authorities.clone(),
+            public_key: self.public_key.as_ref().map(PublicKey::sha256),
+            ..Fingerprints::default()
+        }
     }
 
     /// Who the other end of a connection is. None if it did not have to show that.
@@ -186,6 +199,7 @@ impl Credentials {
         [ca_name, cert_name, key_name]: [String; 3],
     ) -> Result<Self, CredentialsError> {
         let mut roots = RootCertStore::empty();
+        let authorities = ca.iter().map(|ca| certificate::sha256(ca)).collect();
         for certificate in ca {
             roots
                 .add(certificate)
@@ -213,6 +227,7 @@ impl Credentials {
         check(&roots, &chain).map_err(|source| CredentialsError::refused(&cert_name, source))?;
         Ok(Self {
             not_after: certificate::not_after(&chain),
+            authorities,
             public_key: certificate::public_key(&chain),
             ..Self::from_rustls(client, server, &secret)
         })

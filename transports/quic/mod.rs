@@ -106,7 +106,7 @@ use self::{
     shared::{Shared, Way},
     trust::Trust,
 };
-use crate::transport::{Batch, PeerStream, ProvenPeer, SendError, Transport};
+use crate::transport::{Batch, Fingerprints, PeerStream, ProvenPeer, SendError, Transport};
 
 mod certificate;
 mod counters;
@@ -311,6 +311,10 @@ impl Transport for Quic {
             .iter()
             .for_each(|(name, figure)| tell(name, figure));
         tell("open_connections", self.connections() as u64);
+    }
+
+    fn fingerprints(&self) -> Fingerprints {
+        self.handle.shared.trust.fingerprints()
     }
 
     fn has_streams(&self) -> bool {

@@ -1,8 +1,12 @@
 //! Members known by their keys, without an authority (RFC 7250).
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, string::String, sync::Arc, vec::Vec};
+use alloc::{borrow::ToOwned, collections::BTreeSet, format, string::String, sync::Arc, vec::Vec};
 use core::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::{
+    fs,
+    path::Path,
+    sync::{PoisonError, RwLock},
+};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
@@ -13,7 +17,7 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
-use super::CredentialsError;
+use super::{CredentialsError, certificate};
 
 /// The public key of a member.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +57,12 @@ impl PublicKey {
     pub fn as_der(&self) -> &[u8] {
         &self.0
     }
+
+    /// What the key is called: SHA-256 of that.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        certificate::sha256(&self.0)
+    }
 }
 
 impl fmt::Debug for PublicKey {
@@ -82,6 +92,32 @@ impl PinnedKeys {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Reads a list from a file: a member per line, its name, then its public key in base64, as
+    /// between the marks of a PEM section `PUBLIC KEY`. Empty lines and those that begin with `#`
+    /// are passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`]: it cannot be read, a line of it is no such line, or there is none.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, CredentialsError> {
+        Ok(Self(Arc::new(RwLock::new(read(path.as_ref())?))))
+    }
+
+    /// Puts the list in a file in the place of this one. Returns whether that is another one. As
+    /// with [`unpin`](Self::unpin), connections that stand are for [`Quic::cut`](super::Quic::cut)
+    /// to end.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_file`](Self::from_file): the list is as it was then.
+    pub fn reload(&self, path: impl AsRef<Path>) -> Result<bool, CredentialsError> {
+        let list = read(path.as_ref())?;
+        let mut pins = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_other = *pins != list;
+        *pins = list;
+        Ok(is_other)
     }
 
     /// From now on, whoever has this key is the member of this name. Returns whether that is new.
@@ -119,6 +155,35 @@ impl PinnedKeys {
     #[must_use]
     pub fn is_pinned(&self, key: &PublicKey) -> bool {
         !self.names(key).is_empty()
+    }
+}
+
+fn read(path: &Path) -> Result<BTreeSet<(PublicKey, String)>, CredentialsError> {
+    let name = format!("list of keys {}", path.display());
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(source) => return Err(CredentialsError::Unreadable { name, source }),
+    };
+    let mut pins = BTreeSet::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let broken = || CredentialsError::BrokenKey {
+            name: format!("line {number} of {name}"),
+        };
+        let (member, key) = line.split_once(char::is_whitespace).ok_or_else(broken)?;
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+            key.trim()
+        );
+        let key = PublicKey::from_pem(&pem).map_err(|_| broken())?;
+        pins.insert((key, member.to_owned()));
+    }
+    match pins.is_empty() {
+        true => Err(CredentialsError::NoPublicKey { name }),
+        false => Ok(pins),
     }
 }
 

@@ -37,8 +37,13 @@ pub enum CredentialsError {
         /// Which one.
         name: String,
     },
-    /// It is no public key.
+    /// It is no public key, or no line of a list of them.
     BrokenKey {
+        /// Which one.
+        name: String,
+    },
+    /// There is no public key in the list.
+    NoPublicKey {
         /// Which one.
         name: String,
     },
@@ -113,6 +118,7 @@ impl fmt::Display for CredentialsError {
             Self::NoCertificate { name } => write!(f, "{name} has no certificate in it"),
             Self::NoPrivateKey { name } => write!(f, "{name} has no private key in it"),
             Self::BrokenKey { name } => write!(f, "{name} is no public key"),
+            Self::NoPublicKey { name } => write!(f, "{name} has no public key in it"),
             Self::KeyMismatch { key, cert } => write!(f, "{key} does not belong to {cert}"),
             Self::Expired { name, ago } => write!(f, "{name} expired {} ago", Span(*ago)),
             Self::NotValidYet { name, after } => {

@@ -15,7 +15,7 @@ use super::{
     credentials::Stranger,
     tls::{self, PROTOCOL},
 };
-use crate::transport::ProvenPeer;
+use crate::transport::{Fingerprints, ProvenPeer};
 
 /// What new connections are made with. Those that are there already keep what they began with.
 pub(super) struct Trust {
@@ -95,6 +95,10 @@ impl Trust {
     pub(super) fn peer(&self, conn: &Connection) -> Result<Option<ProvenPeer>, Stranger> {
         let credentials = self.now().credentials.clone();
         credentials.peer(conn)
+    }
+
+    pub(super) fn fingerprints(&self) -> Fingerprints {
+        self.now().credentials.fingerprints()
     }
 
     pub(super) fn not_after(&self) -> Option<SystemTime> {

@@ -35,6 +35,7 @@ mod stream;
 
 #[cfg(feature = "sealed")]
 pub use self::sealed::{
-    InvalidKey, Key, KeyFileError, KeyFileReason, KeyId, Keyring, KeyringError, SealedUdp,
+    InvalidKey, InvalidKeyId, Key, KeyChangeError, KeyFile, KeyFileError, KeyFileReason, KeyId,
+    Keyring, KeyringError, SealedUdp,
 };
 pub use self::{counters::Counters, options::Options, plain::PlainUdp, stream::UdpStream};

@@ -23,9 +23,10 @@ use super::{
     metadata::Known,
     news::News,
     outputs::Outputs,
+    queries::Queries,
     remembered::Remembered,
     seeds::Seeds,
-    shared::{Shared, counting},
+    shared::Shared,
     sync::Syncing,
 };
 use crate::{
@@ -233,8 +234,8 @@ impl<C, T, I, H> Builder<C, T, I, H> {
         let is_bare = config.foca_wire;
         let limits = self.settings.limits;
         let datagram_max = config.max_packet_size;
-        let counting = counting(&transport);
-        let shared = Shared::new(identity.clone(), config.clone(), &limits, local, counting);
+        let asked = Box::new(Arc::downgrade(&transport));
+        let shared = Shared::new(identity.clone(), config.clone(), &limits, local, asked);
         let mut engine = Engine::with_broadcasts(
             identity.clone(),
             config,
@@ -276,6 +277,7 @@ impl<C, T, I, H> Builder<C, T, I, H> {
             sync: Syncing::new(self.settings.sync_period, &limits, rng_seed),
             metadata: Known::new(&limits),
             lanes: Lanes::new(shared.mailbox.clone(), &limits),
+            queries: Queries::new(),
         };
         agent.begin_metadata(self.settings.metadata)?;
         // Boxed: a future holds what it is called with twice.

@@ -14,9 +14,9 @@ pub(super) use self::tune::Tuning;
 pub use self::wait::WaitError;
 use super::{
     CommandError, Events, Members, MessageError, Stats, inside::is_inside, messages::Waybill,
-    shared::Shared,
+    queries::Question, shared::Shared,
 };
-use crate::{Config, Identity};
+use crate::{Config, Identity, engine::Probing};
 
 /// A handle of a running agent: who is there, what happens, and what to tell the others.
 ///
@@ -56,6 +56,10 @@ pub(super) enum Command<I> {
         is_reliable: bool,
         reply: oneshot::Sender<Result<Waybill, MessageError>>,
     },
+    Query {
+        of: Box<I>,
+        question: Question<I>,
+    },
     SetMetadata {
         bytes: Vec<u8>,
         reply: oneshot::Sender<Result<(), CommandError>>,
@@ -63,6 +67,9 @@ pub(super) enum Command<I> {
     Tune {
         tuning: Tuning,
         reply: oneshot::Sender<()>,
+    },
+    Probing {
+        reply: oneshot::Sender<Probing<I>>,
     },
     Leave {
         reply: oneshot::Sender<Departure>,
@@ -203,6 +210,15 @@ impl<I: Identity> Cluster<I> {
     #[must_use]
     pub fn events(&self) -> Events<I> {
         Events::new(self.shared.clone())
+    }
+
+    /// Whom the agent probes at this moment, and who probed it last.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Stopped`].
+    pub async fn probing(&self) -> Result<Probing<I>, CommandError> {
+        self.ask(|reply| Command::Probing { reply }).await
     }
 
     /// What was counted so far, as of the driver's last turn.

@@ -7,10 +7,27 @@ use futures::{FutureExt, StreamExt};
 use super::{Event, Events};
 use crate::{
     Config, Identity, Incarnation, Member, Name, Node, State,
-    agent::{Limits, shared::Shared},
+    agent::{
+        Limits,
+        shared::{Reachable, Shared},
+    },
+    transport::Fingerprints,
 };
 
 const EVENTS_MAX: usize = 50;
+
+/// A transport that is no more.
+struct Gone;
+
+impl Reachable for Gone {
+    fn counted(&self) -> Option<Vec<(&'static str, u64)>> {
+        None
+    }
+
+    fn fingerprints(&self) -> Option<Fingerprints> {
+        None
+    }
+}
 
 struct Fixture {
     shared: Arc<Shared<Node>>,
@@ -24,9 +41,8 @@ impl Fixture {
             ..Limits::default()
         };
         let addr = SocketAddr::from(([10, 0, 0, 1], 7946));
-        let counting = Box::new(|| None);
         Self {
-            shared: Shared::new(node("me", 0), Config::lan(), &limits, addr, counting),
+            shared: Shared::new(node("me", 0), Config::lan(), &limits, addr, Box::new(Gone)),
         }
     }
 

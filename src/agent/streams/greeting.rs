@@ -113,6 +113,7 @@ where
             StreamKind::Metadata => self.await_fetch(conversation),
             StreamKind::Messages => self.await_messages(peer, conversation),
             StreamKind::Probe => self.await_probe(peer, conversation),
+            StreamKind::Queries => self.await_questions(peer, conversation),
         }
     }
 

@@ -38,6 +38,9 @@ where
                 Outcome::Frame(Stage::Metadata(stage), frame, conversation) => {
                     self.on_metadata_frame(stage, &frame, conversation);
                 }
+                Outcome::Frame(Stage::Queries(stage), frame, conversation) => {
+                    self.on_question(stage, &frame, conversation);
+                }
                 Outcome::Frame(Stage::Messages(_), ..) => {}
                 Outcome::Ended(Stage::Metadata(stage), result) => {
                     self.stats.streams_failed += u64::from(result.is_err());
@@ -53,6 +56,10 @@ where
                 }
                 Outcome::Ended(Stage::Probe(stage), result) => {
                     let has_failed = self.on_probe_ended(&stage, &result);
+                    self.stats.streams_failed += u64::from(has_failed);
+                }
+                Outcome::Ended(Stage::Queries(stage), result) => {
+                    let has_failed = self.on_queries_ended(stage, &result);
                     self.stats.streams_failed += u64::from(has_failed);
                 }
                 Outcome::Nothing(error) => {

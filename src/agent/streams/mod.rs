@@ -25,7 +25,9 @@ use self::{
     places::Place,
 };
 pub(super) use self::{greeting::Greeting, places::Places};
-use super::{Limits, admission::Source, envelope::Envelope, last_resort, messages, metadata, sync};
+use super::{
+    Limits, admission::Source, envelope::Envelope, last_resort, messages, metadata, queries, sync,
+};
 use crate::{
     Identity, Transport,
     transport::{PeerStream, SendError},
@@ -42,6 +44,8 @@ pub(super) enum StreamKind {
     Metadata,
     /// Messages of one member to another.
     Messages,
+    /// Questions that change nothing.
+    Queries,
 }
 
 impl StreamKind {
@@ -51,6 +55,7 @@ impl StreamKind {
             Self::Probe => 2,
             Self::Metadata => 3,
             Self::Messages => 4,
+            Self::Queries => 5,
         }
     }
 
@@ -60,6 +65,7 @@ impl StreamKind {
             2 => Some(Self::Probe),
             3 => Some(Self::Metadata),
             4 => Some(Self::Messages),
+            5 => Some(Self::Queries),
             _ => None,
         }
     }
@@ -94,6 +100,7 @@ pub(super) enum Stage<I> {
     Probe(last_resort::Stage<I>),
     Metadata(metadata::Stage<I>),
     Messages(messages::Stage<I>),
+    Queries(queries::Stage<I>),
 }
 
 /// What follows when all frames are written.
@@ -173,7 +180,7 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
     }
 
     /// Opens a stream, for something to go on with it. Returns whether there is a place for it.
-    fn dial<F, O>(&mut self, dial: Dial, go_on: F) -> bool
+    pub(super) fn dial<F, O>(&mut self, dial: Dial, go_on: F) -> bool
     where
         F: FnOnce(io::Result<Conversation<T::Stream>>) -> O + Send + 'static,
         O: Future<Output = Outcome<I, T::Stream>> + Send,
@@ -207,6 +214,16 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
         next: Next<Stage<I>>,
     ) {
         self.spawn(converse(conversation, frames, next));
+    }
+
+    /// The same, once it is known what to say.
+    pub(super) fn converse_later(
+        &mut self,
+        conversation: Conversation<T::Stream>,
+        next: Next<Stage<I>>,
+        frame: impl Future<Output = Vec<u8>> + Send + 'static,
+    ) {
+        self.spawn(async { converse(conversation, [frame.await].into(), next).await });
     }
 
     pub(super) fn spawn(

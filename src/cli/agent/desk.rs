@@ -12,6 +12,7 @@ use smol::{
     channel::{Receiver, Sender, bounded},
 };
 
+use super::papers::Change;
 use crate::{args::AgentArgs, failure::Failure, print};
 
 /// Answers until it is closed.
@@ -27,6 +28,7 @@ impl Desk {
         args: &AgentArgs,
         cluster: &Cluster<Node>,
         metrics: Metrics<Node>,
+        change: Option<Change>,
     ) -> Result<Self, Failure> {
         let facts = [
             ("cluster", args.cluster.to_string()),
@@ -34,6 +36,9 @@ impl Desk {
         ];
         let facts = facts.map(|(name, fact)| (name.to_owned(), fact));
         let admin = Admin::with_facts(metrics, facts);
+        if let Some(change) = change {
+            admin.on_change(change);
+        }
         let (open, closed) = bounded(1);
         let mut desk = Self {
             open,
@@ -60,6 +65,7 @@ impl Desk {
                     .hint("take another port as --admin-http; 0 is any free one")
             })?;
             if let Some(addr) = listener.http_addr() {
+                print::error(format_args!("selkie: the status page is at http://{addr}/"));
                 print::error(format_args!("selkie: metrics are at http://{addr}/metrics"));
             }
             desk.serve(&admin, listener, &closed);

@@ -2,16 +2,15 @@
 
 mod bulletin;
 mod desk;
+mod papers;
+mod pins;
 mod place;
 mod reload;
 mod seal;
 mod signals;
 mod trust;
 
-use std::{
-    io::{self, stderr},
-    time::SystemTime,
-};
+use std::io::{self, stderr};
 
 use futures::{
     StreamExt,
@@ -26,7 +25,7 @@ use selkie::{
     metrics::Metrics,
     transports::{
         PlainUdp,
-        quic::{CredentialFiles, CredentialsError, Quic},
+        quic::{CredentialFiles, Credentials, CredentialsError, Quic},
     },
 };
 use serde::Serialize;
@@ -36,6 +35,8 @@ use tracing_subscriber::EnvFilter;
 use self::{
     bulletin::Bulletins,
     desk::Desk,
+    papers::Papers,
+    pins::Pins,
     reload::reload,
     signals::{Asked, Stop},
 };
@@ -52,6 +53,11 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
         log(filter)?;
     }
     place::check(&args)?;
+    if args.pins.is_some() && args.transport != TransportKind::Quic {
+        let why = "only over QUIC members prove themselves by keys of their own";
+        let failure = Failure::new("cannot use --pins with UDP", why);
+        return Err(failure.hint("leave --transport udp out, or --pins"));
+    }
     if args.seal_key.is_some() && args.transport == TransportKind::Quic {
         let why = "QUIC seals by itself, with certificates";
         let failure = Failure::new("cannot use --seal-key with QUIC", why);
@@ -64,34 +70,54 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
         let stop = Stop::new()?;
         match args.transport {
             TransportKind::Quic => {
+                if let Some((pins, credentials)) = Pins::read(&args)? {
+                    return pinned(args, pins, &credentials, stop).await;
+                }
                 let mut files = credential_files(&args)?;
                 let credentials = files.read().map_err(|error| credentials_failed(&error))?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
-                smol::spawn(trust::watch(quic.clone())).detach();
+                let papers = Papers::certificates(&quic, &files, paths(&args));
+                smol::spawn(trust::watch(quic.clone(), trust::CERTIFICATES)).detach();
                 smol::spawn(quic.follow(files)).detach();
-                let expiring = quic.clone();
-                let expiry: Expiry = Box::new(move || expiring.not_after());
-                speak(args, quic, Some(expiry), stop).await
+                speak(args, quic, papers, stop).await
             }
             TransportKind::Udp => match &args.seal_key {
                 Some(file) => {
-                    let udp = seal::bind(&args, file)?;
-                    speak(args, udp, None, stop).await
+                    let (udp, papers) = seal::bind(&args, file)?;
+                    speak(args, udp, papers, stop).await
                 }
                 None => {
                     let udp = PlainUdp::bind(args.bind);
                     let udp = udp.map_err(|error| place::bind_failed(&error))?;
-                    speak(args, udp, None, stop).await
+                    speak(args, udp, Papers::none(), stop).await
                 }
             },
         }
     })
 }
 
+/// A member that is known by its key.
+async fn pinned(
+    args: AgentArgs,
+    pins: Pins,
+    credentials: &Credentials,
+    stop: Stop,
+) -> Result<(), Failure> {
+    let quic = Quic::bind(args.bind, credentials).map_err(|error| place::bind_failed(&error))?;
+    let identity = place::identity(&args, quic.local_addr())?;
+    pins.check_ourselves(identity.name().as_str(), credentials);
+    let papers = Papers::pins(&quic, &pins);
+    smol::spawn(trust::watch(quic.clone(), trust::PINS)).detach();
+    smol::spawn(pins.follow(quic.clone())).detach();
+    speak(args, quic, papers, stop).await
+}
+
 /// Reads what the settings name, and binds nothing.
 fn check(args: &AgentArgs) -> Result<(), Failure> {
-    if args.transport == TransportKind::Quic {
+    if args.transport == TransportKind::Quic && args.pins.is_some() {
+        Pins::read(args)?;
+    } else if args.transport == TransportKind::Quic {
         let credentials = credential_files(args)?.read();
         credentials.map_err(|error| credentials_failed(&error))?;
     } else if let Some(file) = &args.seal_key {
@@ -106,19 +132,16 @@ fn check(args: &AgentArgs) -> Result<(), Failure> {
     printer.print(&said).map_err(|error| print::failed(&error))
 }
 
-/// When our certificate expires.
-type Expiry = Box<dyn Fn() -> Option<SystemTime> + Send + Sync>;
-
 async fn speak(
     args: AgentArgs,
     transport: impl Transport,
-    expiry: Option<Expiry>,
+    papers: Papers,
     stop: Stop,
 ) -> Result<(), Failure> {
     match args.codec {
-        CodecKind::Postcard => live(args, PostcardCodec, transport, expiry, stop).await,
-        CodecKind::Bincode => live(args, BincodeCodec::standard(), transport, expiry, stop).await,
-        CodecKind::Msgpack => live(args, MsgpackCodec, transport, expiry, stop).await,
+        CodecKind::Postcard => live(args, PostcardCodec, transport, papers, stop).await,
+        CodecKind::Bincode => live(args, BincodeCodec::standard(), transport, papers, stop).await,
+        CodecKind::Msgpack => live(args, MsgpackCodec, transport, papers, stop).await,
     }
 }
 
@@ -126,7 +149,7 @@ async fn live<C, T>(
     args: AgentArgs,
     codec: C,
     transport: T,
-    expiry: Option<Expiry>,
+    papers: Papers,
     stop: Stop,
 ) -> Result<(), Failure>
 where
@@ -154,10 +177,10 @@ where
         .await
         .map_err(|error| Failure::caused("cannot start the member", &error))?;
     let mut metrics = Metrics::new(cluster.clone());
-    if let Some(expiry) = expiry {
+    if let Some(expiry) = papers.expiry {
         metrics = metrics.certificate_expiry(expiry);
     }
-    let desk = match Desk::open(&args, &cluster, metrics) {
+    let desk = match Desk::open(&args, &cluster, metrics, papers.change) {
         Ok(desk) => desk,
         Err(failure) => {
             // Nobody took notice of it yet, or they are told.
@@ -361,6 +384,11 @@ impl Printer {
     }
 }
 
+/// What [`credential_files`] is made of.
+fn paths(args: &AgentArgs) -> papers::Paths {
+    [&args.ca, &args.cert, &args.key].map(|path| path.clone().unwrap_or_default())
+}
+
 fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {
     let (Some(ca), Some(cert), Some(key)) = (&args.ca, &args.cert, &args.key) else {
         let given = [
@@ -377,6 +405,7 @@ fn credential_files(args: &AgentArgs) -> Result<CredentialFiles, Failure> {
             Failure::new(what, "members prove themselves by certificates").hint(
                 "make them: selkie certs init && selkie certs issue NAME\n\
              then give --ca certs/ca.pem --cert certs/NAME.pem --key certs/NAME-key.pem\n\
+             or, without an authority: selkie certs key NAME, then --pins FILE --key certs/NAME-key.pem\n\
              or share one key: selkie keys generate, then --transport udp --seal-key selkie.key\n\
              or, where everybody on the network is trusted: --transport udp",
             ),

@@ -55,6 +55,7 @@ fn fixed(old: &AgentArgs, new: &AgentArgs) -> Vec<&'static str> {
         ("ca", old.ca != new.ca),
         ("cert", old.cert != new.cert),
         ("key", old.key != new.key),
+        ("pins", old.pins != new.pins),
         ("seal-key", old.seal_key != new.seal_key),
         ("admin", old.admin != new.admin),
         ("no-admin", old.no_admin != new.no_admin),

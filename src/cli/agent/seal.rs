@@ -5,22 +5,22 @@ use std::path::Path;
 
 use selkie::transports::{
     SealedUdp,
-    udp::{KeyFileError, Keyring},
+    udp::{KeyFile, KeyFileError, Keyring},
 };
 use smol::Timer;
 
-use super::place;
+use super::{papers::Papers, place};
 use crate::{args::AgentArgs, failure::Failure, print};
 
 /// How often file and counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Binds with the keys of a file, and follows it.
-pub(super) fn bind(args: &AgentArgs, file: &Path) -> Result<SealedUdp, Failure> {
+pub(super) fn bind(args: &AgentArgs, file: &Path) -> Result<(SealedUdp, Papers), Failure> {
     let keyring = read(file)?;
     let udp = SealedUdp::bind(args.bind, &keyring).map_err(|error| place::bind_failed(&error))?;
     smol::spawn(follow(udp.clone(), file.into())).detach();
-    Ok(udp)
+    Ok((udp, Papers::keys(KeyFile::new(&keyring, file))))
 }
 
 /// The keys of a file.

@@ -10,25 +10,44 @@ use crate::{failure::Failure, print};
 /// How often the counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-const HINT: &str = "all members need unexpired certificates of one authority: that of --ca";
+/// How it is told that somebody is not trusted.
+pub(super) struct Words {
+    untrusted: &'static str,
+    rejected: &'static str,
+    hint: &'static str,
+}
+
+/// Where members have certificates.
+pub(super) const CERTIFICATES: Words = Words {
+    untrusted: "its certificate is not of our authority, or has expired",
+    rejected: "to it, our certificate is not of its authority, or has expired",
+    hint: "all members need unexpired certificates of one authority: that of --ca",
+};
+
+/// Where members are known by their keys.
+pub(super) const PINS: Words = Words {
+    untrusted: "its key is not on our list",
+    rejected: "our key is not on its list",
+    hint: "the list of each member, --pins, needs a line for every member",
+};
 
 /// Says once of each kind of refusal that it happens.
-pub(super) async fn watch(quic: Quic) {
+pub(super) async fn watch(quic: Quic, words: Words) {
     let mut kinds: Vec<Kind> = vec![
         (
             |counters| counters.dials_untrusted,
             "cannot join at a peer",
-            "its certificate is not of our authority, or has expired",
+            words.untrusted,
         ),
         (
             |counters| counters.rejected_by_peer,
             "a peer refuses us",
-            "to it, our certificate is not of its authority, or has expired",
+            words.rejected,
         ),
         (
             |counters| counters.inbound_untrusted,
             "refused a stranger",
-            "its certificate is not of our authority, or has expired",
+            words.untrusted,
         ),
         (
             |counters| counters.renewals_failed,
@@ -42,7 +61,7 @@ pub(super) async fn watch(quic: Quic) {
         kinds.retain(|(count, what, why)| {
             let is_quiet = count(&counters) == 0;
             if !is_quiet {
-                print::error(Failure::new(*what, why).hint(HINT));
+                print::error(Failure::new(*what, why).hint(words.hint));
             }
             is_quiet
         });

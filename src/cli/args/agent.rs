@@ -64,6 +64,10 @@ pub(crate) struct AgentArgs {
     /// Private key of this member, PEM (QUIC)
     #[arg(long, env = "SELKIE_KEY", value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
+    /// Instead of --ca and --cert: the members' public keys, a line for each, as `selkie certs pin`
+    /// prints them (QUIC)
+    #[arg(long, env = "SELKIE_PINS", value_name = "FILE", conflicts_with_all = ["ca", "cert"])]
+    pub(crate) pins: Option<PathBuf>,
     /// Seal UDP with the first key of this file, and open with each of them; see `selkie keys`
     #[arg(long, env = "SELKIE_SEAL_KEY", value_name = "FILE")]
     pub(crate) seal_key: Option<PathBuf>,
@@ -74,7 +78,8 @@ pub(crate) struct AgentArgs {
     /// Have no Unix socket
     #[arg(long, env = "SELKIE_NO_ADMIN", conflicts_with = "admin")]
     pub(crate) no_admin: bool,
-    /// Serve /metrics for Prometheus, and the rest to be read, at this address on loopback
+    /// Serve the status page, /metrics for Prometheus, and the rest to be read, at this address on
+    /// loopback
     #[arg(long, env = "SELKIE_ADMIN_HTTP", value_name = "ADDR", value_parser = loopback)]
     pub(crate) admin_http: Option<SocketAddr>,
     /// Log to stderr what passes this filter, such as debug or selkie=trace
@@ -147,6 +152,11 @@ Examples:
   Over UDP, sealed with a key that all members share:
     selkie keys generate
     selkie agent --bind 127.0.0.1:7946 --transport udp --seal-key selkie.key
+
+  Over QUIC, without an authority: members known by their public keys:
+    selkie certs key a >> pins
+    selkie certs key b >> pins
+    selkie agent --bind 127.0.0.1:7946 --name a --pins pins --key certs/a-key.pem
 
   On all interfaces, unencrypted, joining at whatever a DNS name stands for:
     selkie agent --bind [::]:7946 --advertise 10.0.0.1:7946 \\

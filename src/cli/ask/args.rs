@@ -115,6 +115,19 @@ pub(crate) struct NameArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = RTT_EXAMPLES)]
+pub(crate) struct RttArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// To which member; or, with B, from which one [default: all members]
+    #[arg(value_name = "A")]
+    pub(crate) a: Option<selkie::Name>,
+    /// To which member from A
+    #[arg(value_name = "B")]
+    pub(crate) b: Option<selkie::Name>,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct TopArgs {
     #[command(flatten)]
@@ -152,7 +165,7 @@ pub(crate) struct ManArgs {
     pub(crate) dir: Option<PathBuf>,
 }
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 not done, and stderr says why, 2 wrong usage.";
 
 const READY_EXAMPLES: &str = "\
@@ -161,6 +174,26 @@ Examples:
   selkie ready --members 2 --wait 30    and knows two others, within half a minute
 
 Exit codes: 0 ready, 1 not ready, and stderr says why, 2 wrong usage.";
+
+const RTT_EXAMPLES: &str = "\
+Examples:
+  selkie rtt                      to every member
+  selkie rtt db-2                 to one
+  selkie rtt db-2 db-3 --json     from one to another, which the former one measures
+
+The columns are FROM, TO, MIN, MEDIAN and MAX, of five echoes.
+
+Exit codes: 0 done, 1 not done, or somebody did not answer, 2 wrong usage.";
+
+pub(crate) const REACH_EXAMPLES: &str = "\
+Examples:
+  selkie reach
+  selkie reach --json | jq .differences
+
+The columns are MEMBER, ANSWERS, GROUP and ACTIVE. Those of one group see the same; ACTIVE is how many
+members each takes for active. Below are who did not answer, and who sees whom otherwise than alive.
+
+Exit codes: 0 all answered, and see the same, 1 not so, or not done, 2 wrong usage.";
 
 const MEMBERS_EXAMPLES: &str = "\
 Examples:

@@ -122,6 +122,10 @@ fn refused(status: StatusCode, why: &str) -> Failure {
     let failure = Failure::new("the agent refused", why);
     match status {
         StatusCode::FORBIDDEN => failure.hint("leave --admin out, or give it the agent's socket"),
+        StatusCode::PRECONDITION_FAILED => failure.hint(
+            "see `selkie keys list`; --force does it nonetheless, and those members do not \
+             understand us then",
+        ),
         StatusCode::NOT_FOUND => failure.hint("`selkie members` lists whom it knows"),
         _ => failure,
     }

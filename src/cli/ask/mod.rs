@@ -1,9 +1,13 @@
 //! What is asked of a running agent, over its admin channel.
 
 pub(crate) mod args;
+pub(crate) mod certs;
 mod client;
 mod doctor;
+pub(crate) mod keys;
+mod reach;
 mod ready;
+mod rtt;
 mod table;
 mod top;
 
@@ -21,7 +25,9 @@ use self::{
     client::Place,
     table::Table,
 };
-pub(crate) use self::{doctor::doctor, ready::ready, top::top};
+pub(crate) use self::{
+    doctor::doctor, keys::id as key_id, reach::reach, ready::ready, rtt::rtt, top::top,
+};
 use crate::{failure::Failure, print, text::printable};
 
 /// Runs `selkie members`.
@@ -259,12 +265,29 @@ pub(crate) fn why(args: &NameArgs) -> Result<(), Failure> {
     if accused.is_empty() {
         return line(format_args!("{} was not suspected here of late", args.name));
     }
-    let mut table = Table::new(&["WHEN", "BY", "CONFIRMED BY", "HEALTH", "OUTCOME", "ENDED"]);
+    let mut table = Table::new(&[
+        "WHEN",
+        "BY",
+        "THROUGH",
+        "CONFIRMED BY",
+        "HEALTH",
+        "OUTCOME",
+        "ENDED",
+    ]);
     for it in accused {
+        let asked = it.asked.iter().map(|asked| match asked.was_heard {
+            true => asked.by.name.to_string(),
+            false => format!("{} (silent)", asked.by.name),
+        });
+        let asked: Vec<_> = asked.collect();
         let confirmed: Vec<_> = it.confirmed.iter().map(|it| it.by.name.as_str()).collect();
         table.row([
             it.at,
             it.by.map_or("-".to_owned(), |by| by.name.to_string()),
+            match asked.as_slice() {
+                [] => "-".to_owned(),
+                names => names.join(","),
+            },
             match confirmed.as_slice() {
                 [] => "-".to_owned(),
                 names => names.join(","),

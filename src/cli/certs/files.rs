@@ -23,7 +23,7 @@ pub(crate) fn make_dir(dir: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::caused(format!("cannot make {}", dir.display()), &error))
 }
 
-/// Reads a file that `selkie certs init` wrote.
+/// Reads a file as `selkie certs` writes it.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| {
         let failure = Failure::caused(format!("cannot read {}", path.display()), &error);

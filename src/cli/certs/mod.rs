@@ -8,15 +8,19 @@ use std::{
     time::SystemTime,
 };
 
+use base64ct::{Base64, Encoding};
 use selkie::{
     Name,
     admin::timestamp,
-    transports::certs::{CertsError, DevCa},
+    transports::{
+        certs::{CertsError, DevCa, MemberKey},
+        quic::{Credentials, PinnedKeys, PublicKey},
+    },
 };
 
 use self::files::Readers;
 use crate::{
-    args::{CertsInitArgs, CertsIssueArgs},
+    args::{CertsInitArgs, CertsIssueArgs, CertsKeyArgs, CertsPinArgs},
     failure::Failure,
     print,
 };
@@ -78,6 +82,50 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
          --ca {ca} --cert {cert} --key {key}",
     ))
     .map_err(|error| print::failed(&error))
+}
+
+/// Runs `selkie certs key`.
+pub(crate) fn key(args: &CertsKeyArgs) -> Result<(), Failure> {
+    let force_means = "the others must get the line of the new one";
+    check_name(args.name)?;
+    let path = key_file(&args.dir, args.name);
+    let key = MemberKey::generate().map_err(|error| certs_failed(&error))?;
+    files::make_dir(&args.dir)?;
+    let pem = key.key_pem();
+    files::write(&path, &pem, Readers::Owner, args.force, force_means)?;
+    print::error(format_args!(
+        "wrote {}  private key of {}, for this member alone; its line for --pins:",
+        path.display(),
+        args.name
+    ));
+    print_pin(args.name, &pem)
+}
+
+/// Runs `selkie certs pin`.
+pub(crate) fn pin(args: &CertsPinArgs) -> Result<(), Failure> {
+    let usual = key_file(Path::new("certs"), args.name);
+    let path = args.key.as_ref().unwrap_or(&usual);
+    let pem = std::fs::read_to_string(path).map_err(|error| {
+        Failure::caused(format!("cannot read {}", path.display()), &error)
+            .hint("make one: selkie certs key NAME; or say where it is: --key FILE")
+    })?;
+    print_pin(args.name, &pem)
+}
+
+fn print_pin(name: Name, pem: &str) -> Result<(), Failure> {
+    let failed = |error: &dyn core::error::Error| {
+        Failure::caused("cannot use the key", error)
+            .hint("a private key in PEM is wanted, as `selkie certs key` makes it")
+    };
+    let credentials = Credentials::from_pinned(pem, &PinnedKeys::new());
+    let credentials = credentials.map_err(|error| failed(&error))?;
+    let key = credentials.public_key().map(PublicKey::as_der);
+    let key = Base64::encode_string(key.unwrap_or_default());
+    print::line(format_args!("{name} {key}")).map_err(|error| print::failed(&error))
+}
+
+fn key_file(dir: &Path, name: Name) -> PathBuf {
+    dir.join(format!("{name}-key.pem"))
 }
 
 /// Refuses names whose certificate would have the name of a key, before anything is looked at.

@@ -118,6 +118,25 @@ pub struct KeyId([u8; Self::LEN]);
 impl KeyId {
     const LEN: usize = 4;
 
+    /// The id that has these digits.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeyId`], when they are not eight hexadecimal digits.
+    pub fn from_hex(text: &str) -> Result<Self, InvalidKeyId> {
+        let mut id = [0; Self::LEN];
+        let decoded = base16ct::mixed::decode(text, &mut id).map_err(|_| InvalidKeyId)?;
+        let is_whole = decoded.len() == Self::LEN;
+        is_whole.then_some(Self(id)).ok_or(InvalidKeyId)
+    }
+
+    /// The four bytes that the digits stand for, as in
+    /// [`Fingerprints::keys`](crate::transport::Fingerprints::keys).
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 4] {
+        self.0
+    }
+
     /// What datagrams carry of it, so that not all keys need be tried.
     pub(super) fn hint(self) -> u8 {
         self.0[0]
@@ -135,6 +154,26 @@ impl fmt::Debug for KeyId {
         fmt::Display::fmt(self, f)
     }
 }
+
+impl FromStr for KeyId {
+    type Err = InvalidKeyId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
+        Self::from_hex(text)
+    }
+}
+
+/// A text is not what a key is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidKeyId;
+
+impl fmt::Display for InvalidKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key is called by 8 hexadecimal digits, as `selkie keys list` shows them")
+    }
+}
+
+impl core::error::Error for InvalidKeyId {}
 
 /// A text is not a key. It does not say what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

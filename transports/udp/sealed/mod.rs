@@ -2,6 +2,7 @@
 
 mod greeting;
 mod key;
+mod keyfile;
 mod keyring;
 mod replay;
 mod seal;
@@ -11,7 +12,8 @@ use core::{fmt, net::SocketAddr};
 use std::io;
 
 pub use self::{
-    key::{InvalidKey, Key, KeyId},
+    key::{InvalidKey, InvalidKeyId, Key, KeyId},
+    keyfile::{KeyChangeError, KeyFile},
     keyring::{KeyFileError, KeyFileReason, Keyring, KeyringError},
 };
 use self::{
@@ -27,7 +29,7 @@ use super::{
 };
 use crate::{
     trace::trace,
-    transport::{Batch, PeerStream, SendError, Transport},
+    transport::{Batch, Fingerprints, PeerStream, SendError, Transport},
 };
 
 /// UDP and TCP, sealed with a key that the members of a cluster share (XChaCha20-Poly1305).
@@ -222,6 +224,13 @@ impl Transport for SealedUdp {
             .iter()
             .for_each(|(name, figure)| tell(name, figure));
         tell("open_connections", self.connections() as u64);
+    }
+
+    fn fingerprints(&self) -> Fingerprints {
+        Fingerprints {
+            keys: self.keyring().ids().into_iter().map(KeyId::bytes).collect(),
+            ..Fingerprints::default()
+        }
     }
 
     fn has_streams(&self) -> bool {
