@@ -25,6 +25,8 @@ pub(super) struct Wanted<I> {
     from: I,
     /// Who else has it.
     also: Option<I>,
+    /// Who was asked for it last, beside its owner, in vain.
+    in_vain: Option<I>,
     pub(super) spread: Spread,
     tries: u8,
     /// Not before.
@@ -39,6 +41,7 @@ impl<I: PartialEq + Clone> Wanted<I> {
             version,
             from,
             also: None,
+            in_vain: None,
             spread,
             tries: 0,
             after: Duration::ZERO,
@@ -211,7 +214,7 @@ where
         let now = self.inputs.now();
         for id in asked {
             let addr = id.addr();
-            let others = self.random_members(2);
+            let others = self.random_members(3);
             let Some(wanted) = self.metadata.wanted.get_mut(&addr) else {
                 continue;
             };
@@ -228,15 +231,19 @@ where
                 let pause = PAUSE_MIN.saturating_mul(1 << wanted.tries);
                 wanted.after = now.saturating_add(pause);
             }
-            let owner = &wanted.id;
-            wanted.from = match wanted.tries % 2 {
+            let owner = wanted.id.clone();
+            if wanted.from != owner {
+                wanted.in_vain = Some(wanted.from.clone());
+            }
+            let not_yet = |other: &I| *other != owner && Some(other) != wanted.in_vain.as_ref();
+            let another = match wanted.tries % 2 {
                 1 => None,
                 _ => wanted
                     .also
                     .take()
-                    .or_else(|| others.into_iter().find(|other| other != owner)),
-            }
-            .unwrap_or_else(|| owner.clone());
+                    .or_else(|| others.into_iter().find(not_yet)),
+            };
+            wanted.from = another.unwrap_or(owner);
         }
     }
 }
