@@ -83,29 +83,32 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
         ("POST", ["v1", "rtt", to]) => result(admin.distance(None, to).await),
         ("POST", ["v1", "rtt", from, to]) => result(admin.distance(Some(from), to).await),
         ("POST", ["v1", "reach"]) => result(admin.reach().await),
+        ("POST", ["v1", "clocks"]) => result(admin.clocks().await),
         ("POST", ["v1", "credentials"]) => result(admin.credentials().await),
         ("POST", ["v1", what @ ("keys" | "certs"), rest @ ..]) => {
             change(admin, what, rest, request).await
         }
-        (
-            _,
-            ["metrics"]
-            | [
-                "v1",
-                "members" | "info" | "stats" | "probing" | "why" | "events",
-            ]
-            | ["v1", "why", _],
-        ) => wrong_method(Method::GET),
-        (
-            _,
-            [
-                "v1",
-                "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "credentials",
-            ]
-            | ["v1", "down" | "send" | "rtt", _]
-            | ["v1", "rtt", _, _]
-            | ["v1", "keys" | "certs", ..],
-        ) => wrong_method(Method::POST),
+        (_, parts) => unanswered(parts),
+    }
+}
+
+/// Says by which method a path is asked, if it is one.
+fn unanswered(parts: &[&str]) -> Response<Body> {
+    match parts {
+        ["metrics"]
+        | [
+            "v1",
+            "members" | "info" | "stats" | "probing" | "why" | "events",
+        ]
+        | ["v1", "why", _] => wrong_method(Method::GET),
+        [
+            "v1",
+            "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "clocks"
+            | "credentials",
+        ]
+        | ["v1", "down" | "send" | "rtt", _]
+        | ["v1", "rtt", _, _]
+        | ["v1", "keys" | "certs", ..] => wrong_method(Method::POST),
         _ => refusal(StatusCode::NOT_FOUND, NO_PATH),
     }
 }

@@ -35,11 +35,6 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         "docs/first-steps.md",
         &["cargo install --locked --path . --features cli"],
     ),
-    // It leads to another machine, and is left running.
-    (
-        "docs/ops/README.md",
-        &["ssh -N -L 9465:127.0.0.1:9464 db-2.example.org"],
-    ),
     // There is no Kubernetes here. `ops.rs` tries what the files tell it to run.
     (
         "docs/kubernetes.md",
@@ -58,6 +53,11 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "kubectl rollout status statefulset/selkie",
             "kubectl set image statefulset/selkie selkie=registry.example.org/selkie:0.2.0",
         ],
+    ),
+    // There is one machine here.
+    (
+        "docs/ops/README.md",
+        &["ssh -N -L 9465:127.0.0.1:9464 db-2.example.org"],
     ),
     // They change the machine. `ops.rs` tries the unit and its settings.
     (

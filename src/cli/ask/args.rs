@@ -168,13 +168,6 @@ pub(crate) struct ManArgs {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 not done, and stderr says why, 2 wrong usage.";
 
-const READY_EXAMPLES: &str = "\
-Examples:
-  selkie ready                          it takes part
-  selkie ready --members 2 --wait 30    and knows two others, within half a minute
-
-Exit codes: 0 ready, 1 not ready, and stderr says why, 2 wrong usage.";
-
 const RTT_EXAMPLES: &str = "\
 Examples:
   selkie rtt                      to every member
@@ -194,6 +187,13 @@ The columns are MEMBER, ANSWERS, GROUP and ACTIVE. Those of one group see the sa
 members each takes for active. Below are who did not answer, and who sees whom otherwise than alive.
 
 Exit codes: 0 all answered, and see the same, 1 not so, or not done, 2 wrong usage.";
+
+const READY_EXAMPLES: &str = "\
+Examples:
+  selkie ready                          it takes part
+  selkie ready --members 2 --wait 30    and knows two others, within half a minute
+
+Exit codes: 0 ready, 1 not ready, and stderr says why, 2 wrong usage.";
 
 const MEMBERS_EXAMPLES: &str = "\
 Examples:
