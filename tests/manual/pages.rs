@@ -35,11 +35,6 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         "docs/first-steps.md",
         &["cargo install --locked --path . --features cli"],
     ),
-    // It leads to another machine, and is left running.
-    (
-        "docs/ops/README.md",
-        &["ssh -N -L 9465:127.0.0.1:9464 db-2.example.org"],
-    ),
     // There is no Kubernetes here. `ops.rs` tries what the files tell it to run.
     (
         "docs/kubernetes.md",
