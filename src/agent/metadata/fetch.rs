@@ -25,8 +25,8 @@ pub(super) struct Wanted<I> {
     from: I,
     /// Who else has it.
     also: Option<I>,
-    /// Who was asked for it last, beside its owner, in vain.
-    in_vain: Option<I>,
+    /// Who did not give it: at most one for each try.
+    asked: Vec<I>,
     pub(super) spread: Spread,
     tries: u8,
     /// Not before.
@@ -41,7 +41,7 @@ impl<I: PartialEq + Clone> Wanted<I> {
             version,
             from,
             also: None,
-            in_vain: None,
+            asked: Vec::new(),
             spread,
             tries: 0,
             after: Duration::ZERO,
@@ -214,12 +214,13 @@ where
         let now = self.inputs.now();
         for id in asked {
             let addr = id.addr();
-            let others = self.random_members(3);
+            let others = self.random_members(usize::from(TRIES_MAX) + 1);
             let Some(wanted) = self.metadata.wanted.get_mut(&addr) else {
                 continue;
             };
             wanted.is_asked_for = false;
             wanted.tries += 1;
+            wanted.asked.push(wanted.from.clone());
             if wanted.tries >= TRIES_MAX {
                 // Whoever compares with us tells us again.
                 self.stats.metadata_not_fetched += 1;
@@ -231,19 +232,16 @@ where
                 let pause = PAUSE_MIN.saturating_mul(1 << wanted.tries);
                 wanted.after = now.saturating_add(pause);
             }
-            let owner = wanted.id.clone();
-            if wanted.from != owner {
-                wanted.in_vain = Some(wanted.from.clone());
-            }
-            let not_yet = |other: &I| *other != owner && Some(other) != wanted.in_vain.as_ref();
-            let another = match wanted.tries % 2 {
+            let owner = &wanted.id;
+            let is_new = |other: &I| other != owner && !wanted.asked.contains(other);
+            wanted.from = match wanted.tries % 2 {
                 1 => None,
                 _ => wanted
                     .also
                     .take()
-                    .or_else(|| others.into_iter().find(not_yet)),
-            };
-            wanted.from = another.unwrap_or(owner);
+                    .or_else(|| others.into_iter().find(is_new)),
+            }
+            .unwrap_or_else(|| owner.clone());
         }
     }
 }
@@ -253,7 +251,7 @@ const FETCHES_MAX: usize = 4;
 /// For how many members' metadata is asked at a time.
 const ASKED_MAX: usize = 64;
 /// How often each is asked for.
-const TRIES_MAX: u8 = 6;
+const TRIES_MAX: u8 = 8;
 /// How long it is not asked for after a try that failed, unless the owner is to be asked for the
 /// first time: twice as long each time.
 const PAUSE_MIN: Duration = Duration::from_millis(25);
