@@ -20,7 +20,7 @@ use selkie::{
 };
 use smol::Timer;
 
-use crate::network::bytes_sent;
+use crate::{network::bytes_sent, restart};
 
 pub const TRANSPORTS: [&str; 3] = ["udp", "sealed", "quic"];
 
@@ -35,9 +35,9 @@ const CALM: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(30);
 
 /// What takes longer is given up.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
-const ANY_PORT: SocketAddr =
+pub const ANY_PORT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// Prints what so many agents are like over one transport.
@@ -60,6 +60,31 @@ pub fn row(transport: &str, agents: usize) -> Result<(), Box<dyn Error>> {
             let credentials: Vec<_> = credentials.collect::<Result<_, Box<dyn Error>>>()?;
             measure(transport, agents, |number| {
                 Ok(Quic::bind(ANY_PORT, &credentials[number])?)
+            })
+        }
+        other => Err(format!("no transport {other:?}; there are {TRANSPORTS:?}").into()),
+    }
+}
+
+/// Prints how soon so many agents that start again are one cluster.
+pub fn restart_row(transport: &str, agents: usize) -> Result<(), Box<dyn Error>> {
+    match transport {
+        "udp" => restart::measure(transport, agents, |_, addr| Ok(PlainUdp::bind(addr)?)),
+        "sealed" => {
+            let keyring = Keyring::new(&Key::generate()?);
+            restart::measure(transport, agents, |_, addr| {
+                Ok(SealedUdp::bind(addr, &keyring)?)
+            })
+        }
+        "quic" => {
+            let ca = DevCa::new("bench")?;
+            let credentials = (0..agents).map(|number| {
+                let issued = ca.issue(&name_of(number))?;
+                Ok(Credentials::from_issued(&issued)?)
+            });
+            let credentials: Vec<_> = credentials.collect::<Result<_, Box<dyn Error>>>()?;
+            restart::measure(transport, agents, |number, addr| {
+                Ok(Quic::bind(addr, &credentials[number])?)
             })
         }
         other => Err(format!("no transport {other:?}; there are {TRANSPORTS:?}").into()),
@@ -110,7 +135,10 @@ fn measure<T: Transport>(
 }
 
 /// Waits until each sees all the others.
-async fn all_see_all(agents: &[Cluster<Node>], start: Instant) -> Result<Duration, Box<dyn Error>> {
+pub async fn all_see_all(
+    agents: &[Cluster<Node>],
+    start: Instant,
+) -> Result<Duration, Box<dyn Error>> {
     // Whoever saw all once is not asked again: nobody goes.
     let mut blind = agents.iter().peekable();
     while let Some(agent) = blind.peek() {

@@ -16,7 +16,7 @@ use selkie::{
 };
 
 use super::{
-    cluster::ANY_PORT,
+    cluster::{ANY_PORT, Net},
     fixture::{Agent, ENVELOPE, builder, event, event_where, name, until},
 };
 
@@ -229,4 +229,42 @@ fn newcomers_are_refused_by_reason_whoever_tells_of_them() {
         .await;
         assert_eq!(a.cluster.members().len(), 1);
     });
+}
+
+pub(crate) async fn who_is_not_admitted_does_not_get_in(net: impl Net) {
+    let claims = Arc::<Mutex<Vec<(SocketAddr, SocketAddr, bool)>>>::default();
+    let seen = claims.clone();
+    let (cluster, driver) = builder("a", net.bind("a"))
+        .admission(move |newcomer: &Claim<'_>| {
+            if newcomer.name != Some("guest") {
+                return Ok(());
+            }
+            let mut names = newcomer.peer.into_iter().flat_map(ProvenPeer::names);
+            let is_proven = names.any(|name| name == "guest");
+            let claim = (newcomer.addr, newcomer.from, is_proven);
+            seen.lock().unwrap().push(claim);
+            Err(Refusal::from("guest"))
+        })
+        .build()
+        .await
+        .unwrap();
+    let a = Agent::run(cluster, driver);
+    let friend = Agent::start("friend", net.bind("friend"), &[&a]).await;
+    friend.knows(1).await;
+    let transport = net.bind("guest");
+    let proves = transport.proves_peers();
+    let guest = Agent::start("guest", transport, &[&a]).await;
+    until(&a.cluster, "refused", |c| {
+        c.stats()
+            .refusals
+            .iter()
+            .any(|(reason, _)| reason == "guest")
+    })
+    .await;
+    let (addr, from, is_proven) = claims.lock().unwrap()[0];
+    assert_eq!((addr, from), (guest.addr(), guest.addr()));
+    // In memory, ends have no names to prove.
+    assert!(is_proven || !proves || !a.cluster.stats().transport.iter().any(|_| true));
+    assert_eq!(a.state_of("guest"), None);
+    a.holds("friend", State::Alive).await;
 }

@@ -7,7 +7,7 @@ use std::{
 use selkie::{BroadcastHandler, Invalidates, Node, agent::CommandError, transports::MemoryNetwork};
 
 use super::{
-    cluster::ANY_PORT,
+    cluster::{ANY_PORT, Net},
     fixture::{Agent, builder, until},
 };
 
@@ -45,32 +45,28 @@ impl BroadcastHandler<Node> for Seen {
     }
 }
 
-#[test]
-fn a_broadcast_reaches_the_others_once() {
-    smol::block_on(async {
-        let net = MemoryNetwork::new();
-        let (seen_a, seen_b) = (Seen::default(), Seen::default());
-        let a = builder("a", net.bind(ANY_PORT).unwrap()).broadcasts(seen_a.clone());
-        let (cluster, driver) = a.build().await.unwrap();
-        let a = Agent::run(cluster, driver);
-        let b = builder("b", net.bind(ANY_PORT).unwrap()).broadcasts(seen_b.clone());
-        let (cluster, driver) = b.seeds([a.addr()]).build().await.unwrap();
-        let b = Agent::run(cluster, driver);
-        b.knows(1).await;
+pub(crate) async fn a_broadcast_reaches_the_others_once(net: impl Net) {
+    let (seen_a, seen_b) = (Seen::default(), Seen::default());
+    let a = builder("a", net.bind("a")).broadcasts(seen_a.clone());
+    let (cluster, driver) = a.build().await.unwrap();
+    let a = Agent::run(cluster, driver);
+    let b = builder("b", net.bind("b")).broadcasts(seen_b.clone());
+    let (cluster, driver) = b.seeds([a.addr()]).build().await.unwrap();
+    let b = Agent::run(cluster, driver);
+    b.knows(1).await;
 
-        assert!(b.cluster.broadcast("hello").await.unwrap());
-        until(&a.cluster, "the item arrives", |_| seen_a.has(b"hello")).await;
-        assert!(seen_b.has(b"hello"));
-        assert!(!b.cluster.broadcast("hello").await.unwrap());
-        match b.cluster.broadcast("unwanted").await {
-            Err(CommandError::Refused(reason)) => assert_eq!(reason.to_string(), "not wanted"),
-            other => panic!("{other:?}"),
-        }
-        match b.cluster.broadcast([0; 5000]).await {
-            Err(CommandError::TooBig { len, room }) => assert!(len >= 5000 && room < 5000),
-            other => panic!("{other:?}"),
-        }
-    });
+    assert!(b.cluster.broadcast("hello").await.unwrap());
+    until(&a.cluster, "the item arrives", |_| seen_a.has(b"hello")).await;
+    assert!(seen_b.has(b"hello"));
+    assert!(!b.cluster.broadcast("hello").await.unwrap());
+    match b.cluster.broadcast("unwanted").await {
+        Err(CommandError::Refused(reason)) => assert_eq!(reason.to_string(), "not wanted"),
+        other => panic!("{other:?}"),
+    }
+    match b.cluster.broadcast([0; 5000]).await {
+        Err(CommandError::TooBig { len, room }) => assert!(len >= 5000 && room < 5000),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

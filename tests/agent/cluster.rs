@@ -1,7 +1,7 @@
 //! What a cluster does over any transport. A transport brings a [`Net`] and names it in
 //! `cluster_tests!`.
 
-use std::net::SocketAddr;
+use std::{io, net::SocketAddr, time::Duration};
 
 use futures::StreamExt;
 use selkie::{
@@ -11,24 +11,44 @@ use selkie::{
 
 use super::fixture::{Agent, event, event_where, in_time, name};
 pub(crate) use super::{
+    admission::who_is_not_admitted_does_not_get_in,
+    broadcasts::a_broadcast_reaches_the_others_once,
     crowd::a_joiner_knows_five_thousand_members_at_once,
+    envelope::members_of_other_clusters_are_strangers,
+    events::who_sleeps_through_ten_thousand_changes_ends_with_the_right_view,
     messages::{
         a_hundred_reliable_messages_of_1_mib_arrive_whole_and_in_order,
         what_is_too_big_for_a_packet_goes_by_stream_by_itself,
     },
     metadata::metadata_of_64_kib_reaches_20_members,
     queries::members_are_asked_what_they_see_and_how_far_they_are,
+    restart::{
+        a_member_that_starts_fifty_times_is_one_entry,
+        twenty_that_are_killed_and_start_at_once_are_one_cluster_again,
+    },
+    room::no_packet_is_larger_than_the_path_has_room_for,
+    seeds::a_joiner_may_start_before_its_seed,
+    split::halves_that_were_apart_for_sixty_announce_intervals_join_again_unaided,
     sync::members_compare_what_they_hold,
+    waiting::who_waits_for_members_goes_on_when_they_are_there,
 };
 
 /// Where agents find each other.
 pub(crate) trait Net {
     type End: Transport;
 
+    /// How long twenty may take to find each other after a restart.
+    const RESTART_MAX: Duration = Duration::from_secs(10);
+
     fn new() -> Self;
 
     /// A new end, at a free port, of a member with this name.
-    fn bind(&self, named: &str) -> Self::End;
+    fn bind(&self, named: &str) -> Self::End {
+        self.bind_at(named, ANY_PORT).unwrap()
+    }
+
+    /// The same at this address.
+    fn bind_at(&self, named: &str, addr: SocketAddr) -> io::Result<Self::End>;
 }
 
 pub(crate) const ANY_PORT: SocketAddr =
@@ -49,6 +69,16 @@ macro_rules! cluster_tests {
             metadata_of_64_kib_reaches_20_members,
             a_hundred_reliable_messages_of_1_mib_arrive_whole_and_in_order,
             what_is_too_big_for_a_packet_goes_by_stream_by_itself,
+            who_is_not_admitted_does_not_get_in,
+            a_broadcast_reaches_the_others_once,
+            members_of_other_clusters_are_strangers,
+            who_sleeps_through_ten_thousand_changes_ends_with_the_right_view,
+            a_member_that_starts_fifty_times_is_one_entry,
+            twenty_that_are_killed_and_start_at_once_are_one_cluster_again,
+            no_packet_is_larger_than_the_path_has_room_for,
+            a_joiner_may_start_before_its_seed,
+            halves_that_were_apart_for_sixty_announce_intervals_join_again_unaided,
+            who_waits_for_members_goes_on_when_they_are_there,
             members_are_asked_what_they_see_and_how_far_they_are,
         );
     };

@@ -44,6 +44,10 @@ impl<T: Transport> Transport for Told<T> {
         self.inner.room(to)
     }
 
+    fn is_near(&self, to: SocketAddr) -> bool {
+        self.inner.is_near(to)
+    }
+
     async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
         self.inner.send(to, packet).await
     }

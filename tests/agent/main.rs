@@ -32,11 +32,10 @@ mod proof;
 mod queries;
 #[cfg(all(feature = "quic", feature = "certs"))]
 mod quic;
-#[cfg(feature = "udp")]
 mod restart;
+mod room;
 mod seeds;
 mod snapshot;
-#[cfg(feature = "udp")]
 mod split;
 mod stall;
 mod sync;

@@ -1,3 +1,5 @@
+use std::{io, net::SocketAddr};
+
 use selkie::{
     Incarnation,
     agent::Event,
@@ -5,7 +7,7 @@ use selkie::{
 };
 
 use super::{
-    cluster::{ANY_PORT, Net, cluster_tests},
+    cluster::{Net, cluster_tests},
     fixture::{Agent, event, event_where},
 };
 
@@ -18,8 +20,8 @@ impl Net for MemoryNetwork {
         Self::default()
     }
 
-    fn bind(&self, _named: &str) -> Memory {
-        Self::bind(self, ANY_PORT).unwrap()
+    fn bind_at(&self, _named: &str, addr: SocketAddr) -> io::Result<Memory> {
+        self.bind(addr)
     }
 }
 
@@ -78,12 +80,4 @@ fn a_member_that_was_declared_down_rejoins_under_a_renewed_identity() {
         event_where(events, &"rejoined", rejoined).await;
         assert!(agent.cluster.identity().generation() > former.generation());
     });
-}
-
-#[test]
-fn who_sleeps_through_ten_thousand_changes_ends_with_the_right_view() {
-    let net: MemoryNetwork = Net::new();
-    smol::block_on(
-        super::events::who_sleeps_through_ten_thousand_changes_ends_with_the_right_view(net),
-    );
 }

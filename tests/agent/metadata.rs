@@ -8,7 +8,7 @@ use std::{
 
 use futures::StreamExt;
 use selkie::{
-    Codec, Header, Incarnation, Member, Message, Node, Periodic, Transport,
+    Codec, Header, Incarnation, Member, Message, Node, Periodic, Suspicion, Transport,
     agent::{BuildError, CommandError, Event, Metadata},
     codecs::PostcardCodec,
     transport::{Batch, NoStream, PeerStream, SendError},
@@ -39,9 +39,13 @@ pub(crate) async fn metadata_of_64_kib_reaches_20_members(net: impl Net) {
     for n in 0..20 {
         let seeds: Vec<&Agent> = agents.first().into_iter().collect();
         let named = format!("a{n}");
+        // Twenty that shake hands keep a machine busy: nobody is to be taken for dead.
+        let mut config = config();
+        config.suspicion = Suspicion::Fixed(Duration::from_secs(120));
         // What gossip leaves out, which it does now and then, is found by comparing.
         let (cluster, driver) = builder(&named, net.bind(&named))
             .seeds(seeds.into_iter().map(Agent::addr))
+            .config(config)
             .sync_period(Duration::from_secs(3))
             .build()
             .await

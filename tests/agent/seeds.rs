@@ -1,12 +1,13 @@
 use core::time::Duration;
 
 use selkie::{
+    Transport,
     agent::{Event, Seed},
     transports::MemoryNetwork,
 };
 
 use super::{
-    cluster::ANY_PORT,
+    cluster::{ANY_PORT, Net},
     fixture::{Agent, builder, event, event_where, until},
 };
 
@@ -15,24 +16,23 @@ fn unresolvable() -> Seed {
     format!("{}.invalid:7946", "x".repeat(100)).parse().unwrap()
 }
 
-#[test]
-fn a_joiner_may_start_before_its_seed() {
-    smol::block_on(async {
-        let net = MemoryNetwork::new();
-        let addr = "10.0.0.1:7946".parse().unwrap();
-        let joiner = builder("joiner", net.bind(ANY_PORT).unwrap()).seeds([addr]);
-        let (cluster, driver) = joiner.build().await.unwrap();
-        let joiner = Agent::run(cluster, driver);
-        until(&joiner.cluster, "two tries", |c| {
-            c.stats().seeds_announced >= 2
-        })
-        .await;
-        assert_eq!(joiner.cluster.members().len(), 0);
+pub(crate) async fn a_joiner_may_start_before_its_seed(net: impl Net) {
+    // An address at which nobody is yet.
+    let transport = net.bind("seed");
+    let addr = transport.local_addr();
+    let joiner = builder("joiner", net.bind("joiner")).seeds([addr]);
+    drop(transport);
+    let (cluster, driver) = joiner.build().await.unwrap();
+    let joiner = Agent::run(cluster, driver);
+    until(&joiner.cluster, "two tries", |c| {
+        c.stats().seeds_announced >= 2
+    })
+    .await;
+    assert_eq!(joiner.cluster.members().len(), 0);
 
-        let seed = Agent::start("seed", net.bind(addr).unwrap(), &[]).await;
-        joiner.knows(1).await;
-        seed.knows(1).await;
-    });
+    let seed = Agent::start("seed", net.bind_at("seed", addr).unwrap(), &[]).await;
+    joiner.knows(1).await;
+    seed.knows(1).await;
 }
 
 #[test]

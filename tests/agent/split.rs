@@ -13,12 +13,11 @@ use std::{
 
 use selkie::{
     Periodic, Transport,
-    transport::{Batch, NoStream, SendError},
-    transports::PlainUdp,
+    transport::{Batch, PeerStream, SendError},
 };
 
 use super::{
-    cluster::ANY_PORT,
+    cluster::Net,
     fixture::{Agent, builder, config, until},
 };
 
@@ -37,10 +36,10 @@ impl Wall {
     }
 }
 
-struct Walled(PlainUdp, Arc<Wall>);
+struct Walled<T>(T, Arc<Wall>);
 
-impl Transport for Walled {
-    type Stream = NoStream;
+impl<T: Transport> Transport for Walled<T> {
+    type Stream = T::Stream;
 
     fn local_addr(&self) -> SocketAddr {
         self.0.local_addr()
@@ -48,6 +47,10 @@ impl Transport for Walled {
 
     fn room(&self, to: SocketAddr) -> usize {
         self.0.room(to)
+    }
+
+    fn is_near(&self, to: SocketAddr) -> bool {
+        self.0.is_near(to)
     }
 
     async fn send(&self, to: SocketAddr, packet: &[u8]) -> Result<(), SendError> {
@@ -65,13 +68,36 @@ impl Transport for Walled {
     async fn close(&self) {
         self.0.close().await;
     }
+
+    fn enter_cluster(&self, cluster: &str) -> bool {
+        self.0.enter_cluster(cluster)
+    }
+
+    fn proves_peers(&self) -> bool {
+        self.0.proves_peers()
+    }
+
+    fn has_streams(&self) -> bool {
+        self.0.has_streams()
+    }
+
+    async fn open(&self, to: SocketAddr) -> Result<PeerStream<T::Stream>, SendError> {
+        match self.1.is_between(self.local_addr(), to) {
+            true => Err(SendError::Unreachable(io::ErrorKind::TimedOut.into())),
+            false => self.0.open(to).await,
+        }
+    }
+
+    async fn accept(&self) -> io::Result<PeerStream<T::Stream>> {
+        self.0.accept().await
+    }
 }
 
 const HALF: usize = 3;
 const INTERVAL: Duration = Duration::from_millis(200);
 
-async fn start(named: &str, wall: &Arc<Wall>) -> Agent {
-    let transport = Walled(PlainUdp::bind(ANY_PORT).unwrap(), wall.clone());
+async fn start(net: &impl Net, named: &str, wall: &Arc<Wall>) -> Agent {
+    let transport = Walled(net.bind(named), wall.clone());
     let mut config = config();
     config.periodic_announce_to_down_members = Some(Periodic {
         every: INTERVAL,
@@ -82,44 +108,43 @@ async fn start(named: &str, wall: &Arc<Wall>) -> Agent {
     Agent::run(cluster, driver)
 }
 
-#[test]
-fn halves_that_were_apart_for_sixty_announce_intervals_join_again_unaided() {
-    smol::block_on(async {
-        let wall = Arc::new(Wall::default());
-        let mut agents = Vec::new();
-        for n in 0..2 * HALF {
-            let agent = start(&format!("n{n}"), &wall).await;
-            if n < HALF {
-                wall.left.lock().unwrap().insert(agent.addr());
-            }
-            agents.push(agent);
+pub(crate) async fn halves_that_were_apart_for_sixty_announce_intervals_join_again_unaided(
+    net: impl Net,
+) {
+    let wall = Arc::new(Wall::default());
+    let mut agents = Vec::new();
+    for n in 0..2 * HALF {
+        let agent = start(&net, &format!("n{n}"), &wall).await;
+        if n < HALF {
+            wall.left.lock().unwrap().insert(agent.addr());
         }
-        for agent in &agents[1..] {
-            agent.cluster.announce(agents[0].addr()).await.unwrap();
-        }
-        for agent in &agents {
-            agent.knows(2 * HALF - 1).await;
-        }
+        agents.push(agent);
+    }
+    for agent in &agents[1..] {
+        agent.cluster.announce(agents[0].addr()).await.unwrap();
+    }
+    for agent in &agents {
+        agent.knows(2 * HALF - 1).await;
+    }
 
-        wall.is_up.store(true, Ordering::SeqCst);
+    wall.is_up.store(true, Ordering::SeqCst);
+    for agent in &agents {
+        agent.knows(HALF - 1).await;
+    }
+    let apart = Instant::now();
+    until(&agents[0].cluster, "sixty intervals", |_| {
         for agent in &agents {
-            agent.knows(HALF - 1).await;
+            assert!(agent.cluster.members().num_active() < HALF);
         }
-        let apart = Instant::now();
-        until(&agents[0].cluster, "sixty intervals", |_| {
-            for agent in &agents {
-                assert!(agent.cluster.members().num_active() < HALF);
-            }
-            apart.elapsed() > 60 * INTERVAL
-        })
-        .await;
-        // All of them went on to ask, at the same pace.
-        let asked = wall.stopped.load(Ordering::SeqCst);
-        assert!(asked > 60 * 2 * HALF as u64, "{asked}");
+        apart.elapsed() > 60 * INTERVAL
+    })
+    .await;
+    // All of them went on to ask, at the same pace.
+    let asked = wall.stopped.load(Ordering::SeqCst);
+    assert!(asked > 60 * 2 * HALF as u64, "{asked}");
 
-        wall.is_up.store(false, Ordering::SeqCst);
-        for agent in &agents {
-            agent.knows(2 * HALF - 1).await;
-        }
-    });
+    wall.is_up.store(false, Ordering::SeqCst);
+    for agent in &agents {
+        agent.knows(2 * HALF - 1).await;
+    }
 }

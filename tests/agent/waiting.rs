@@ -8,31 +8,27 @@ use selkie::{
 };
 
 use super::{
-    cluster::ANY_PORT,
+    cluster::{ANY_PORT, Net},
     fixture::{Agent, builder, in_time},
 };
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 
-#[test]
-fn who_waits_for_members_goes_on_when_they_are_there() {
-    smol::block_on(async {
-        let net = MemoryNetwork::new();
-        let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
-        assert_eq!(a.cluster.wait_for(0, LONG).await.unwrap().len(), 0);
-        let timed_out = a.cluster.wait_for(1, SHORT).await.unwrap_err();
-        assert_eq!(timed_out, WaitError::TimedOut { active: 0 });
+pub(crate) async fn who_waits_for_members_goes_on_when_they_are_there(net: impl Net) {
+    let a = Agent::start("a", net.bind("a"), &[]).await;
+    assert_eq!(a.cluster.wait_for(0, LONG).await.unwrap().len(), 0);
+    let timed_out = a.cluster.wait_for(1, SHORT).await.unwrap_err();
+    assert_eq!(timed_out, WaitError::TimedOut { active: 0 });
 
-        let two = a.cluster.clone();
-        let two = smol::spawn(async move { two.wait_for(2, LONG).await });
-        let b = Agent::start("b", net.bind(ANY_PORT).unwrap(), &[&a]).await;
-        let c = Agent::start("c", net.bind(ANY_PORT).unwrap(), &[&a]).await;
-        assert_eq!(in_time("two", two).await.unwrap().num_active(), 2);
-        for agent in [&b, &c] {
-            assert_eq!(agent.cluster.wait_for(2, LONG).await.unwrap().len(), 2);
-        }
-    });
+    let two = a.cluster.clone();
+    let two = smol::spawn(async move { two.wait_for(2, LONG).await });
+    let b = Agent::start("b", net.bind("b"), &[&a]).await;
+    let c = Agent::start("c", net.bind("c"), &[&a]).await;
+    assert_eq!(in_time("two", two).await.unwrap().num_active(), 2);
+    for agent in [&b, &c] {
+        assert_eq!(agent.cluster.wait_for(2, LONG).await.unwrap().len(), 2);
+    }
 }
 
 #[test]

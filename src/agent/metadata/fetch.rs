@@ -25,6 +25,8 @@ pub(super) struct Wanted<I> {
     from: I,
     /// Who else has it.
     also: Option<I>,
+    /// Who did not give it: at most one for each try.
+    asked: Vec<I>,
     pub(super) spread: Spread,
     tries: u8,
     /// Not before.
@@ -39,6 +41,7 @@ impl<I: PartialEq + Clone> Wanted<I> {
             version,
             from,
             also: None,
+            asked: Vec::new(),
             spread,
             tries: 0,
             after: Duration::ZERO,
@@ -211,12 +214,13 @@ where
         let now = self.inputs.now();
         for id in asked {
             let addr = id.addr();
-            let others = self.random_members(2);
+            let others = self.random_members(usize::from(TRIES_MAX) + 1);
             let Some(wanted) = self.metadata.wanted.get_mut(&addr) else {
                 continue;
             };
             wanted.is_asked_for = false;
             wanted.tries += 1;
+            wanted.asked.push(wanted.from.clone());
             if wanted.tries >= TRIES_MAX {
                 // Whoever compares with us tells us again.
                 self.stats.metadata_not_fetched += 1;
@@ -229,12 +233,13 @@ where
                 wanted.after = now.saturating_add(pause);
             }
             let owner = &wanted.id;
+            let is_new = |other: &I| other != owner && !wanted.asked.contains(other);
             wanted.from = match wanted.tries % 2 {
                 1 => None,
                 _ => wanted
                     .also
                     .take()
-                    .or_else(|| others.into_iter().find(|other| other != owner)),
+                    .or_else(|| others.into_iter().find(is_new)),
             }
             .unwrap_or_else(|| owner.clone());
         }
@@ -246,7 +251,7 @@ const FETCHES_MAX: usize = 4;
 /// For how many members' metadata is asked at a time.
 const ASKED_MAX: usize = 64;
 /// How often each is asked for.
-const TRIES_MAX: u8 = 6;
+const TRIES_MAX: u8 = 8;
 /// How long it is not asked for after a try that failed, unless the owner is to be asked for the
 /// first time: twice as long each time.
 const PAUSE_MIN: Duration = Duration::from_millis(25);

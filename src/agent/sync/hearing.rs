@@ -64,13 +64,14 @@ where
         (!self.sync.hearing.is_empty()).then_some(Duration::ZERO)
     }
 
-    /// Takes in some of what was told, of each member in its turn, and answers when that was all.
+    /// Takes in some of what was told, and answers when that was all. One frame after the other: what
+    /// is read of it takes several times its room.
     pub(in crate::agent) fn hear_some_more(&mut self) {
         let Some(mut hearing) = self.sync.hearing.pop_front() else {
             return;
         };
         match self.take_some(&mut hearing) {
-            Progress::More => self.sync.hearing.push_back(hearing),
+            Progress::More => self.sync.hearing.push_front(hearing),
             Progress::Done => {
                 let Hearing {
                     stage,
