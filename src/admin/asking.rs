@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Admin, Refused, Who, timestamp};
 use crate::{
     Name, Node, State,
-    agent::{MemberView, QueryError, RoundTrips, Status},
+    agent::{Clocks, MemberView, QueryError, RoundTrips, Status},
     transport::Fingerprints,
 };
 
@@ -103,6 +103,20 @@ pub struct Difference {
     pub member: Name,
     /// `suspect`, `down`, `left`, `missing`, or `outdated`: alive, in an earlier life.
     pub state: String,
+}
+
+/// How far a member's clock is ahead of this one's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ClockOffset {
+    /// Whose.
+    pub member: Name,
+    /// In milliseconds; behind, below 0. None if it did not answer.
+    pub ahead_ms: Option<i64>,
+    /// By how much that may be wrong, in milliseconds.
+    pub uncertainty_ms: u64,
+    /// Why it did not answer, if so.
+    pub error: Option<String>,
 }
 
 /// What the keys and certificates of a member are called.
@@ -225,6 +239,28 @@ impl Admin {
         };
         views.insert(0, (ourselves, Ok(own)));
         Ok(compare(&views))
+    }
+
+    /// How far the clocks of all other active members are ahead of ours: see
+    /// [`Cluster::clock_of`](crate::Cluster::clock_of).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Stopped`].
+    pub async fn clocks(&self) -> Result<Vec<ClockOffset>, Refused> {
+        self.check_running()?;
+        let asked = stream::iter(self.active()).map(|member| async move {
+            let read = self.cluster().clock_of(&member).await;
+            let clocks = read.as_ref().ok();
+            let uncertainty = clocks.map_or(Duration::ZERO, |clocks| clocks.uncertainty);
+            ClockOffset {
+                member: *member.name(),
+                ahead_ms: clocks.map(Clocks::ahead_millis),
+                uncertainty_ms: u64::try_from(uncertainty.as_millis()).unwrap_or(u64::MAX),
+                error: read.as_ref().err().map(ToString::to_string),
+            }
+        });
+        Ok(in_order(asked).await)
     }
 
     /// What the keys and certificates of all active members are called, this one's first: see

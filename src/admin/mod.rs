@@ -24,6 +24,7 @@
 //! | `POST /v1/rtt` | [`Admin::distances`] |
 //! | `POST /v1/rtt/TO`, `POST /v1/rtt/FROM/TO` | [`Admin::distance`] |
 //! | `POST /v1/reach` | [`Admin::reach`] |
+//! | `POST /v1/clocks` | [`Admin::clocks`] |
 //! | `POST /v1/credentials` | [`Admin::credentials`] |
 //! | `POST /v1/keys/add` | [`Admin::change`]: [`AddKey`](CredentialChange::AddKey) of the body |
 //! | `POST /v1/keys/use/ID`, `POST /v1/keys/remove/ID` | [`Admin::change`]; `?force` if need be |
@@ -74,7 +75,7 @@ pub use self::{
         Accused, Asked, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left,
         Probes, Said,
     },
-    asking::{Credential, Difference, Distance, Reach, Reached},
+    asking::{ClockOffset, Credential, Difference, Distance, Reach, Reached},
     changing::{CredentialChange, Installing},
     happening::{Chronicle, Happening, Who},
     listener::{Listener, default_directory, default_socket},

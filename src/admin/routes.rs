@@ -83,6 +83,7 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
         ("POST", ["v1", "rtt", to]) => result(admin.distance(None, to).await),
         ("POST", ["v1", "rtt", from, to]) => result(admin.distance(Some(from), to).await),
         ("POST", ["v1", "reach"]) => result(admin.reach().await),
+        ("POST", ["v1", "clocks"]) => result(admin.clocks().await),
         ("POST", ["v1", "credentials"]) => result(admin.credentials().await),
         ("POST", ["v1", what @ ("keys" | "certs"), rest @ ..]) => {
             change(admin, what, rest, request).await
@@ -102,7 +103,8 @@ fn unanswered(parts: &[&str]) -> Response<Body> {
         | ["v1", "why", _] => wrong_method(Method::GET),
         [
             "v1",
-            "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "credentials",
+            "join" | "leave" | "broadcast" | "metadata" | "rtt" | "reach" | "clocks"
+            | "credentials",
         ]
         | ["v1", "down" | "send" | "rtt", _]
         | ["v1", "rtt", _, _]

@@ -87,7 +87,7 @@ pub use self::{
     limits::Limits,
     messages::{MessageError, Messages, UserMessage},
     metadata::Metadata,
-    queries::{MemberView, QueryError, RoundTrips},
+    queries::{Clocks, MemberView, QueryError, RoundTrips},
     seeds::{Discover, InvalidSeed, Seed},
     stats::Stats,
     view::{MemberInfo, Members},

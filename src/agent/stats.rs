@@ -100,7 +100,7 @@ stats! {
     syncs_failed,
     /// Bytes received in comparing, either way.
     sync_bytes_in,
-    /// Bytes said in comparing, either way.
+    /// Bytes said in comparing, either way, also where nobody heard them.
     sync_bytes_out,
     /// At present: bytes of other members' metadata.
     metadata_bytes,

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Look for what is wrong with a running agent, and say what to do about it
     ///
-    /// Looks at its status, company, health, certificate, and at what it counted since it started:
+    /// Looks at its status, company, health, certificate and clock, and at what it counted since it started:
     /// packets that firewalls, other clusters, other programs and small MTUs leave traces of.
     Doctor(AskArgs),
     /// Tell why a member was suspected or declared down of late, as a running agent knows
@@ -354,7 +354,7 @@ pub(crate) struct KeysAddArgs {
 pub(crate) struct KeysChangeArgs {
     #[command(flatten)]
     pub(crate) at: At,
-    /// Which key: eight hexadecimal digits, as `selkie keys list` shows them
+    /// Which key: eight hexadecimal digits, as `selkie keys list` shows them, or a file that has it
     #[arg(value_name = "KEY", value_parser = crate::ask::key_id)]
     pub(crate) id: selkie::transports::udp::KeyId,
     /// Even if other members are not ready for that, or do not answer
@@ -434,8 +434,8 @@ Examples:
 To replace a key, with commands that each act on one agent, and its file:
   selkie keys generate --out new.key
   selkie keys add new.key         at every member; then
-  selkie keys use KEY             at every member; then
-  selkie keys remove OLD          at every member
+  selkie keys use new.key         at every member; then
+  selkie keys remove selkie.key   at every member
 A key is not used before all members have it, nor removed while one still seals with it. The same can be
 done by hand: a file has a key per line, the first one seals, and members that run take changes up
 within seconds.

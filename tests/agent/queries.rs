@@ -48,13 +48,20 @@ pub(crate) async fn members_are_asked_what_they_see_and_how_far_they_are(net: im
     seen.sort_unstable_by_key(|(name, _)| *name);
     assert_eq!(seen, ["a", "b", "c"].map(|name| (name, State::Alive)));
 
+    let clocks = in_time("a clock", a.cluster.clock_of(&to_b)).await.unwrap();
+    // It is the same clock, read to the millisecond.
+    let off = clocks.ahead_millis().unsigned_abs();
+    assert!(
+        u128::from(off) <= clocks.uncertainty.as_millis() + 2,
+        "{clocks:?}"
+    );
     let prints = a.cluster.fingerprints_of(&to_b);
     let prints = in_time("fingerprints", prints).await.unwrap();
     assert_eq!(prints, b.cluster.fingerprints());
     let answered = |agent: &Agent| agent.cluster.stats().questions_answered;
-    assert_eq!(answered(&b), 6 + 1 + 1 + 1);
+    assert_eq!(answered(&b), 6 + 1 + 1 + 1 + 1);
     assert_eq!(answered(&c), 4 + 1);
-    assert_eq!(a.cluster.stats().questions_asked, 5);
+    assert_eq!(a.cluster.stats().questions_asked, 6);
     assert_eq!(b.cluster.stats().questions_asked, 2);
 }
 

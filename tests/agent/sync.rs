@@ -105,6 +105,11 @@ fn a_joiner_is_told_of_the_dead() {
         let joiner = start(&net, "joiner", 60_000, Some(&seed)).await;
         until(&joiner.cluster, "compared", |c| c.stats().syncs == 1).await;
         assert!(holds(&joiner.cluster, &(5..10), State::Alive));
+        // It was told of ten, and the seed may have said more to who is not there.
+        let (said, heard) = (seed.cluster.stats(), joiner.cluster.stats());
+        assert!(heard.sync_bytes_in > 100, "{heard:?}");
+        assert!(said.sync_bytes_out >= heard.sync_bytes_in, "{said:?}");
+        assert_eq!(said.sync_bytes_in, heard.sync_bytes_out);
         let late_news = gossip(&teller, &joiner, &[0, 1, 2, 3, 4, 10], State::Alive);
         teller.send(joiner.addr(), &late_news).await.unwrap();
         until(&joiner.cluster, "the news", |c| {

@@ -108,6 +108,9 @@ fn members_and_figures_are_told() {
         "{doctor}"
     );
     assert!(doctor.contains("certificate is good until"), "{doctor}");
+    assert!(doctor.contains("clock agrees with those"), "{doctor}");
+    let reached = format!("reaches it at {}", site.a.addr);
+    assert!(doctor.contains(&reached), "{doctor}");
 }
 
 #[test]

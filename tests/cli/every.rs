@@ -32,6 +32,7 @@ const ASKED: &[(&[&str], &str, &str)] = &[
         "incarnation",
     ),
     (&["info"], "local health", "version"),
+    (&["ready", "--members", "2"], "other active members: 2", "2"),
     (&["doctor"], "it takes part", "verdict"),
     (&["why", "b"], "b was not suspected", "[]"),
     (&["rtt"], "MEDIAN", "median_ns"),

@@ -166,7 +166,9 @@ fn a_key_is_replaced_at_three_members_by_commands_alone_and_nobody_is_suspected(
         }
     }
     for (nth, at) in NAMES.iter().enumerate() {
-        let removed = site.json(at, &["keys", "remove", &old]);
+        // It is known by its file, too.
+        let file = text(&site.path("old.key"));
+        let removed = site.json(at, &["keys", "remove", &file]);
         assert_eq!(
             removed,
             json!({"key": old, "here": "-", "done": nth + 1, "members": 3})

@@ -54,6 +54,11 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
             "kubectl set image statefulset/selkie selkie=registry.example.org/selkie:0.2.0",
         ],
     ),
+    // There is one machine here.
+    (
+        "docs/ops/README.md",
+        &["ssh -N -L 9465:127.0.0.1:9464 db-2.example.org"],
+    ),
     // They change the machine. `ops.rs` tries the unit and its settings.
     (
         "docs/systemd.md",

@@ -70,10 +70,17 @@ impl Site {
             .iter()
             .all(|line| ASKS.iter().any(|ask| line.starts_with(ask)));
         let deadline = Instant::now() + DEADLINE;
+        // In its terminal one sees that it has ended, before one starts the next.
+        let leavers = typed.iter().filter(|line| line.starts_with("selkie leave"));
+        let agents = self.num_agents().saturating_sub(leavers.count());
         loop {
             let (code, said) = self.run(&block.text);
             let as_shown = shown.as_ref().is_none_or(|shown| is_shown(shown, &said));
             if as_shown && code == Some(fails.into()) {
+                while self.num_agents() > agents {
+                    assert!(Instant::now() < deadline, "{}: no end", self.place(block));
+                    thread::sleep(Duration::from_millis(10));
+                }
                 return;
             }
             assert!(
@@ -83,6 +90,20 @@ impl Site {
             );
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// How many agents run.
+    fn num_agents(&mut self) -> usize {
+        let agents = self.running.iter_mut().filter(|it| it.is_agent);
+        agents
+            .filter_map(|it| {
+                it.child
+                    .try_wait()
+                    .expect("a status")
+                    .is_none()
+                    .then_some(())
+            })
+            .count()
     }
 
     /// As in a terminal of its own.
@@ -235,6 +256,10 @@ const ASKS: &[&str] = &[
     "selkie ready",
     "selkie why",
     "selkie doctor",
+    "selkie rtt",
+    "selkie reach",
+    "selkie certs list",
+    "selkie keys list",
     "curl ",
 ];
 

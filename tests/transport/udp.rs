@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    time::{Duration, Instant},
 };
 
 use selkie::{
@@ -12,7 +13,7 @@ use selkie::{
 };
 
 use crate::{
-    conformance::{Fixture, said},
+    conformance::{Fixture, PATIENCE, said},
     streams::connect,
 };
 
@@ -147,7 +148,15 @@ fn a_report_that_nobody_listens_is_no_failure() {
         let received = smol::future::poll_once(udp.recv(&mut batch)).await;
         assert!(received.is_none(), "{received:?}");
 
-        let heir = PlainUdp::bind(peer).unwrap();
+        // Somebody else's TCP may be at that port for a moment.
+        let deadline = Instant::now() + PATIENCE;
+        let heir = loop {
+            match PlainUdp::bind(peer) {
+                Ok(heir) => break heir,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            smol::Timer::after(Duration::from_millis(20)).await;
+        };
         heir.send(addr, b"now there is").await.unwrap();
         udp.recv(&mut batch).await.unwrap();
         assert!(said(&batch).eq([(peer, &b"now there is"[..])]));

@@ -1,16 +1,16 @@
 //! Answering.
 
 use alloc::{sync::Arc, vec, vec::Vec};
-use std::io;
+use std::{io, time::SystemTime};
 
 use futures::channel::oneshot;
 use smol::{Timer, future::or};
 
 use super::{
-    QUESTIONS_MAX, QueryError, Question, RELAY_TIME_MAX, RoundTrips, Stage,
+    QUESTIONS_MAX, QueryError, Question, RELAY_TIME_MAX, RoundTrips, Stage, VIEW_KEPT,
     layout::{
-        ANSWERED, DISTANCE, ECHO, FINGERPRINTS, QUESTION_MAX, REFUSED, UNKNOWN, VIEW, VIEW_MAX,
-        put_fingerprints, put_times,
+        ANSWERED, CLOCK, DISTANCE, ECHO, FINGERPRINTS, QUESTION_MAX, REFUSED, UNKNOWN, VIEW,
+        VIEW_MAX, put_clock, put_fingerprints, put_times,
     },
 };
 use crate::{
@@ -73,6 +73,11 @@ where
                 put_fingerprints(&self.transport.fingerprints(), &mut answer);
                 Some(answer)
             }
+            Some((&CLOCK, [])) => {
+                let mut answer = vec![ANSWERED];
+                put_clock(SystemTime::now(), &mut answer);
+                Some(answer)
+            }
             Some((&DISTANCE, [count, to @ ..])) => match self.measure_for(*count, to) {
                 Some(measured) => {
                     self.stats.questions_answered += 1;
@@ -98,6 +103,12 @@ where
 
     /// Whom we hold, ourselves first.
     fn own_view(&mut self) -> Vec<u8> {
+        let now = self.inputs.now();
+        if let Some((at, view)) = &self.queries.view
+            && now < at.saturating_add(VIEW_KEPT)
+        {
+            return view.clone();
+        }
         let (id, incarnation) = (self.engine.identity().clone(), self.engine.incarnation());
         let ourselves = Member::new(id, incarnation, State::Alive);
         let others = self.engine.membership_state();
@@ -116,6 +127,7 @@ where
                 break;
             }
         }
+        self.queries.view = Some((now, answer.clone()));
         answer
     }
 

@@ -2,17 +2,20 @@
 
 use alloc::{boxed::Box, vec, vec::Vec};
 use core::time::Duration;
-use std::{io, time::Instant};
+use std::{
+    io,
+    time::{Instant, SystemTime},
+};
 
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol::{Timer, future::or};
 
 use super::{
-    ASKED_MAX, MemberView, QueryError, Question, RELAYED_MAX, RoundTrips, Stage, TIME_MAX,
+    ASKED_MAX, Clocks, MemberView, QueryError, Question, RELAYED_MAX, RoundTrips, Stage, TIME_MAX,
     VIEW_TIME_MAX,
     layout::{
-        ANSWER_MAX, ANSWERED, DISTANCE, ECHO, FINGERPRINTS, VIEW, VIEW_MAX, answered, nonsense,
-        read_fingerprints, read_times,
+        ANSWER_MAX, ANSWERED, CLOCK, DISTANCE, ECHO, FINGERPRINTS, VIEW, VIEW_MAX, answered,
+        nonsense, read_clock, read_fingerprints, read_times,
     },
     under_way,
 };
@@ -22,7 +25,7 @@ use crate::{
         driver::Agent,
         leave::Phase,
         streams::{
-            self, Conversation, Dial, Outcome, StreamKind,
+            self, Conversation, Dial, Outcome, Place, StreamKind,
             frames::{PATIENCE, read_frame, within, write_frame},
         },
     },
@@ -33,6 +36,8 @@ pub(in crate::agent) struct Heard {
     answer: Vec<u8>,
     /// How long it took, each time that it was asked.
     times: Vec<Duration>,
+    /// When it was asked, by the wall clock.
+    at: SystemTime,
 }
 
 /// A question, as it is sent.
@@ -52,6 +57,7 @@ impl<I> Question<I> {
                 let _ = reply.send(Err(error));
             }
             Self::View { reply } => _ = reply.send(Err(error)),
+            Self::Clock { reply } => _ = reply.send(Err(error)),
             Self::Fingerprints { reply } => _ = reply.send(Err(error)),
         }
     }
@@ -61,6 +67,7 @@ impl<I> Question<I> {
         match self {
             Self::Echo { reply, .. } | Self::Distance { reply, .. } => reply.cancellation().await,
             Self::View { reply } => reply.cancellation().await,
+            Self::Clock { reply } => reply.cancellation().await,
             Self::Fingerprints { reply } => reply.cancellation().await,
         }
     }
@@ -75,7 +82,7 @@ where
 {
     /// Asks a member.
     pub(in crate::agent) fn query(&mut self, of: &I, question: Question<I>) {
-        let prepared = self.whom_to_query(of).and_then(|of| {
+        let prepared = self.whom_to_query(of).and_then(|(of, place)| {
             let request = self.request(&question)?;
             let preface = self.preface(StreamKind::Queries, &of);
             let dial = Dial {
@@ -83,17 +90,17 @@ where
                 preface: preface.ok_or(QueryError::NotAMember)?,
                 check: Box::new(self.answers_as(&of)),
             };
-            Ok((dial, request))
+            Ok((place, dial, request))
         });
-        let (dial, request) = match prepared {
+        let (place, dial, request) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return question.fail(error),
         };
         self.stats.questions_asked += 1;
         let counted = self.queries.asked.clone();
         let mut question = question;
-        // There is a place: who is to be asked was looked up only if so.
-        self.inputs.streams.dial(dial, move |opened| async move {
+        let streams = &mut self.inputs.streams;
+        streams.dial_at(place, dial, move |opened| async move {
             let _counted = counted;
             let exchange = exchange(opened, &request);
             let late = async {
@@ -118,8 +125,8 @@ where
         });
     }
 
-    /// The member that is meant, as we know it, if it can be asked.
-    fn whom_to_query(&self, of: &I) -> Result<I, QueryError> {
+    /// The member that is meant, as we know it, and a place for the stream, if it can be asked.
+    fn whom_to_query(&self, of: &I) -> Result<(I, Place), QueryError> {
         let is_running = matches!(self.phase, Phase::Running) && !self.news.is_defunct;
         let known = self.engine.member(&of.addr());
         let known = known.filter(|member| is_running && member.state.is_active());
@@ -129,10 +136,10 @@ where
             return Err(QueryError::NoStreams);
         }
         let has_room = self.inputs.streams.places.has_room_for_messages();
-        match has_room && under_way(&self.queries.asked) < ASKED_MAX {
-            true => Ok(of),
-            false => Err(QueryError::Busy),
-        }
+        let is_one_more = has_room && under_way(&self.queries.asked) < ASKED_MAX;
+        let place = self.inputs.streams.places.outgoing();
+        let place = place.filter(|_| is_one_more);
+        place.map(|place| (of, place)).ok_or(QueryError::Busy)
     }
 
     fn request(&mut self, question: &Question<I>) -> Result<Request, QueryError> {
@@ -153,6 +160,7 @@ where
                 ..once(vec![VIEW])
             },
             Question::Fingerprints { .. } => once(vec![FINGERPRINTS]),
+            Question::Clock { .. } => once(vec![CLOCK]),
             Question::Distance { to, count, .. } => {
                 let mut bytes = vec![DISTANCE, u8::try_from(*count).unwrap_or(u8::MAX)];
                 let to = Member::alive((**to).clone());
@@ -186,6 +194,15 @@ where
             }
             Question::Fingerprints { reply } => {
                 let _ = reply.send(read_fingerprints(answer).ok_or_else(nonsense));
+            }
+            Question::Clock { reply } => {
+                let half = heard.times.first().copied().unwrap_or_default() / 2;
+                let clocks = read_clock(answer).map(|theirs| Clocks {
+                    theirs,
+                    ours: heard.at + half,
+                    uncertainty: half,
+                });
+                let _ = reply.send(clocks.ok_or_else(nonsense));
             }
             Question::View { reply } => {
                 let view = self.read_view(answer);
@@ -233,6 +250,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let mut heard = Heard {
         answer: Vec::new(),
         times: Vec::new(),
+        at: SystemTime::now(),
     };
     for _ in 0..request.rounds {
         let asked = Instant::now();

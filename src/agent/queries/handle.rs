@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use futures::channel::oneshot;
 
-use super::{MemberView, QueryError, Question, Reply};
+use super::{Clocks, MemberView, QueryError, Question, Reply};
 use crate::{
     Identity,
     agent::cluster::{Cluster, Command},
@@ -95,6 +95,15 @@ impl<I: Identity> Cluster<I> {
     /// [`QueryError`].
     pub async fn view_of(&self, member: &I) -> Result<MemberView<I>, QueryError> {
         self.query(member, |reply| Question::View { reply }).await
+    }
+
+    /// Asks a member what its clock shows. Takes 20 seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`].
+    pub async fn clock_of(&self, member: &I) -> Result<Clocks, QueryError> {
+        self.query(member, |reply| Question::Clock { reply }).await
     }
 
     /// Asks a member by which keys and certificates it proves itself, and whom it trusts. Takes 20

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use core::time::Duration;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::QueryError;
 use crate::transport::Fingerprints;
@@ -12,6 +12,7 @@ pub(super) const ECHO: u8 = 1;
 pub(super) const VIEW: u8 = 2;
 pub(super) const FINGERPRINTS: u8 = 3;
 pub(super) const DISTANCE: u8 = 4;
+pub(super) const CLOCK: u8 = 5;
 
 /// What becomes of it: the first byte of an answer.
 pub(super) const ANSWERED: u8 = 0;
@@ -21,7 +22,7 @@ pub(super) const REFUSED: u8 = 2;
 /// The most bytes of a question: an identity is in it, at most.
 pub(super) const QUESTION_MAX: usize = 4096;
 /// The most bytes of members in an answer.
-pub(super) const VIEW_MAX: usize = 4 << 20;
+pub(super) const VIEW_MAX: usize = 1 << 20;
 /// The most bytes of an answer that has no members in it, but for an echo.
 pub(super) const ANSWER_MAX: usize = 16 << 10;
 
@@ -52,6 +53,20 @@ pub(super) fn read_times(bytes: &[u8]) -> Vec<Duration> {
     times.map(Duration::from_nanos).collect()
 }
 
+/// What a clock shows, as milliseconds since 1970.
+pub(super) fn put_clock(now: SystemTime, to: &mut Vec<u8>) {
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    to.extend_from_slice(&millis.to_be_bytes());
+}
+
+pub(super) fn read_clock(bytes: &[u8]) -> Option<SystemTime> {
+    let millis = u64::from_be_bytes(bytes.try_into().ok()?);
+    let since_epoch = Duration::from_millis(millis);
+    let is_told = since_epoch.as_secs() <= SECS_MAX;
+    is_told.then(|| UNIX_EPOCH.checked_add(since_epoch))?
+}
+
 pub(super) fn put_fingerprints(prints: &Fingerprints, to: &mut Vec<u8>) {
     put_section(KEYS, prints.keys.as_flattened(), to);
     let since_epoch = prints
@@ -76,7 +91,8 @@ pub(super) fn read_fingerprints(mut bytes: &[u8]) -> Option<Fingerprints> {
             KEYS => prints.keys = all_of(section)?,
             NOT_AFTER => {
                 let secs = u64::from_be_bytes(section.try_into().ok()?);
-                prints.not_after = Some(UNIX_EPOCH.checked_add(Duration::from_secs(secs))?);
+                let since_epoch = (secs <= SECS_MAX).then(|| Duration::from_secs(secs))?;
+                prints.not_after = Some(UNIX_EPOCH.checked_add(since_epoch)?);
             }
             AUTHORITIES => prints.authorities = all_of(section)?,
             PUBLIC_KEY => prints.public_key = Some(section.try_into().ok()?),
@@ -102,6 +118,8 @@ fn put_section(tag: u8, bytes: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(bytes);
 }
 
+/// The last second of the year 9999: nobody can write down what is later.
+const SECS_MAX: u64 = 253_402_300_799;
 const KEYS: u8 = 1;
 const NOT_AFTER: u8 = 2;
 const AUTHORITIES: u8 = 3;
@@ -115,7 +133,9 @@ mod tests {
     use core::time::Duration;
     use std::time::UNIX_EPOCH;
 
-    use super::{put_fingerprints, put_times, read_fingerprints, read_times};
+    use super::{
+        put_clock, put_fingerprints, put_times, read_clock, read_fingerprints, read_times,
+    };
     use crate::transport::Fingerprints;
 
     fn prints() -> Fingerprints {
@@ -155,6 +175,8 @@ mod tests {
             &[1, 0, 9, 1],
             &[2, 0, 1, 1],
             &[2, 0, 8, 255, 255, 255, 255, 255, 255, 255, 255],
+            // One second after the year 9999.
+            &[2, 0, 8, 0, 0, 0, 0x3a, 0xff, 0xf4, 0x41, 0x80],
             &[4, 0, 0],
         ] {
             assert_eq!(read_fingerprints(broken), None, "{broken:?}");
@@ -171,6 +193,20 @@ mod tests {
         put_fingerprints(&many, &mut bytes);
         let read = read_fingerprints(&bytes).expect("whole ones");
         assert_eq!(read.authorities, vec![[1; 32]; 128]);
+    }
+
+    #[test]
+    fn clocks_are_milliseconds_and_none_is_beyond_what_there_is() {
+        let mut bytes = Vec::new();
+        put_clock(UNIX_EPOCH + Duration::from_millis(259), &mut bytes);
+        assert_eq!(bytes, [0, 0, 0, 0, 0, 0, 1, 3]);
+        assert_eq!(
+            read_clock(&bytes),
+            Some(UNIX_EPOCH + Duration::from_millis(259))
+        );
+        for broken in [&[][..], &[0; 7], &[0; 9], &[0xff; 8]] {
+            assert_eq!(read_clock(broken), None);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use alloc::{
     vec::Vec,
 };
 use core::time::Duration;
+use std::time::SystemTime;
 
 use futures::channel::oneshot;
 
@@ -33,10 +34,35 @@ use crate::{Member, transport::Fingerprints};
 #[non_exhaustive]
 pub struct MemberView<I> {
     /// Whom it holds, itself first, down ones included, with the state and the incarnation that it
-    /// believes. No more than fit 4 MiB.
+    /// believes. No more than fit 1 MiB: some ten thousand and more.
     pub members: Vec<Member<I>>,
     /// How many it holds.
     pub total: usize,
+}
+
+/// What two clocks showed at about the same moment: see
+/// [`Cluster::clock_of`](crate::Cluster::clock_of).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Clocks {
+    /// What the other member's showed, to the millisecond.
+    pub theirs: SystemTime,
+    /// What ours showed, in the middle between question and answer.
+    pub ours: SystemTime,
+    /// By how much that may be wrong at most: half the time that it took.
+    pub uncertainty: Duration,
+}
+
+impl Clocks {
+    /// How far the other clock is ahead of ours, in milliseconds; behind, below 0.
+    #[must_use]
+    pub fn ahead_millis(&self) -> i64 {
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        match self.theirs.duration_since(self.ours) {
+            Ok(ahead) => millis(ahead),
+            Err(behind) => -millis(behind.duration()),
+        }
+    }
 }
 
 /// Where an answer goes.
@@ -51,6 +77,8 @@ pub(super) enum Question<I> {
     },
     /// Whom it sees.
     View { reply: Reply<MemberView<I>> },
+    /// What its clock shows.
+    Clock { reply: Reply<Clocks> },
     /// What its keys and certificates are called.
     Fingerprints { reply: Reply<Fingerprints> },
     /// How long echoes of another one take.
@@ -79,6 +107,8 @@ pub(super) struct Queries<I> {
     asked: Arc<()>,
     /// On behalf of others.
     relayed: Arc<()>,
+    /// The last answer with all members, and when it was made up.
+    view: Option<(Duration, Vec<u8>)>,
     /// Whom we answer.
     answering: Vec<(I, Weak<()>)>,
 }
@@ -88,6 +118,7 @@ impl<I: Clone + PartialEq> Queries<I> {
         Self {
             asked: Arc::new(()),
             relayed: Arc::new(()),
+            view: None,
             answering: Vec::new(),
         }
     }
@@ -120,6 +151,9 @@ const ANSWERING_MAX: usize = 32;
 const ANSWERING_PER_PEER: usize = 2;
 /// How many questions are answered on one stream: echoes, and one that is not counted.
 const QUESTIONS_MAX: usize = RoundTrips::ECHOES_MAX + 1;
+/// How long an answer with all members is good for others who ask: whoever asks again and again
+/// costs no more than that.
+const VIEW_KEPT: Duration = Duration::from_millis(250);
 /// How long a question may take once there is a stream.
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// The same for a view, which has some more bytes.

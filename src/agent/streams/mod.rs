@@ -20,11 +20,11 @@ use std::io;
 
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt, Stream, stream::FuturesUnordered};
 
-use self::{
-    frames::{read_frame, within, write_frame},
-    places::Place,
+use self::frames::{read_frame, within, write_frame};
+pub(super) use self::{
+    greeting::Greeting,
+    places::{Place, Places},
 };
-pub(super) use self::{greeting::Greeting, places::Places};
 use super::{
     Limits, admission::Source, envelope::Envelope, last_resort, messages, metadata, queries, sync,
 };
@@ -180,7 +180,7 @@ impl<I: Identity<Addr: Send> + Send + 'static, T: Transport> Streams<I, T> {
     }
 
     /// Opens a stream, for something to go on with it. Returns whether there is a place for it.
-    pub(super) fn dial<F, O>(&mut self, dial: Dial, go_on: F) -> bool
+    fn dial<F, O>(&mut self, dial: Dial, go_on: F) -> bool
     where
         F: FnOnce(io::Result<Conversation<T::Stream>>) -> O + Send + 'static,
         O: Future<Output = Outcome<I, T::Stream>> + Send,

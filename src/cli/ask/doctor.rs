@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use hyper::Method;
-use selkie::admin::{Info, timestamp};
+use hyper::{Method, StatusCode};
+use selkie::admin::{ClockOffset, Entry, Info, timestamp};
 use serde::Serialize;
 
 use super::{args::AskArgs, client::Place, line, understood};
@@ -15,7 +15,12 @@ pub(crate) fn doctor(args: &AskArgs) -> Result<(), Failure> {
     let ask = |path| smol::block_on(place.ask(Method::GET, path, Vec::new()));
     let info: Info = understood(ask("/v1/info")?)?;
     let figures: BTreeMap<String, u64> = understood(ask("/v1/stats")?)?;
-    let findings = examine(&info, &figures, SystemTime::now());
+    // To be read only, or of an earlier version: it tells nothing of clocks.
+    let clocks = smol::block_on(place.ask(Method::POST, "/v1/clocks", Vec::new()));
+    let clocks: Vec<ClockOffset> = clocks.and_then(understood).unwrap_or_default();
+    let mut findings = examine(&info, &figures, SystemTime::now());
+    findings.extend(clock(&clocks));
+    findings.extend(smol::block_on(way_back(&place, &info)));
     if args.at.json {
         print::json(&findings).map_err(|error| print::failed(&error))?;
     } else {
@@ -139,6 +144,71 @@ fn certificate(info: &Info, now: SystemTime) -> Option<Finding> {
     })
 }
 
+/// Whether another member reaches us by stream: over UDP, by a connection to our port.
+async fn way_back(place: &Place, info: &Info) -> Option<Finding> {
+    let members = place.ask(Method::GET, "/v1/members", Vec::new()).await;
+    let members: Vec<Entry> = members.and_then(understood).ok()?;
+    let alive = |it: &&Entry| !it.is_ourselves && it.state == "alive";
+    let other = members.iter().find(alive)?.member.name;
+    let path = format!("/v1/rtt/{other}/{}", info.member.name);
+    let response = place.open(Method::POST, &path, Vec::new()).await.ok()?;
+    match response.status() {
+        StatusCode::OK => Some(good(&format!("{other} reaches it at {}", info.member.addr))),
+        // To be read only: nothing is known of it.
+        StatusCode::BAD_GATEWAY => Some(Finding {
+            verdict: Verdict::Doubtful,
+            ..bad(
+                format!(
+                    "{other} did not reach it at {}, or did not say",
+                    info.member.addr
+                ),
+                "does the firewall let others connect to this port, by UDP, and, without QUIC, by \
+                 TCP?",
+            )
+        }),
+        _ => None,
+    }
+}
+
+/// Our clock, and those of the others that differ from it.
+fn clock(clocks: &[ClockOffset]) -> Option<Finding> {
+    let hint = "is the time set, here and there, by NTP or the like? certificates and metadata go \
+                by the clock";
+    let mut known: Vec<_> = clocks.iter().filter_map(|it| it.ahead_ms).collect();
+    known.sort_unstable();
+    let median = *known.get(known.len().checked_sub(1)? / 2)?;
+    let seconds = |ms: i64| ms.unsigned_abs() / 1000;
+    if median.unsigned_abs() >= CLOCKS_APART_MS {
+        let side = if median > 0 { "behind" } else { "ahead of" };
+        let what = format!("its clock is {} s {side} those of others", seconds(median));
+        let finding = bad(what, hint);
+        return Some(match median.unsigned_abs() >= CLOCKS_FAR_APART_MS {
+            true => finding,
+            false => Finding {
+                verdict: Verdict::Doubtful,
+                ..finding
+            },
+        });
+    }
+    let other = clocks.iter().find_map(|it| {
+        let ms = it.ahead_ms?;
+        (ms.unsigned_abs() >= CLOCKS_APART_MS).then_some((it.member, ms))
+    });
+    Some(match other {
+        Some((member, ms)) => {
+            let side = if ms > 0 { "ahead" } else { "behind" };
+            Finding {
+                verdict: Verdict::Doubtful,
+                ..bad(
+                    format!("the clock of {member} is {} s {side}", seconds(ms)),
+                    hint,
+                )
+            }
+        }
+        None => good("its clock agrees with those of the others"),
+    })
+}
+
 fn good(what: &str) -> Finding {
     Finding {
         verdict: Verdict::Good,
@@ -240,6 +310,10 @@ const SIGNS: &[Sign] = &[
     },
 ];
 
+/// From when on clocks are apart: two seconds.
+const CLOCKS_APART_MS: u64 = 2000;
+/// From when on that is bad: an hour, for which new certificates are valid before they are made.
+const CLOCKS_FAR_APART_MS: u64 = 3_600_000;
 /// From when on a certificate's end is to be thought of: two weeks.
 const SOON: core::time::Duration = core::time::Duration::from_secs(14 * 86_400);
 
@@ -258,7 +332,7 @@ mod tests {
     };
     use serde_json::json;
 
-    use super::{SIGNS, Verdict, examine};
+    use super::{SIGNS, Verdict, clock, examine};
 
     fn info(status: &str, alive: u32, health: u32, expires: &str) -> Info {
         let info = json!({
@@ -298,6 +372,40 @@ mod tests {
             found.iter().filter(|it| **it == Verdict::Doubtful).count(),
             2
         );
+    }
+
+    #[test]
+    fn clocks_that_are_apart_are_told_whose_they_are() {
+        let offsets = |all: &[Option<i64>]| -> Vec<_> {
+            let offset = |(nth, ahead): (usize, &Option<i64>)| {
+                let offset = json!({
+                    "member": format!("m{nth}"), "ahead_ms": ahead, "uncertainty_ms": 1,
+                    "error": null,
+                });
+                serde_json::from_value(offset).expect("an offset")
+            };
+            all.iter().enumerate().map(offset).collect()
+        };
+        assert_eq!(clock(&offsets(&[None])), None);
+        for (all, verdict, what) in [
+            (&[Some(-30), Some(1999), None][..], Verdict::Good, "agrees"),
+            (&[Some(3000), Some(2500)], Verdict::Doubtful, "2 s behind"),
+            (
+                &[Some(-9000), Some(-9000)],
+                Verdict::Doubtful,
+                "9 s ahead of",
+            ),
+            (&[Some(3_600_000)], Verdict::Bad, "3600 s behind"),
+            (
+                &[Some(1), Some(2), Some(5000)],
+                Verdict::Doubtful,
+                "m2 is 5 s ahead",
+            ),
+        ] {
+            let finding = clock(&offsets(all)).expect("a finding");
+            assert_eq!(finding.verdict, verdict, "{finding:?}");
+            assert!(finding.what.contains(what), "{finding:?}");
+        }
     }
 
     #[test]

@@ -254,10 +254,16 @@ fn some(names: &[String]) -> String {
 /// How many members are named.
 const NAMED_MAX: usize = 5;
 
-/// What a key is called.
+/// What a key is called: as it is typed, or as that in a file.
 pub(crate) fn id(text: &str) -> Result<KeyId, String> {
-    text.parse()
-        .map_err(|error: selkie::transports::udp::InvalidKeyId| error.to_string())
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    if !Path::new(text).exists() {
+        return Err("neither 8 hexadecimal digits, nor a file with a key".to_owned());
+    }
+    let key = read(Path::new(text)).map_err(|failure| failure.reason())?;
+    Ok(key.id())
 }
 
 #[cfg(test)]
