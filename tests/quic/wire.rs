@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use selkie::Transport;
+use selkie::{
+    Transport,
+    transports::{Quic, quic::Options},
+};
 use smol::{Async, Task, Timer};
 
 use crate::fixture::*;
@@ -119,7 +122,57 @@ fn a_path_that_carries_less_than_before_is_followed() {
     });
 }
 
-async fn until_got(node: &selkie::transports::Quic, expected: &[u8]) {
+#[test]
+fn what_a_path_carried_is_where_the_next_connection_begins() {
+    let ca = ca();
+    run(async {
+        let options = Options::new()
+            .idle_timeout(Duration::from_secs(1))
+            .dial_deadline(Duration::from_millis(500))
+            .redial_after(Duration::from_millis(100));
+        let bind = || Quic::bind_with(addr("127.0.0.1", 0), &member(&ca), &options).unwrap();
+        let (left, right) = (bind(), bind());
+        let way = Way::between(left.local_addr(), right.local_addr(), Mischief::None);
+        let deliver = async |packet: &[u8]| {
+            let deadline = Instant::now() + PATIENCE;
+            loop {
+                assert!(Instant::now() < deadline, "{:?}", left.counters());
+                let _ = left.send(way.addr, packet).await;
+                Timer::after(Duration::from_millis(20)).await;
+                let got = smol::future::poll_once(receive(&right)).await;
+                if got.is_some_and(|got| got.iter().any(|(_, got)| got == packet)) {
+                    break;
+                }
+            }
+        };
+        let ended = async || {
+            until(&left, "it ended", || left.connections() == 0).await;
+            until(&right, "it ended", || right.connections() == 0).await;
+        };
+        let at_first = left.room(way.addr);
+        deliver(b"first").await;
+        while left.room(way.addr) <= at_first + 150 {
+            deliver(b"probing").await;
+        }
+        let found = left.room(way.addr);
+        ended().await;
+        // It begins with what was found.
+        deliver(b"second").await;
+        assert_eq!(left.room(way.addr), found);
+        ended().await;
+
+        way.widest.store(1250, Ordering::Relaxed);
+        deliver(b"third").await;
+        while left.room(way.addr) > at_first {
+            let _ = left.send(way.addr, &vec![7; left.room(way.addr)]).await;
+            deliver(b"small").await;
+        }
+        let full = vec![9; left.room(way.addr)];
+        deliver(&full).await;
+    });
+}
+
+async fn until_got(node: &Quic, expected: &[u8]) {
     let got = receive(node).await;
     assert!(got.iter().any(|(_, packet)| packet == expected));
 }

@@ -28,6 +28,11 @@
 //! those that it used lately, and says so ([`is_near`](Transport::is_near)): gossip, which may go
 //! to anybody, goes to peers with which there is a connection, of which there are four at least.
 //!
+//! A new connection begins with packets of 1,200 bytes, which all paths carry, and searches for what
+//! its path carries besides, up to 1,452. One with a peer to which the last connection found that
+//! begins with it. If the path has become narrower meanwhile, that is found out again; at worst, one
+//! dial fails.
+//!
 //! A dial that nobody answers ends after [`Options::dial_deadline`], and is told apart from one that
 //! was refused. The pause until the next one grows until a peer has looked at our certificate and
 //! found it good: that our own handshake is complete says nothing about that.
@@ -119,6 +124,7 @@ mod inbox;
 mod link;
 mod links;
 mod options;
+mod paths;
 mod pinned;
 mod refused;
 mod renewal;

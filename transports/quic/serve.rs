@@ -129,7 +129,8 @@ impl Drop for Lifeline {
 
 /// Completes the handshake of a peer that connects to us, and serves the connection.
 async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, guest: Pass) {
-    let (server, epoch) = shared.trust.server();
+    let peer = canonical(incoming.remote_address());
+    let (server, epoch) = shared.trust.server(shared.paths.take(peer));
     let outcome = match incoming.accept_with(server) {
         Ok(connecting) => {
             let displaced = async {
@@ -146,7 +147,6 @@ async fn greet(shared: Arc<Shared>, incoming: Incoming, greeting: Greeting, gues
     match outcome {
         Some(Ok(conn)) => {
             tally.accepted.one();
-            let peer = canonical(conn.remote_address());
             if let Some(held) = shared.adopt(peer, conn, epoch) {
                 serve(&shared, peer, held).await;
             }

@@ -24,6 +24,7 @@ use super::{
     inbox::Inbox,
     link::{Dialling, Failed, Held, Link, Refusal},
     links::{CROWDED, CUT, Links, Pair, SUPERSEDED},
+    paths::Paths,
     renewal::warn_of_expiry,
     runtime::Spawner,
     serve,
@@ -76,6 +77,7 @@ pub(super) struct Shared {
     /// Streams that peers opened.
     pub(super) visits: Visits,
     pub(super) trust: Trust,
+    pub(super) paths: Paths,
     pub(super) dial_deadline: Duration,
     dials: Gate,
     idle_timeout: Duration,
@@ -115,6 +117,7 @@ impl Shared {
             streams: Shares::new(STREAMS_IN_MAX),
             visits: Visits::new(options.stream_timeout),
             trust,
+            paths: Paths::new(options.peers_max),
             dial_deadline: options.dial_deadline,
             dials: Gate::new(DIALS_MAX),
             idle_timeout: options.idle_timeout,
@@ -247,7 +250,7 @@ impl Shared {
         };
         let endpoint = self.endpoint().ok_or(SendError::Closed)?;
         let name = to.ip().to_string();
-        let (client, epoch) = self.trust.client();
+        let (client, epoch) = self.trust.client(self.paths.take(to));
         match endpoint.connect_with(client, to, &name) {
             Ok(connecting) => {
                 self.tally.dials.one();
@@ -330,6 +333,7 @@ impl Shared {
 
     /// Notes that a connection ended, and why.
     pub(super) fn ended(&self, peer: SocketAddr, held: &Held, why: &ConnectionError) {
+        self.paths.learn(peer, &held.conn);
         let mut links = lock(&self.links);
         let pause = links.get(peer).map_or(Duration::ZERO, Link::pause);
         let was_ours = links.forget(peer, &held.conn);

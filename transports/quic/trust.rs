@@ -13,6 +13,7 @@ use super::{
     Credentials, Options,
     counters::Tally,
     credentials::Stranger,
+    paths::WIDE,
     tls::{self, PROTOCOL},
 };
 use crate::transport::{Fingerprints, ProvenPeer};
@@ -20,6 +21,8 @@ use crate::transport::{Fingerprints, ProvenPeer};
 /// What new connections are made with. Those that are there already keep what they began with.
 pub(super) struct Trust {
     transport: Arc<TransportConfig>,
+    /// The same, for paths that are known to be wide.
+    wide: Arc<TransportConfig>,
     tally: Arc<Tally>,
     now: Mutex<Now>,
 }
@@ -55,6 +58,8 @@ impl Trust {
         tally: &Arc<Tally>,
     ) -> io::Result<(Self, ServerConfig)> {
         let transport = Arc::new(tls::transport(options)?);
+        let mut wide = tls::transport(options)?;
+        wide.initial_mtu(WIDE);
         let (client, server) = tls::quic_configs(credentials, &transport, PROTOCOL, tally)?;
         let now = Now {
             credentials: credentials.clone(),
@@ -67,23 +72,32 @@ impl Trust {
         };
         let trust = Self {
             transport,
+            wide: Arc::new(wide),
             tally: tally.clone(),
             now: Mutex::new(now),
         };
         Ok((trust, server))
     }
 
-    /// The settings for a dial that begins now.
-    pub(super) fn client(&self) -> (ClientConfig, Epoch) {
+    /// The settings for a dial that begins now, along a path that is wide or not.
+    pub(super) fn client(&self, is_wide: bool) -> (ClientConfig, Epoch) {
         let now = self.now();
-        (now.client.clone(), now.epoch)
+        let mut client = now.client.clone();
+        if is_wide {
+            client.transport_config(self.wide.clone());
+        }
+        (client, now.epoch)
     }
 
     /// The settings for a handshake that a peer began, and that goes on now: those of when it came
     /// may be old by the time it has its turn.
-    pub(super) fn server(&self) -> (Arc<ServerConfig>, Epoch) {
+    pub(super) fn server(&self, is_wide: bool) -> (Arc<ServerConfig>, Epoch) {
         let now = self.now();
-        (now.server.clone(), now.epoch)
+        let mut server = now.server.clone();
+        if is_wide {
+            Arc::make_mut(&mut server).transport_config(self.wide.clone());
+        }
+        (server, now.epoch)
     }
 
     /// Whether what was begun at that time may still become a connection.
