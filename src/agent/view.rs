@@ -231,7 +231,13 @@ impl<I: Identity> View<I> {
             return slot;
         }
         match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK_LEN => Arc::make_mut(last).push(None),
+            Some(last) if last.len() < CHUNK_LEN => {
+                let last = Arc::make_mut(last);
+                if last.len() == last.capacity() {
+                    last.reserve_exact(GROWTH);
+                }
+                last.push(None);
+            }
             _ => self.chunks.push(Arc::new(Vec::from([None]))),
         }
         // Slots are never given up, only freed: all that are not free are taken.
@@ -271,6 +277,9 @@ fn info<I>(member: Member<I>, since: SystemTime) -> MemberInfo<I> {
 
 /// Slots in a chunk: the more, the cheaper a copy, and the dearer a change after it.
 const CHUNK_LEN: usize = 64;
+
+/// By how many slots a chunk grows: doubling would leave up to half of it unused.
+const GROWTH: usize = 8;
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use super::{
     digest::{Buckets, DigestBytes},
     draw::Draw,
     entry::{Entry, Held, Slot},
+    table::grow_a_little,
 };
 use crate::{
     BroadcastHandler, Codec, Error, Header, Identity, Incarnation, Member, Message, ProbeNumber,
@@ -444,6 +445,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             for _ in 0..u16::from_be_bytes(*count) {
                 let member = self.codec.decode_member(&mut rest).map_err(Error::Decode)?;
                 if Held::from_state(member.state).is_some() {
+                    grow_a_little(&mut self.incoming);
                     self.incoming.push(member);
                 } else {
                     self.counters.updates_unknown_state += 1;

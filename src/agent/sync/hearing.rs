@@ -70,6 +70,10 @@ where
         let Some(mut hearing) = self.sync.hearing.pop_front() else {
             return;
         };
+        if self.sync.hearing.is_empty() {
+            // Seldom is anything told, and each takes half a kilobyte.
+            self.sync.hearing.shrink_to_fit();
+        }
         match self.take_some(&mut hearing) {
             Progress::More => self.sync.hearing.push_front(hearing),
             Progress::Done => {
