@@ -1,9 +1,8 @@
 //! What other members have to be asked for.
 
 use alloc::{
-    borrow::ToOwned,
-    collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 use core::time::Duration;
@@ -12,10 +11,14 @@ use std::time::SystemTime;
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, Refused, Who, timestamp};
+use super::{
+    Admin, Refused, Who,
+    comparing::{States, View, compare},
+    timestamp,
+};
 use crate::{
     Name, Node, State,
-    agent::{Clocks, MemberView, QueryError, RoundTrips, Status},
+    agent::{Clocks, QueryError, RoundTrips, Status},
     transport::Fingerprints,
 };
 
@@ -72,8 +75,11 @@ pub struct Reach {
     pub agrees: bool,
     /// Those that were asked, this one first: all that it takes for active.
     pub members: Vec<Reached>,
-    /// Who sees whom otherwise than alive, though somebody takes that one for active.
+    /// Who sees whom otherwise than alive, though somebody takes that one for active: the first
+    /// 1024 of them.
     pub differences: Vec<Difference>,
+    /// How many there are.
+    pub differing: usize,
 }
 
 /// A member that was asked whom it sees.
@@ -222,23 +228,30 @@ impl Admin {
     pub async fn reach(&self) -> Result<Reach, Refused> {
         self.check_running()?;
         let ourselves = self.cluster().identity();
-        let asked = stream::iter(self.active()).map(|member| async move {
-            let view = self.cluster().view_of(&member).await;
-            (member, view.map(|view| View::of(&view)))
+        let usual = Arc::new(self.states());
+        let asked = stream::iter(self.active()).map(|member| {
+            let usual = usual.clone();
+            async move {
+                let view = self.cluster().view_of(&member).await;
+                (member, view.map(|view| View::of(&view, usual)))
+            }
         });
         let mut views = in_order(asked).await;
         // The others first: what they told us meanwhile is known here by now.
+        let own = View::new(self.states(), false, usual);
+        views.insert(0, (ourselves, Ok(own)));
+        // Of many members, that takes its time.
+        Ok(smol::unblock(move || compare(&views)).await)
+    }
+
+    /// How all members stand here, by name, ourselves included.
+    fn states(&self) -> States {
+        let ourselves = self.cluster().identity();
         let members = self.cluster().members();
         let held = members.iter().map(|it| (it.id, it.state));
-        let own = held.chain([(ourselves, State::Alive)]);
-        let own = View {
-            states: own
-                .map(|(id, state)| (*id.name(), (id.generation(), state)))
-                .collect(),
-            is_partial: false,
-        };
-        views.insert(0, (ourselves, Ok(own)));
-        Ok(compare(&views))
+        held.chain([(ourselves, State::Alive)])
+            .map(|(id, state)| (*id.name(), (id.generation(), state)))
+            .collect()
     }
 
     /// How far the clocks of all other active members are ahead of ours: see
@@ -299,195 +312,7 @@ async fn in_order<F: Future>(asked: impl futures::Stream<Item = F>) -> Vec<F::Ou
     asked.buffered(ASKED_MAX).collect().await
 }
 
-/// Whom a member sees, by name: in which life, and how it stands.
-struct View {
-    states: BTreeMap<Name, (u64, State)>,
-    is_partial: bool,
-}
-
-impl View {
-    fn of(view: &MemberView<Node>) -> Self {
-        let state = |it: &crate::Member<Node>| (*it.id.name(), (it.id.generation(), it.state));
-        Self {
-            states: view.members.iter().map(state).collect(),
-            is_partial: view.total > view.members.len(),
-        }
-    }
-
-    fn active(&self) -> impl Iterator<Item = (Name, u64)> {
-        let active = self
-            .states
-            .iter()
-            .filter(|(_, (_, state))| state.is_active());
-        active.map(|(name, (generation, _))| (*name, *generation))
-    }
-
-    /// How this one stands whose present life somebody knows; none if that is well.
-    fn standing(&self, name: &Name, generation: u64) -> Option<&'static str> {
-        match self.states.get(name) {
-            Some((_, State::Down)) => Some("down"),
-            Some((_, State::Left)) => Some("left"),
-            Some((known, _)) if *known < generation => Some("outdated"),
-            Some((_, State::Suspect)) => Some("suspect"),
-            Some(_) => None,
-            None => (!self.is_partial).then_some("missing"),
-        }
-    }
-}
-
-fn compare(views: &[(Node, Result<View, QueryError>)]) -> Reach {
-    let answers = || {
-        views
-            .iter()
-            .filter_map(|(id, view)| Some((id, view.as_ref().ok()?)))
-    };
-    // All that somebody takes for active, in their latest life.
-    let mut present: BTreeMap<Name, u64> = BTreeMap::new();
-    for (name, generation) in answers().flat_map(|(_, view)| view.active()) {
-        let latest = present.entry(name).or_default();
-        *latest = generation.max(*latest);
-    }
-    let mut differences = Vec::new();
-    // What each sees, as a set of differences: the same ones are a group.
-    let mut groups: BTreeMap<BTreeSet<(Name, &str)>, Vec<Name>> = BTreeMap::new();
-    for (id, view) in answers() {
-        let seen = present.iter().filter_map(|(name, generation)| {
-            let state = view.standing(name, *generation)?;
-            Some((*name, state))
-        });
-        let seen: BTreeSet<_> = seen.collect();
-        differences.extend(seen.iter().map(|(member, state)| Difference {
-            seen_by: *id.name(),
-            member: *member,
-            state: (*state).to_owned(),
-        }));
-        groups.entry(seen).or_default().push(*id.name());
-    }
-    let mut groups: Vec<_> = groups.into_values().collect();
-    groups.sort_by_key(|names| core::cmp::Reverse(names.len()));
-    let members: Vec<_> = views
-        .iter()
-        .map(|(id, view)| Reached {
-            member: Who::from(id),
-            error: view.as_ref().err().map(ToString::to_string),
-            group: groups
-                .iter()
-                .position(|names| view.is_ok() && names.contains(id.name()))
-                .map(|place| place + 1),
-            active: view.as_ref().map_or(0, |view| view.active().count()),
-            is_partial: view.as_ref().is_ok_and(|view| view.is_partial),
-        })
-        .collect();
-    Reach {
-        agrees: differences.is_empty() && members.iter().all(|it| it.error.is_none()),
-        members,
-        differences,
-    }
-}
-
 /// How many echoes are measured.
 const ECHOES: usize = 5;
 /// How many members are asked at a time.
 const ASKED_MAX: usize = 8;
-
-#[cfg(test)]
-mod tests {
-    use alloc::{format, vec::Vec};
-    use core::net::SocketAddr;
-
-    use super::{Reach, View, compare};
-    use crate::{Node, State, agent::QueryError};
-
-    fn node(name: &str, generation: u64) -> Node {
-        let addr = SocketAddr::from(([10, 0, 0, 1], 7946));
-        Node::new(name.parse().expect("a name"), addr, generation)
-    }
-
-    fn view(states: &[(&str, u64, State)]) -> View {
-        let states = states.iter().map(|(name, generation, state)| {
-            let name = name.parse().expect("a name");
-            (name, (*generation, *state))
-        });
-        View {
-            states: states.collect(),
-            is_partial: false,
-        }
-    }
-
-    fn differences(reach: &Reach) -> Vec<alloc::string::String> {
-        let all = reach.differences.iter();
-        all.map(|it| format!("{}: {} {}", it.seen_by, it.member, it.state))
-            .collect()
-    }
-
-    const ALL: [(&str, u64, State); 3] = [
-        ("a", 1, State::Alive),
-        ("b", 1, State::Alive),
-        ("c", 1, State::Alive),
-    ];
-
-    #[test]
-    fn those_that_see_the_same_agree_whatever_they_remember_of_the_dead() {
-        let dead = [&ALL[..], &[("d", 1, State::Down)]].concat();
-        let views = ["a", "b", "c"].map(|name| {
-            let seen = if name == "a" { &dead } else { &ALL[..] };
-            (node(name, 1), Ok(view(seen)))
-        });
-        let reach = compare(&views);
-        assert!(reach.agrees, "{reach:?}");
-        assert!(
-            reach
-                .members
-                .iter()
-                .all(|it| it.group == Some(1) && it.active == 3)
-        );
-    }
-
-    #[test]
-    fn who_sees_somebody_otherwise_is_named_and_the_most_are_the_first_group() {
-        let mut suspects = ALL;
-        suspects[2].2 = State::Suspect;
-        let views = [
-            (node("a", 1), Ok(view(&suspects))),
-            (node("b", 1), Ok(view(&ALL))),
-            (node("c", 1), Ok(view(&ALL))),
-        ];
-        let reach = compare(&views);
-        assert!(!reach.agrees);
-        assert_eq!(differences(&reach), ["a: c suspect"]);
-        let groups: Vec<_> = reach.members.iter().map(|it| it.group).collect();
-        assert_eq!(groups, [Some(2), Some(1), Some(1)]);
-    }
-
-    #[test]
-    fn the_missing_the_dead_and_the_outdated_are_told_apart() {
-        let views = [
-            (
-                node("a", 1),
-                Ok(view(&[ALL[0], ("b", 2, State::Alive), ALL[2]])),
-            ),
-            (node("b", 2), Ok(view(&[ALL[0], ("b", 2, State::Alive)]))),
-            (
-                node("c", 1),
-                Ok(view(&[("a", 1, State::Down), ALL[1], ALL[2]])),
-            ),
-        ];
-        let reach = compare(&views);
-        assert_eq!(
-            differences(&reach),
-            ["b: c missing", "c: a down", "c: b outdated"]
-        );
-    }
-
-    #[test]
-    fn who_does_not_answer_is_a_disagreement_and_of_no_group() {
-        let views = [
-            (node("a", 1), Ok(view(&ALL[..2]))),
-            (node("b", 1), Err(QueryError::Busy)),
-        ];
-        let reach = compare(&views);
-        assert!(!reach.agrees);
-        assert_eq!((reach.members[1].group, reach.members[1].active), (None, 0));
-        assert!(reach.members[1].error.is_some());
-    }
-}

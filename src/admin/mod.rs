@@ -47,6 +47,7 @@
 mod answers;
 mod asking;
 mod changing;
+mod comparing;
 mod guard;
 mod happening;
 mod histogram;

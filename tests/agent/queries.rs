@@ -141,8 +141,12 @@ impl End {
 
     /// Who speaks to whom.
     fn hello(&self, to: &Agent) -> Vec<u8> {
+        Self::hello_of(self.identity(), to)
+    }
+
+    fn hello_of(src: Node, to: &Agent) -> Vec<u8> {
         let header = Header {
-            src: self.identity(),
+            src,
             src_incarnation: Incarnation(0),
             dst: to.cluster.identity(),
             message: Message::Gossip,
@@ -158,10 +162,14 @@ impl End {
 
     /// A stream of questions.
     async fn open(&self, to: &Agent) -> MemoryStream {
+        self.open_as(self.identity(), 5, to).await
+    }
+
+    async fn open_as(&self, src: Node, kind: u8, to: &Agent) -> MemoryStream {
         let [version_and_mark @ .., _] = ENVELOPE;
-        let hello = self.hello(to);
+        let hello = Self::hello_of(src, to);
         let len = u32::try_from(hello.len()).unwrap().to_be_bytes();
-        let preface = [&version_and_mark[..], &[5], &len, &hello].concat();
+        let preface = [&version_and_mark[..], &[kind], &len, &hello].concat();
         let mut stream = self.memory.open(to.addr()).await.unwrap().stream;
         stream.write_all(&preface).await.unwrap();
         stream
@@ -288,6 +296,31 @@ fn who_asks_too_much_is_asked_to_come_again() {
         let mut other = q.open(&a).await;
         say(&mut other, &[1]).await;
         assert_eq!(hear(&mut other).await.unwrap(), [0], "others are answered");
+    });
+}
+
+#[test]
+fn who_speaks_as_many_later_ones_of_itself_takes_no_more_turns() {
+    const COMPARING: u8 = 1;
+    const ASKING: u8 = 5;
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
+        let cases = [("p", COMPARING, 1), ("q", ASKING, 2)];
+        for (nth, (named, kind, turns)) in (1..).zip(cases) {
+            let end = End::joined(&net, named, &a, nth).await;
+            let addr = end.memory.local_addr();
+            let before = a.cluster.stats();
+            let mut held = Vec::new();
+            for generation in 2..10 {
+                let src = Node::new(name(named), addr, generation);
+                held.push(end.open_as(src, kind, &a).await);
+            }
+            let heard = before.streams_in + 8;
+            until(&a.cluster, "all", |c| c.stats().streams_in == heard).await;
+            let refused = a.cluster.stats().streams_refused - before.streams_refused;
+            assert_eq!(refused, 8 - turns, "{named}");
+        }
     });
 }
 

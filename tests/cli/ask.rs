@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::{
     fs,
+    io::{Read, Write},
     os::unix::{fs::PermissionsExt, net::UnixListener},
     process::{Command, Output, Stdio},
     thread,
@@ -227,6 +228,57 @@ fn events_and_members_are_watched_until_the_agent_stops() {
     for child in [&mut watch, &mut table, &mut top] {
         assert_eq!(crate::fixture::wait(child), Some(1));
     }
+}
+
+#[test]
+fn why_a_member_does_not_answer_moves_no_cursor() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("liar.sock");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    // A peer says itself why it closed a connection.
+    let error = "closed by peer: \u{1b}[2Jall is well\nhint: rm";
+    let who = r#""name": "a", "addr": "10.0.0.1:7946", "generation": 1"#;
+    let answers = [
+        (
+            "200 OK",
+            format!(
+                r#"[{{{who}, "error": {error:?}, "keys": [], "certificate_expires": null,
+                "certificate_days": null, "authorities": [], "public_key": "00"}}]"#
+            ),
+        ),
+        (
+            "200 OK",
+            format!(
+                r#"[{{"from": "b", "to": "a", "echoes": 0, "min_ns": 0, "median_ns": 0,
+                "max_ns": 0, "error": {error:?}}}]"#
+            ),
+        ),
+        ("502 Bad Gateway", format!(r#"{{"error": {error:?}}}"#)),
+    ];
+    let answers = answers.map(|(status, body)| (status, body.replace("\\u{1b}", "\\u001b")));
+    let liar = thread::spawn(move || {
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().expect("asked");
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a request");
+                asked.extend(byte);
+            }
+            let len = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {len}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).expect("answered");
+        }
+    });
+    let at = ["--admin", &text(&socket)];
+    for args in [&["certs", "list"][..], &["rtt"], &["send", "a", "text"]] {
+        let output = run(&[args, &at].concat());
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).expect("text");
+        assert!(said.contains("all is well\\nhint: rm"), "{said:?}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+    }
+    liar.join().expect("asked for all");
 }
 
 #[test]

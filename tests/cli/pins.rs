@@ -61,6 +61,51 @@ fn certificates_are_listed_with_who_trusts_whom_and_taken_up_when_told() {
 }
 
 #[test]
+fn what_cannot_be_installed_safely_leaves_the_files_as_they_were() {
+    let site = Site::new();
+    let other = Certs::new(&["a"]);
+    let read = |certs: &Certs, file| fs::read_to_string(certs.path(file)).expect("a file");
+    let ca = read(&site.certs, "ca.pem") + &read(&other, "ca.pem");
+    fs::write(site.certs.path("ca.pem"), ca).expect("written");
+    let [cert, key] = ["a.pem", "a-key.pem"].map(|file| text(&other.path(file)));
+    let former = read(&site.certs, "a.pem");
+
+    // Certificates are for all to read.
+    let both = text(&other.path("both.pem"));
+    let together = read(&other, "a.pem") + &read(&other, "a-key.pem");
+    fs::write(&both, together).expect("written");
+    let install = ["certs", "install", "--cert", &both, "--key", &key];
+    check_failure(&site.ask(&install), &["private key among the certificates"]);
+    assert_eq!(read(&site.certs, "a.pem"), former);
+
+    // The second file cannot be replaced.
+    fs::remove_file(site.certs.path("a-key.pem")).expect("removed");
+    fs::create_dir(site.certs.path("a-key.pem")).expect("made");
+    let install = ["certs", "install", "--cert", &cert, "--key", &key];
+    check_failure(&site.ask(&install), &["cannot write", "a-key.pem"]);
+    assert_eq!(read(&site.certs, "a.pem"), former);
+}
+
+#[test]
+fn a_file_that_has_certificate_and_key_is_not_replaced_by_one_of_them() {
+    let certs = Certs::new(&["a"]);
+    let read = |file| fs::read_to_string(certs.path(file)).expect("a file");
+    let one = certs.path("one.pem");
+    let together = read("a.pem") + &read("a-key.pem");
+    fs::write(&one, &together).expect("written");
+    let [ca, socket, file] = ["ca.pem", "one.sock", "one.pem"].map(|it| text(&certs.path(it)));
+    let mut args = owned(&["agent", "--bind", "127.0.0.1:0", "--name", "a", "--json"]);
+    args.extend(owned(&["--ca", &ca, "--cert", &file, "--key", &file]));
+    args.extend(owned(&["--admin", &socket]));
+    let _agent = Agent::start("a", &args);
+    let [cert, key] = ["a.pem", "a-key.pem"].map(|it| text(&certs.path(it)));
+    let install = ["certs", "install", "--admin", &socket, "--cert", &cert];
+    let output = run(&[&install[..], &["--key", &key]].concat());
+    check_failure(&output, &["one file"]);
+    assert_eq!(fs::read_to_string(&one).expect("a file"), together);
+}
+
+#[test]
 fn the_authority_of_three_members_is_replaced_by_commands_alone_and_nobody_is_lost() {
     let mut site = Site::new();
     let other = Certs::new(&["a", "b", "c"]);

@@ -27,7 +27,7 @@ use futures::channel::oneshot;
 
 use self::ask::Heard;
 pub use self::{error::QueryError, handle::RoundTrips};
-use crate::{Member, transport::Fingerprints};
+use crate::{Identity, Member, transport::Fingerprints};
 
 /// Whom a member sees: see [`Cluster::view_of`](crate::Cluster::view_of).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,17 +103,17 @@ pub(super) enum Stage<I> {
 pub(super) struct Turn(#[expect(dead_code, reason = "counted")] Arc<()>);
 
 /// How many questions are under way, either way.
-pub(super) struct Queries<I> {
+pub(super) struct Queries<I: Identity> {
     asked: Arc<()>,
     /// On behalf of others.
     relayed: Arc<()>,
     /// The last answer with all members, and when it was made up.
     view: Option<(Duration, Vec<u8>)>,
     /// Whom we answer.
-    answering: Vec<(I, Weak<()>)>,
+    answering: Vec<(I::Addr, Weak<()>)>,
 }
 
-impl<I: Clone + PartialEq> Queries<I> {
+impl<I: Identity> Queries<I> {
     pub(super) fn new() -> Self {
         Self {
             asked: Arc::new(()),
@@ -123,15 +123,16 @@ impl<I: Clone + PartialEq> Queries<I> {
         }
     }
 
-    /// A few for each peer.
+    /// A few for each peer, whichever later one of itself it says to be.
     fn take_turn(&mut self, peer: &I) -> Option<Turn> {
         self.answering.retain(|(_, turn)| turn.strong_count() > 0);
-        let theirs = self.answering.iter().filter(|(other, _)| other == peer);
+        let addr = peer.addr();
+        let theirs = self.answering.iter().filter(|(other, _)| *other == addr);
         if theirs.count() >= ANSWERING_PER_PEER || self.answering.len() >= ANSWERING_MAX {
             return None;
         }
         let turn = Arc::new(());
-        self.answering.push((peer.clone(), Arc::downgrade(&turn)));
+        self.answering.push((addr, Arc::downgrade(&turn)));
         Some(Turn(turn))
     }
 }

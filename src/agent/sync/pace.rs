@@ -10,10 +10,10 @@ use core::time::Duration;
 use fastrand::Rng;
 
 use super::{SAID_MAX, hearing::Hearing};
-use crate::agent::Limits;
+use crate::{Identity, agent::Limits};
 
 /// Whose turn it is to be asked, when, and whom we answer.
-pub(in crate::agent) struct Syncing<I, S> {
+pub(in crate::agent) struct Syncing<I: Identity, S> {
     pub(super) period: Option<Duration>,
     pub(super) bytes_max: usize,
     pub(super) rng: Rng,
@@ -25,7 +25,7 @@ pub(in crate::agent) struct Syncing<I, S> {
     pub(super) failures: u32,
     pub(super) is_asking: bool,
     /// Whom we answer.
-    answering: Vec<(I, Weak<()>)>,
+    answering: Vec<(I::Addr, Weak<()>)>,
     /// What is being taken in.
     pub(super) hearing: VecDeque<Hearing<I, S>>,
 }
@@ -33,7 +33,7 @@ pub(in crate::agent) struct Syncing<I, S> {
 /// One of the few conversations in which we answer.
 pub(in crate::agent) struct Turn(#[expect(dead_code, reason = "counted")] Arc<()>);
 
-impl<I, S> Syncing<I, S> {
+impl<I: Identity, S> Syncing<I, S> {
     pub(in crate::agent) fn new(period: Option<Duration>, limits: &Limits, rng_seed: u64) -> Self {
         Self {
             period: period.map(within_bounds),
@@ -64,18 +64,16 @@ impl<I, S> Syncing<I, S> {
         self.next_at.filter(|_| !self.is_asking)
     }
 
-    /// One for each peer.
-    pub(super) fn take_turn(&mut self, peer: &I) -> Option<Turn>
-    where
-        I: Clone + PartialEq,
-    {
+    /// One for each peer, whichever later one of itself it says to be.
+    pub(super) fn take_turn(&mut self, peer: &I) -> Option<Turn> {
         self.answering.retain(|(_, turn)| turn.strong_count() > 0);
-        let has_one = self.answering.iter().any(|(other, _)| other == peer);
+        let addr = peer.addr();
+        let has_one = self.answering.iter().any(|(other, _)| *other == addr);
         if has_one || self.answering.len() >= ANSWERING_MAX {
             return None;
         }
         let turn = Arc::new(());
-        self.answering.push((peer.clone(), Arc::downgrade(&turn)));
+        self.answering.push((addr, Arc::downgrade(&turn)));
         Some(Turn(turn))
     }
 

@@ -93,14 +93,24 @@ impl Papers {
 /// The files with the authorities, our certificate and our key.
 pub(super) type Paths = [PathBuf; 3];
 
-/// Puts what is new into the files, if all of it together is of use.
+/// Puts what is new into the files, if all of it together is of use: all of it or nothing.
 fn install(new: &Installing, paths: &Paths) -> Result<(), Failure> {
     // What a link leads to is replaced, not the link.
     let [ca, cert, key] = paths.each_ref().map(|path| {
         let path = path.canonicalize();
         path.map_err(|error| Failure::caused("cannot find the files", &error))
     });
-    let files = [(ca?, &new.ca), (cert?, &new.cert), (key?, &new.key)];
+    let (ca, cert, key) = (ca?, cert?, key?);
+    if ca == cert || cert == key || key == ca {
+        let why = "two of them are in one file, of which a part would be lost: replace it by hand";
+        return Err(Failure::new("cannot install them", why));
+    }
+    let public = [&new.ca, &new.cert].into_iter().flatten();
+    if public.into_iter().any(|text| text.contains(PRIVATE)) {
+        let why = "there is a private key among the certificates, which others may read";
+        return Err(Failure::new("cannot install them", why));
+    }
+    let files = [(ca, &new.ca), (cert, &new.cert), (key, &new.key)];
     let texts = files.each_ref().map(|(path, new)| match new {
         Some(text) => Ok((*text).clone()),
         None => files::read(path),
@@ -108,16 +118,18 @@ fn install(new: &Installing, paths: &Paths) -> Result<(), Failure> {
     let [ca, cert, key] = texts;
     let together = Credentials::from_pem(&ca?, &cert?, &key?);
     together.map_err(|error| credentials_failed(&error))?;
-    for ((path, new), readers) in files
+    let readers = [Readers::All, Readers::All, Readers::Owner];
+    let changed = files
         .iter()
-        .zip([Readers::All, Readers::All, Readers::Owner])
-    {
-        if let Some(text) = new {
-            files::write(path, text, readers, true, "")?;
-        }
-    }
-    Ok(())
+        .zip(readers)
+        .filter_map(|((path, new), readers)| {
+            let text = new.as_deref()?;
+            Some((path.as_path(), text, readers))
+        });
+    files::replace_all(&changed.collect::<Vec<_>>())
 }
 
+/// In what a private key begins with, of whichever kind.
+const PRIVATE: &str = "PRIVATE KEY-----";
 const NO_KEYS: &str = "it proves itself by a certificate or a key of its own, and seals with no \
                        shared ones";

@@ -20,7 +20,7 @@ use smol::net::{TcpStream, unix::UnixStream};
 use smol_hyper::rt::FuturesIo;
 
 use super::args::At;
-use crate::failure::Failure;
+use crate::{failure::Failure, text::printable};
 
 /// Where an agent answers.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl Place {
 }
 
 fn refused(status: StatusCode, why: &str) -> Failure {
-    let failure = Failure::new("the agent refused", why);
+    let failure = Failure::new("the agent refused", printable(why));
     match status {
         StatusCode::FORBIDDEN => failure.hint("leave --admin out, or give it the agent's socket"),
         StatusCode::PRECONDITION_FAILED => failure.hint(

@@ -86,7 +86,7 @@ fn changed(at: &At, id: &str, change: Change) -> Result<(), Failure> {
     let (done, has_it) = match change {
         Change::Added => ("opens here", key.opens),
         Change::Used => ("seals here", key.seals),
-        Change::Removed => ("is gone here", known.members - key.opens),
+        Change::Removed => ("is gone here", known.lack(key)),
     };
     if at.json {
         let told = Changed {
@@ -104,10 +104,14 @@ fn changed(at: &At, id: &str, change: Change) -> Result<(), Failure> {
     let is_everywhere = has_it >= known.members;
     match (change, is_everywhere) {
         (Change::Added, true) => line(format_args!("next: selkie keys use {id}, at each member")),
-        (Change::Added, false) => line(format_args!(
-            "next: selkie keys add FILE, at {}",
-            some(&key.missing_at)
-        )),
+        (Change::Added, false) => {
+            let silent = known.silent.iter().map(|it| it.name.clone());
+            let others: Vec<_> = key.missing_at.iter().cloned().chain(silent).collect();
+            line(format_args!(
+                "next: selkie keys add FILE, at {}",
+                some(&others)
+            ))
+        }
         (Change::Used, true) => line(format_args!(
             "next: selkie keys remove, of the former key, at each member"
         )),
@@ -237,6 +241,12 @@ impl Known {
             silent: silent.collect(),
         })
     }
+
+    /// How many members do not have a key. Of who does not answer, nobody knows.
+    fn lack(&self, key: &Usage) -> usize {
+        let answers = self.members.saturating_sub(self.silent.len());
+        answers.saturating_sub(key.opens)
+    }
 }
 
 /// The first of them, and how many more.
@@ -268,7 +278,26 @@ pub(crate) fn id(text: &str) -> Result<KeyId, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::some;
+    use super::{Known, Silent, Usage, some};
+
+    #[test]
+    fn a_key_is_not_gone_at_who_does_not_answer() {
+        let silent = Silent {
+            name: "c".to_owned(),
+            error: "no answer".to_owned(),
+        };
+        let known = Known {
+            keys: Vec::new(),
+            members: 3,
+            silent: vec![silent],
+        };
+        let key = Usage {
+            opens: 1,
+            ..Usage::new("00000000")
+        };
+        assert_eq!(known.lack(&key), 1);
+        assert_eq!(known.lack(&Usage::new("11111111")), 2);
+    }
 
     #[test]
     fn a_few_names_are_told_and_how_many_more_there_are() {

@@ -125,7 +125,7 @@ pub(crate) fn info(args: &AskArgs) -> Result<(), Failure> {
     );
     facts
         .into_iter()
-        .try_for_each(|(name, fact)| line(format_args!("{name:<14}{}", printable(&fact))))
+        .try_for_each(|(name, fact)| line(format_args!("{name:<14}{fact}")))
 }
 
 /// Runs `selkie watch`.
@@ -371,6 +371,8 @@ fn json(value: &Value) -> Result<(), Failure> {
     print::json(value).map_err(|error| print::failed(&error))
 }
 
+/// Prints a line, in which there may be what others say.
 fn line(text: core::fmt::Arguments<'_>) -> Result<(), Failure> {
-    print::line(text).map_err(|error| print::failed(&error))
+    let text = printable(&text.to_string());
+    print::line(format_args!("{text}")).map_err(|error| print::failed(&error))
 }

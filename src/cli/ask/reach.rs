@@ -1,7 +1,7 @@
 //! `selkie reach`: whether all members see the same.
 
 use hyper::Method;
-use selkie::admin::Reach;
+use selkie::admin::{Difference, Reach};
 
 use super::{args::AskArgs, ask, json, line, table::Table};
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(crate) fn reach(args: &AskArgs) -> Result<(), Failure> {
     let why = format!(
         "{silent} of {} did not answer, and there are {} differences",
         reach.members.len(),
-        reach.differences.len()
+        reach.differing
     );
     Err(Failure::new("the members do not see the same", why).hint(
         "what is just being spread is gone in a moment: try again\n\
@@ -55,12 +55,19 @@ fn show(reach: &Reach) -> Result<(), Failure> {
             ))?;
         }
     }
-    reach.differences.iter().try_for_each(|it| {
-        let (by, member) = (it.seen_by, it.member);
-        match it.state.as_str() {
-            "missing" => line(format_args!("{by} does not know {member}")),
-            "outdated" => line(format_args!("{by} knows an earlier life of {member}")),
-            state => line(format_args!("{by} sees {member} as {state}")),
-        }
-    })
+    let untold = reach.differing.saturating_sub(reach.differences.len());
+    let differences = reach.differences.iter();
+    let told = differences.map(difference);
+    let rest = (untold > 0).then(|| format!("and {untold} more differences"));
+    told.chain(rest)
+        .try_for_each(|it| line(format_args!("{it}")))
+}
+
+fn difference(it: &Difference) -> String {
+    let (by, member) = (it.seen_by, it.member);
+    match it.state.as_str() {
+        "missing" => format!("{by} does not know {member}"),
+        "outdated" => format!("{by} knows an earlier life of {member}"),
+        state => format!("{by} sees {member} as {state}"),
+    }
 }

@@ -4,7 +4,7 @@ use hyper::Method;
 use selkie::admin::Distance;
 
 use super::{args::RttArgs, ask, table::Table};
-use crate::{failure::Failure, print};
+use crate::{failure::Failure, print, text::printable};
 
 /// Runs `selkie rtt`.
 pub(crate) fn rtt(args: &RttArgs) -> Result<(), Failure> {
@@ -44,7 +44,7 @@ pub(crate) fn rtt(args: &RttArgs) -> Result<(), Failure> {
         0 => Ok(()),
         count => Err(Failure::new(
             format!("{count} of {} members did not answer", distances.len()),
-            silent.join(", "),
+            printable(&silent.join(", ")),
         )
         .hint("`selkie why NAME` tells whether they are suspected, and by whom")),
     }

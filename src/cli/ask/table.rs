@@ -1,6 +1,6 @@
 //! Columns.
 
-use crate::{failure::Failure, print};
+use crate::{failure::Failure, print, text::printable};
 
 /// Rows of text, each column as wide as what is in it.
 pub(super) struct Table<const N: usize> {
@@ -27,7 +27,7 @@ impl<const N: usize> Table<N> {
             for (cell, width) in row.iter().zip(widths) {
                 line.push_str(&format!("{cell:<width$}  "));
             }
-            let printed = print::line(format_args!("{}", line.trim_end()));
+            let printed = print::line(format_args!("{}", printable(line.trim_end())));
             printed.map_err(|error| print::failed(&error))?;
         }
         Ok(())

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tempfile::NamedTempFile;
+
 use crate::failure::Failure;
 
 /// Who may read a file.
@@ -51,13 +53,7 @@ pub(crate) fn write(
     force: bool,
     force_means: &str,
 ) -> Result<(), Failure> {
-    let failed =
-        |error: &io::Error| Failure::caused(format!("cannot write {}", path.display()), error);
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = temporary(dir, readers).map_err(|error| failed(&error))?;
-    file.write_all(pem.as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(|error| failed(&error))?;
+    let file = draft(path, pem, readers)?;
     let persisted = if force {
         file.persist(path)
     } else {
@@ -68,8 +64,46 @@ pub(crate) fn write(
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
             Err(exists(path, force_means))
         }
-        Err(error) => Err(failed(&error.error)),
+        Err(error) => Err(unwritable(path, &error.error)),
     }
+}
+
+/// Puts others in the place of files that are there: of all of them, or of none.
+pub(crate) fn replace_all(files: &[(&Path, &str, Readers)]) -> Result<(), Failure> {
+    let drafts = files
+        .iter()
+        .map(|(path, text, readers)| draft(path, text, *readers));
+    let drafts: Vec<_> = drafts.collect::<Result<_, _>>()?;
+    // Of the last one nothing has to be put back.
+    let others = files.iter().take(files.len().saturating_sub(1));
+    let formers = others.map(|(path, _, readers)| draft(path, &read(path)?, *readers));
+    let formers: Vec<_> = formers.collect::<Result<_, Failure>>()?;
+    for (place, ((path, ..), draft)) in files.iter().zip(drafts).enumerate() {
+        if let Err(error) = draft.persist(path) {
+            for ((path, ..), former) in files.iter().zip(formers).take(place) {
+                former
+                    .persist(path)
+                    .map_err(|error| unwritable(path, &error.error))?;
+            }
+            return Err(unwritable(path, &error.error));
+        }
+    }
+    Ok(())
+}
+
+/// A file beside the one whose place it is to take.
+fn draft(path: &Path, text: &str, readers: Readers) -> Result<NamedTempFile, Failure> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let drafted = temporary(dir, readers).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    });
+    drafted.map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::caused(format!("cannot write {}", path.display()), error)
 }
 
 fn exists(path: &Path, force_means: &str) -> Failure {
@@ -81,7 +115,7 @@ fn exists(path: &Path, force_means: &str) -> Failure {
 }
 
 #[cfg(unix)]
-fn temporary(dir: &Path, readers: Readers) -> io::Result<tempfile::NamedTempFile> {
+fn temporary(dir: &Path, readers: Readers) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt;
 
     let mode = match readers {
@@ -95,6 +129,6 @@ fn temporary(dir: &Path, readers: Readers) -> io::Result<tempfile::NamedTempFile
 }
 
 #[cfg(not(unix))]
-fn temporary(dir: &Path, _readers: Readers) -> io::Result<tempfile::NamedTempFile> {
+fn temporary(dir: &Path, _readers: Readers) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".selkie-").tempfile_in(dir)
 }
