@@ -127,9 +127,16 @@ where
     fn on_notice(&mut self, notice: &OwnedNotification<I>) {
         match notice {
             OwnedNotification::MemberUp(member) => self.on_member_up(member),
-            OwnedNotification::MemberDown(gone)
-            | OwnedNotification::MemberLeft(gone)
-            | OwnedNotification::Rename { before: gone, .. } => self.lanes.part_with(gone),
+            OwnedNotification::MemberDown(gone) | OwnedNotification::MemberLeft(gone) => {
+                self.lanes.part_with(gone);
+                let addr = gone.addr();
+                // Another one may have come meanwhile.
+                let now = self.engine.member(&addr);
+                if now.is_none_or(|member| !member.state.is_active()) {
+                    self.lanes.stop_hearing(&addr);
+                }
+            }
+            OwnedNotification::Rename { before: gone, .. } => self.lanes.part_with(gone),
             _ => {}
         }
     }

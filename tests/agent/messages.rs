@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use futures::{AsyncWriteExt, FutureExt, StreamExt};
 use selkie::{
-    Cluster, Codec, Config, Header, Incarnation, Message, Node, Transport,
+    Cluster, Codec, Config, Header, Incarnation, Message, Node, State, Transport,
     agent::{Limits, MessageError},
     codecs::PostcardCodec,
     transports::MemoryNetwork,
@@ -270,6 +270,9 @@ fn more_members_than_there_are_places_can_be_written_to_one_after_the_other() {
             others.push((other, messages));
         }
         a.knows(8).await;
+        for (other, _) in &others {
+            other.holds("a", State::Alive).await;
+        }
         for (other, messages) in &mut others {
             let to = other.cluster.identity();
             let delivered = async {
@@ -306,6 +309,9 @@ fn who_writes_to_more_members_than_there_are_places_waits_for_one() {
             others.push((other, messages));
         }
         a.knows(12).await;
+        for (other, _) in &others {
+            other.holds("a", State::Alive).await;
+        }
         let all = others.iter().map(|(other, _)| {
             let to = other.cluster.identity();
             let a = &a.cluster;

@@ -325,6 +325,29 @@ fn who_speaks_as_many_later_ones_of_itself_takes_no_more_turns() {
 }
 
 #[test]
+fn who_is_down_has_nothing_more_to_say_as_a_later_one_of_itself_either() {
+    const MESSAGES: u8 = 4;
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
+        let _read = a.cluster.messages();
+        let p = End::joined(&net, "p", &a, 1).await;
+        let later = Node::new(name("p"), p.memory.local_addr(), 2);
+        let mut stream = p.open_as(later, MESSAGES, &a).await;
+        say(&mut stream, b"here").await;
+        let mut ack = [9];
+        in_time("told", stream.read_exact(&mut ack)).await.unwrap();
+        assert_eq!(ack, [0], "it may have restarted");
+        a.cluster.declare_down(&p.identity()).await.unwrap();
+        a.knows(0).await;
+        // The stream may be reset by now.
+        let _ = stream.write_all(b"\0\0\0\x05still").await;
+        let end = in_time("an end", stream.read(&mut ack)).await;
+        assert!(!matches!(end, Ok(1..)), "{end:?}");
+    });
+}
+
+#[test]
 fn who_asks_slowly_is_not_waited_for() {
     smol::block_on(async {
         let net = MemoryNetwork::new();

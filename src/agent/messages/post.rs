@@ -114,9 +114,15 @@ impl<I: Identity> Lanes<I> {
         {
             parked.give_up();
         }
-        if self.inward.get(&addr).is_some_and(|lane| lane.from == *id)
-            && let Some(lane) = self.inward.remove(&addr)
-        {
+        if self.inward.get(&addr).is_some_and(|lane| lane.from == *id) {
+            self.stop_hearing(&addr);
+        }
+    }
+
+    /// There is no member any more that has this address: ends the stream from it, as whichever
+    /// later one of itself it came.
+    pub(in crate::agent) fn stop_hearing(&mut self, addr: &I::Addr) {
+        if let Some(lane) = self.inward.remove(addr) {
             lane.handle.abort();
         }
     }

@@ -111,19 +111,23 @@ where
         }
         let (id, incarnation) = (self.engine.identity().clone(), self.engine.incarnation());
         let ourselves = Member::new(id, incarnation, State::Alive);
+        let total = self.engine.membership_state().count().saturating_add(1);
+        let total = u32::try_from(total).unwrap_or(u32::MAX);
         let others = self.engine.membership_state();
         let others = others.map(|m| Member::new(m.id.clone(), m.incarnation, m.state));
-        let all: Vec<_> = core::iter::once(ourselves).chain(others).collect();
-        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let all = core::iter::once(ourselves).chain(others);
+        // No more than may fit: it is done while packets wait.
+        let all: Vec<_> = all.take(VIEW_MAX / MEMBER_LEN_MIN).collect();
         let mut answer = vec![ANSWERED];
         answer.extend_from_slice(&total.to_be_bytes());
         for member in &all {
             let start = answer.len();
             let encoded = self.engine.codec_mut().encode_member(member, &mut answer);
-            if encoded.is_err() || answer.len() > VIEW_MAX {
+            let is_full = answer.len() > VIEW_MAX;
+            if encoded.is_err() || is_full {
                 answer.truncate(start);
             }
-            if answer.len() >= VIEW_MAX {
+            if is_full {
                 break;
             }
         }
@@ -169,6 +173,9 @@ where
         }
     }
 }
+
+/// Fewer bytes than this no member takes that is told of: there is a name in it, or an address.
+const MEMBER_LEN_MIN: usize = 8;
 
 type Measured = oneshot::Receiver<Result<RoundTrips, QueryError>>;
 

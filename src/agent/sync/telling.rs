@@ -77,10 +77,11 @@ where
         for member in members {
             let start = bytes.len();
             let encoded = self.engine.codec_mut().encode_member(member, &mut bytes);
-            if encoded.is_err() || bytes.len() > self.sync.bytes_max {
+            let is_full = bytes.len() > self.sync.bytes_max;
+            if encoded.is_err() || is_full {
                 bytes.truncate(start);
             }
-            if bytes.len() >= self.sync.bytes_max {
+            if is_full {
                 break;
             }
         }
