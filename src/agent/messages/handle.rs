@@ -54,7 +54,8 @@ impl<I: Identity> Cluster<I> {
     /// They arrive at most once, and whole. Messages of ours, each sent when the last one was
     /// acknowledged, arrive in this order; of calls at the same time, in the order in which they
     /// were first polled, unless one fails. While the other member has no room, or there are as many
-    /// streams as [may be](super::super::Limits::dials), this waits.
+    /// streams as [may be](super::super::Limits::dials), this waits; for room no longer than the
+    /// transport lets a stream be silent, which is 10 s over QUIC and 30 s over UDP by default.
     ///
     /// # Errors
     ///
