@@ -306,7 +306,7 @@ fn who_speaks_as_many_later_ones_of_itself_takes_no_more_turns() {
     smol::block_on(async {
         let net = MemoryNetwork::new();
         let a = Agent::start("a", net.bind(ANY_PORT).unwrap(), &[]).await;
-        let cases = [("p", COMPARING, 1), ("q", ASKING, 2)];
+        let cases = [("p", COMPARING, 1), ("q", ASKING, 4)];
         for (nth, (named, kind, turns)) in (1..).zip(cases) {
             let end = End::joined(&net, named, &a, nth).await;
             let addr = end.memory.local_addr();
