@@ -1,6 +1,6 @@
 //! Memberships that come in other ways than by datagrams.
 
-use super::{Engine, Result, updates::Spread};
+use super::{Engine, Result, lookup::LOOKUPS_MAX, updates::Spread};
 use crate::{BroadcastHandler, Codec, Identity, Member, Runtime};
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -73,7 +73,9 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         loop {
             let mut some = core::mem::take(&mut self.incoming);
             some.clear();
-            some.extend(members.by_ref().take(AT_ONCE));
+            // The room is kept, and is not to be twice what is needed.
+            some.reserve_exact(members.size_hint().0.min(LOOKUPS_MAX));
+            some.extend(members.by_ref().take(LOOKUPS_MAX));
             let is_last = some.is_empty();
             self.for_each_found(some, |engine, member, lookup| {
                 let is_other = member.id.addr() != engine.identity.addr();
@@ -88,7 +90,3 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.arm_gossip(runtime);
     }
 }
-
-/// How many are looked up together: their places in memory are fetched at the same time. The room
-/// for them is kept.
-const AT_ONCE: usize = 32;
