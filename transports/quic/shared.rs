@@ -26,7 +26,7 @@ use super::{
     links::{CROWDED, CUT, Links, Pair, SUPERSEDED},
     paths::Paths,
     renewal::warn_of_expiry,
-    runtime::Spawner,
+    runtime::{Socket, Spawner},
     serve,
     shares::Shares,
     stream::Visits,
@@ -82,8 +82,9 @@ pub(super) struct Shared {
     dials: Gate,
     idle_timeout: Duration,
     redial_after: Duration,
-    /// Gone once the node has stopped: with it, the socket is closed.
+    /// Gone once the node has stopped.
     endpoint: Mutex<Option<Endpoint>>,
+    socket: Arc<Socket>,
     links: Mutex<Links>,
     closed: AtomicBool,
 }
@@ -97,6 +98,7 @@ pub(super) enum Way {
 impl Shared {
     pub(super) fn new(
         endpoint: Endpoint,
+        socket: Arc<Socket>,
         trust: Trust,
         spawner: Spawner,
         options: &Options,
@@ -123,6 +125,7 @@ impl Shared {
             idle_timeout: options.idle_timeout,
             redial_after: options.redial_after,
             endpoint: Mutex::new(Some(endpoint)),
+            socket,
             links: Mutex::new(Links::new(options.peers_max)),
             closed: AtomicBool::new(false),
         }
@@ -453,9 +456,10 @@ impl Shared {
         Some(endpoint)
     }
 
-    /// Lets go of everything without a word.
+    /// Lets go of everything without a word, the port first.
     pub(super) fn stop(&self) {
         self.shut();
+        self.socket.let_go();
         // Dropped outside of the locks: each wakes tasks.
         let endpoint = lock(&self.endpoint).take();
         drop(endpoint);
