@@ -114,6 +114,7 @@ use self::{
 use crate::transport::{Batch, Fingerprints, PeerStream, ProvenPeer, SendError, Transport};
 
 mod certificate;
+mod collapse;
 mod counters;
 mod credentials;
 #[cfg(feature = "certs")]
