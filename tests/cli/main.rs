@@ -14,3 +14,4 @@ mod pins;
 mod reach;
 mod settings;
 mod sim;
+mod stalled;
