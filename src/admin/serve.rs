@@ -29,7 +29,21 @@ use crate::trace::debug;
 
 impl Admin {
     /// Answers requests there, until `until` is done; then lets those that are under way come to
-    /// their end, for two seconds at most. To be run beside the agent, on any executor.
+    /// their end, for two seconds at most. To be run beside the agent: spawn it on any executor.
+    ///
+    /// An answer is made by the thread that runs this, and nothing else runs there meanwhile: for
+    /// milliseconds, where members are thousands. Agents run on smol's global executor, which has a
+    /// single thread unless `SMOL_THREADS` says otherwise. So in large clusters have this run
+    /// elsewhere, as `selkie agent` does:
+    ///
+    /// ```
+    /// use selkie::admin::{Admin, Listener};
+    ///
+    /// fn open(admin: &Admin, listener: Listener) {
+    ///     let serving = admin.clone().serve(listener, std::future::pending());
+    ///     std::thread::spawn(|| smol::block_on(serving));
+    /// }
+    /// ```
     pub async fn serve(self, listener: Listener, until: impl Future<Output = ()>) {
         let mut until = pin!(until);
         let (open, closing): (Sender<Infallible>, _) = bounded(1);

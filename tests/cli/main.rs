@@ -4,6 +4,7 @@
 mod ask;
 mod certs;
 mod demo;
+mod desk;
 mod every;
 mod fixture;
 mod keys;
