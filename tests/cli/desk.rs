@@ -1,14 +1,17 @@
 //! The admin channel of an agent, under load.
 
+use core::net::SocketAddr;
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     os::unix::net::UnixStream,
     path::PathBuf,
+    process::Command,
 };
 
 use tempfile::TempDir;
 
-use crate::fixture::{Agent, DEADLINE, owned, text};
+use crate::fixture::{Agent, DEADLINE, check_failure, owned, run, text};
 
 /// A member that can be asked.
 struct Site {
@@ -18,11 +21,15 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(more: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let socket = text(&dir.path().join("a.sock"));
         let args = ["--bind", "127.0.0.1:0", "--transport", "udp", "--name", "a"];
-        let more = ["--admin", &socket];
-        let agent = Agent::start("a", &owned(&[&args[..], &more].concat()));
+        let args = [&args[..], &["--admin", &socket], more].concat();
+        let agent = Agent::start("a", &owned(&args));
         Self { dir, agent }
     }
 
@@ -114,4 +121,82 @@ fn an_agent_ends_in_time_whoever_is_connected() {
     site.agent.signal("TERM");
     assert_eq!(site.agent.wait(), Some(0));
     assert!(!site.socket().exists(), "its socket is left behind");
+}
+
+#[test]
+fn readers_of_events_take_no_places_of_others_and_are_told_when_they_are_too_many() {
+    let mut site = Site::with(&["--admin-http", "127.0.0.1:0"]);
+    let said = site.agent.until_stderr("the status page is at http://");
+    let (_, addr) = said.split_once("http://").expect("an address");
+    let addr: SocketAddr = addr.trim_end_matches('/').parse().expect("an address");
+    let connect = || {
+        let stream = TcpStream::connect(addr).expect("connected");
+        stream.set_read_timeout(Some(DEADLINE)).expect("set");
+        stream
+    };
+    // Nobody reads on: all of them stay.
+    let mut readers = Vec::new();
+    for _ in 0..32 {
+        let mut reader = connect();
+        assert!(get(&mut reader, "/v1/events").starts_with("HTTP/1.1 200"));
+        readers.push(reader);
+    }
+    for _ in 0..64 {
+        let mut refused = connect();
+        let answer = get(&mut refused, "/v1/events");
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains("end one of them"), "{answer}");
+        // It holds no place, though we keep it.
+        assert_eq!(refused.read(&mut [0]).expect("an end"), 0);
+        readers.push(refused);
+    }
+    let metrics = get(&mut connect(), "/metrics");
+    assert!(metrics.contains("\nselkie_admin_readers 32\n"), "{metrics}");
+    let refused = "\nselkie_admin_readers_refused_total 64\n";
+    assert!(metrics.contains(refused), "{metrics}");
+    let watched = ["watch", "--admin", &format!("http://{addr}")];
+    check_failure(&run(&watched), &["too many read events", "end one of them"]);
+
+    // The socket has places of its own.
+    let events = get(&mut site.connect(), "/v1/events");
+    assert!(events.starts_with("HTTP/1.1 200"), "{events}");
+    // And one that goes makes room.
+    readers.remove(0);
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while !get(&mut connect(), "/v1/events").starts_with("HTTP/1.1 200") {
+        assert!(std::time::Instant::now() < deadline, "no place got free");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn those_who_are_connected_are_answered_though_nobody_else_can_be_let_in() {
+    const FILES_MAX: usize = 40;
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("a.sock");
+    let mut command = Command::new("sh");
+    let limited = format!("ulimit -n {FILES_MAX} && exec \"$@\"");
+    command.args(["-c", &limited, "sh", env!("CARGO_BIN_EXE_selkie")]);
+    command.args(["agent", "--json", "--preset", "local", "--name", "a"]);
+    command.args(["--bind", "127.0.0.1:0", "--transport", "udp", "--admin"]);
+    let agent = Agent::run("a", {
+        command.arg(&socket);
+        command
+    });
+    let connect = || UnixStream::connect(&socket).expect("connected");
+    let mut first = connect();
+    first.set_read_timeout(Some(DEADLINE)).expect("set");
+    get(&mut first, "/v1/info");
+    let others: Vec<_> = (0..FILES_MAX).map(|_| connect()).collect();
+    let files = format!("/proc/{}/fd", agent.id());
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while std::fs::read_dir(&files).expect("files").count() < FILES_MAX {
+        assert!(std::time::Instant::now() < deadline, "it has files left");
+    }
+    get(&mut first, "/v1/info");
+    // Places get free once others go.
+    drop(others);
+    let mut last = connect();
+    last.set_read_timeout(Some(DEADLINE)).expect("set");
+    get(&mut last, "/v1/info");
 }
