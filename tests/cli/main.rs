@@ -2,6 +2,7 @@
 #![cfg(all(feature = "cli", unix))]
 
 mod ask;
+mod broken_off;
 mod certs;
 mod demo;
 mod desk;

@@ -74,6 +74,10 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
                     return pinned(args, pins, &credentials, stop).await;
                 }
                 let mut files = credential_files(&args)?;
+                // If it cannot be done, what is there may do.
+                if let Err(failure) = papers::finish_installing(&paths(&args)) {
+                    print::error(failure);
+                }
                 let credentials = files.read().map_err(|error| credentials_failed(&error))?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
@@ -119,7 +123,11 @@ fn check(args: &AgentArgs) -> Result<(), Failure> {
         Pins::read(args)?;
     } else if args.transport == TransportKind::Quic {
         let credentials = credential_files(args)?.read();
-        credentials.map_err(|error| credentials_failed(&error))?;
+        if let Err(error) = credentials
+            && !papers::will_be_of_use(&paths(args))
+        {
+            return Err(credentials_failed(&error));
+        }
     } else if let Some(file) = &args.seal_key {
         seal::read(file)?;
     }
