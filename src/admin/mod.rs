@@ -35,7 +35,8 @@
 //!
 //! At each listener 64 connections are answered at a time, further ones wait; and beside those there
 //! are 32 readers of events, further ones are refused with 503. Neither takes the places of the
-//! other, nor of another listener.
+//! other, nor of another listener. Who reads nothing of an answer for 30 seconds gets no more of it;
+//! readers of events may take their time.
 //!
 //! What was refused is `{"error": "..."}`, with a status that says whose fault it is. The members
 //! have an `ETag`: whoever asks again with it as `If-None-Match` is answered with 304 until something
@@ -57,6 +58,7 @@ mod happening;
 mod histogram;
 mod listener;
 mod page;
+mod patience;
 mod routes;
 mod serve;
 

@@ -27,7 +27,7 @@ use super::{
     Admin, Chronicle, CredentialChange, Happening, Refused, guard,
     listener::Way,
     page,
-    serve::{Place, Reader},
+    serve::{Reader, Seat},
     timestamp,
 };
 use crate::agent::{CommandError, MessageError};
@@ -37,10 +37,10 @@ pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// Answers a request, whatever it is.
 pub(super) async fn answer(
     admin: &Admin,
-    place: &Arc<Place>,
+    seat: &Arc<Seat>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    if let Way::Http = place.way
+    if let Way::Http = seat.place.way
         && let Err(why) = guard::check(request.method(), request.headers())
     {
         return refusal(StatusCode::FORBIDDEN, why);
@@ -61,7 +61,7 @@ pub(super) async fn answer(
         ("GET", ["v1", "probing"]) => result(admin.probing().await),
         ("GET", ["v1", "why"]) => json(&admin.accusations()),
         ("GET", ["v1", "why", name]) => result(admin.why(name)),
-        ("GET", ["v1", "events"]) => events(admin, place),
+        ("GET", ["v1", "events"]) => events(admin, seat),
         ("POST", ["v1", "leave"]) => result(admin.leave().await),
         ("POST", ["v1", "down", name]) => result(admin.down(name).await),
         ("POST", ["v1", "join"]) => match body(request).await {
@@ -187,15 +187,15 @@ async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Response<Body>> {
 }
 
 /// Events, for as long as somebody reads them: one JSON object per line.
-fn events(admin: &Admin, place: &Arc<Place>) -> Response<Body> {
+fn events(admin: &Admin, seat: &Arc<Seat>) -> Response<Body> {
     let events = admin.cluster().events();
     // It is over before it began if the agent has no room for another one.
     let reader = match events.is_terminated() {
         true => None,
-        false => Reader::seat(place),
+        false => Reader::new(seat),
     };
     let Some(reader) = reader else {
-        place.refuse();
+        seat.place.refuse();
         let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY_READERS);
         // Or the connection would take a place of those who ask for something else.
         let headers = response.headers_mut();

@@ -5,7 +5,7 @@ use core::{
     convert::Infallible,
     future::{Future, pending, poll_fn},
     pin::{Pin, pin},
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     task::Poll,
     time::Duration,
 };
@@ -26,6 +26,7 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 use super::{
     Admin, Listener,
     listener::{Asker, Way},
+    patience::Patient,
     routes::answer,
 };
 use crate::trace::debug;
@@ -143,40 +144,51 @@ impl Place {
 }
 
 /// A connection, counted where it belongs for as long as it is there.
-struct Seat(Arc<Place>);
+pub(super) struct Seat {
+    pub(super) place: Arc<Place>,
+    /// Whether it reads events: as slowly as it likes, then.
+    reads: Arc<AtomicBool>,
+}
 
 impl Seat {
     fn take(place: &Arc<Place>) -> Self {
         place.connections.fetch_add(1, Relaxed);
-        Self(place.clone())
+        Self {
+            place: place.clone(),
+            reads: Arc::default(),
+        }
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Relaxed);
+        self.place.connections.fetch_sub(1, Relaxed);
     }
 }
 
 /// A reader of events: while it reads, its connection counts as that only.
-pub(super) struct Reader(Arc<Place>);
+pub(super) struct Reader(Arc<Seat>);
 
 impl Reader {
     /// None, if there are as many as may be.
-    pub(super) fn seat(place: &Arc<Place>) -> Option<Self> {
+    pub(super) fn new(seat: &Arc<Seat>) -> Option<Self> {
+        let place = &seat.place;
         let more = |readers| (readers < READERS_MAX).then_some(readers + 1);
         place.readers.fetch_update(Relaxed, Relaxed, more).ok()?;
         place.connections.fetch_sub(1, Relaxed);
         place.counts.present.fetch_add(1, Relaxed);
-        Some(Self(place.clone()))
+        seat.reads.store(true, Relaxed);
+        Some(Self(seat.clone()))
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.0.connections.fetch_add(1, Relaxed);
-        self.0.readers.fetch_sub(1, Relaxed);
-        self.0.counts.present.fetch_sub(1, Relaxed);
+        let place = &self.0.place;
+        self.0.reads.store(false, Relaxed);
+        place.connections.fetch_add(1, Relaxed);
+        place.readers.fetch_sub(1, Relaxed);
+        place.counts.present.fetch_sub(1, Relaxed);
     }
 }
 
@@ -188,10 +200,11 @@ async fn connection(
     seat: Seat,
     closing: Receiver<Infallible>,
 ) {
-    let place = seat.0.clone();
+    let stream = Patient::new(stream, seat.reads.clone());
+    let seat = Arc::new(seat);
     let service = service_fn(move |request| {
-        let (admin, place) = (admin.clone(), place.clone());
-        async move { Ok::<_, Infallible>(answer(&admin, &place, request).await) }
+        let (admin, seat) = (admin.clone(), seat.clone());
+        async move { Ok::<_, Infallible>(answer(&admin, &seat, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(SmolTimer::new())

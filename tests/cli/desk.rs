@@ -168,6 +168,21 @@ fn readers_of_events_take_no_places_of_others_and_are_told_when_they_are_too_man
     }
 }
 
+#[test]
+fn who_does_not_read_the_answers_is_given_up() {
+    let site = Site::new();
+    // More than fits between us, and they take all places.
+    let request = "GET /page/page.css HTTP/1.1\r\nhost: x\r\n\r\n".repeat(64);
+    let mut silent: Vec<_> = (0..64).map(|_| site.connect()).collect();
+    for stream in &mut silent {
+        stream.write_all(request.as_bytes()).expect("sent");
+    }
+    let mut last = site.connect();
+    last.set_read_timeout(Some(2 * DEADLINE)).expect("set");
+    let answer = get(&mut last, "/v1/info");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn those_who_are_connected_are_answered_though_nobody_else_can_be_let_in() {
