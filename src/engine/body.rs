@@ -1,6 +1,6 @@
 //! What a datagram brings beside its header: read to its end before any of it is believed.
 
-use super::{Engine, Result, digest::DigestBytes, entry::Held, lookup::at_once};
+use super::{Engine, Result, digest::DigestBytes, entry::Held};
 use crate::{BroadcastHandler, Codec, Error, Identity, Member, Message};
 
 /// What a datagram brings beside its header, and beside those of its updates that are in
@@ -65,10 +65,10 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         })
     }
 
-    /// Decodes as many updates into `incoming` as are looked up at once.
+    /// Decodes updates into `incoming`: all, if there is room.
     pub(super) fn decode_some(&mut self, updates: &mut Updates<'_>) -> Result<(), I, C> {
         self.incoming.clear();
-        let some = usize::from(updates.count).min(at_once::<Member<I>>());
+        let some = usize::from(updates.count).min(incoming_max::<I>());
         self.incoming.reserve_exact(some);
         for _ in 0..some {
             let decoded = self.codec.decode_member(&mut updates.bytes);
@@ -112,3 +112,17 @@ impl<'d> Iterator for Frames<'d> {
         Some(item)
     }
 }
+
+/// How many updates are kept decoded. Those of addresses alone fit, however many are in a datagram.
+pub(super) const fn incoming_max<I>() -> usize {
+    match INCOMING_BYTES_MAX.checked_div(size_of::<Member<I>>()) {
+        Some(num) if num > INCOMING_MIN => num,
+        _ => INCOMING_MIN,
+    }
+}
+
+/// Fewer would be looked up one after the other: see `lookup`.
+const INCOMING_MIN: usize = 16;
+
+/// What room for more takes.
+const INCOMING_BYTES_MAX: usize = 6 * 1024;

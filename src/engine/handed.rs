@@ -1,6 +1,6 @@
 //! Memberships that come in other ways than by datagrams.
 
-use super::{Engine, Result, lookup::at_once, updates::Spread};
+use super::{Engine, Result, body::incoming_max, lookup::LOOKUPS_MAX, updates::Spread};
 use crate::{BroadcastHandler, Codec, Identity, Member, Runtime};
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -70,7 +70,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let newcomers = members.size_hint().0.saturating_sub(known);
         self.table.reserve(newcomers.min(room));
         let mut members = members.fuse();
-        let num = at_once::<Member<I>>();
+        let num = incoming_max::<I>().min(LOOKUPS_MAX);
         loop {
             let mut some = core::mem::take(&mut self.incoming);
             some.clear();

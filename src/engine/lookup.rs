@@ -10,22 +10,8 @@ use siphasher::sip::SipHasher13;
 
 use super::entry::Slot;
 
-/// How many of `T`, which say whom they are about, are looked up together: enough to overlap, few
-/// enough to stay in the cache, and to be held by each of many members in one process.
-pub(super) const fn at_once<T>() -> usize {
-    match TAKEN_MAX.checked_div(size_of::<T>()) {
-        Some(num) if num < LOOKUPS_MIN => LOOKUPS_MIN,
-        Some(num) if num < LOOKUPS_MAX => num,
-        _ => LOOKUPS_MAX,
-    }
-}
-
-const LOOKUPS_MIN: usize = 16;
-
-const LOOKUPS_MAX: usize = 128;
-
-/// Bytes that what is looked up together takes, if it is no less than the fewest.
-const TAKEN_MAX: usize = 4096;
+/// How many are looked up together: enough to overlap, few enough to stay in the cache.
+pub(super) const LOOKUPS_MAX: usize = 128;
 
 /// SipHash under a key of this engine's own: addresses are chosen by whoever sends them.
 #[derive(Clone, Copy)]

@@ -164,7 +164,7 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     buf_tag: u32,
     /// The update being encoded.
     scratch: Vec<u8>,
-    /// Updates of the datagram being handled: as many as are looked up at once.
+    /// Updates of the datagram being handled, no more than there is room for.
     incoming: Vec<Member<I>>,
     /// Where they were found.
     lookups: Vec<Lookup>,

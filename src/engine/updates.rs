@@ -6,7 +6,7 @@ use super::{
     Engine, Subject,
     body::Updates,
     entry::{Held, Slot},
-    lookup::{Hashed, Lookup},
+    lookup::{Hashed, LOOKUPS_MAX, Lookup},
 };
 use crate::{
     BroadcastHandler, Codec, Header, Identity, Incarnation, Member, Message, Notice, Runtime,
@@ -166,10 +166,15 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         mut act: impl FnMut(&mut Self, Member<I>, Lookup),
     ) {
         let mut lookups = core::mem::take(&mut self.lookups);
-        self.table.look_up(&updates, &mut lookups);
-        for (&lookup, update) in lookups.iter().zip(updates.drain(..)) {
-            act(self, update, lookup);
+        let mut left = updates.drain(..);
+        while !left.as_slice().is_empty() {
+            let some = left.len().min(LOOKUPS_MAX);
+            self.table.look_up(&left.as_slice()[..some], &mut lookups);
+            for (&lookup, update) in lookups.iter().zip(left.by_ref()) {
+                act(self, update, lookup);
+            }
         }
+        drop(left);
         self.lookups = lookups;
         self.incoming = updates;
     }
