@@ -9,6 +9,7 @@ use core::{
     future::Future,
     net::SocketAddr,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -95,11 +96,13 @@ impl Runtime for Spawner {
             inbox: self.inbox.clone(),
             tally: self.tally.clone(),
             pause: Mutex::new(None),
+            is_dry: AtomicBool::new(false),
+            is_full: Arc::default(),
         }))
     }
 }
 
-/// Unlike [`SmolRuntime`]'s, it asks the socket before it waits for the reactor. Measured: 70 %
+/// Unlike quinn's own, it asks the socket before it waits for the reactor. Measured: 70 %
 /// more packets of 1,000 bytes in a stream, and none lost to a full socket buffer.
 #[derive(Debug)]
 struct Socket {
@@ -109,6 +112,11 @@ struct Socket {
     tally: Arc<Tally>,
     /// Until then, nothing is received: the last attempt failed.
     pause: Mutex<Option<Timer>>,
+    /// Nothing was left when it was asked last. Quinn's task asks whenever it is woken, for the most
+    /// part by a connection.
+    is_dry: AtomicBool,
+    /// It took no more when something was sent last.
+    is_full: Arc<AtomicBool>,
 }
 
 impl Socket {
@@ -136,12 +144,19 @@ impl AsyncUdpSocket for Socket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         Box::pin(Poller {
             io: self.io.clone(),
+            is_full: self.is_full.clone(),
             writable: None,
         })
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.state.send((&*self.io).into(), transmit)
+        let sent = self.state.send((&*self.io).into(), transmit);
+        if let Err(error) = &sent
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            self.is_full.store(true, Ordering::Relaxed);
+        }
+        sent
     }
 
     fn poll_recv(
@@ -152,21 +167,28 @@ impl AsyncUdpSocket for Socket {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.poll_pause(cx));
+            if self.is_dry.load(Ordering::Relaxed) {
+                let readable = ready!(self.io.poll_readable(cx));
+                self.is_dry.store(false, Ordering::Relaxed);
+                if let Err(error) = readable {
+                    self.fail(error);
+                    continue;
+                }
+            }
             // Each that is used at all takes a page of memory for good.
             let most = bufs.len().min(meta.len()).min(RECV_AT_ONCE);
             let (bufs, meta) = (bufs.get_mut(..most), meta.get_mut(..most));
             let (bufs, meta) = (bufs.unwrap_or_default(), meta.unwrap_or_default());
             match self.state.recv((&*self.io).into(), bufs, meta) {
                 Ok(count) => return Poll::Ready(Ok(count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if is_of_a_packet(&error) => self.tally.recv_disturbed.one(),
-                Err(error) => {
-                    self.fail(error);
-                    continue;
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_dry.store(true, Ordering::Relaxed);
                 }
-            }
-            if let Err(error) = ready!(self.io.poll_readable(cx)) {
-                self.fail(error);
+                Err(error) if is_of_a_packet(&error) => {
+                    self.tally.recv_disturbed.one();
+                    self.is_dry.store(true, Ordering::Relaxed);
+                }
+                Err(error) => self.fail(error),
             }
         }
     }
@@ -205,19 +227,27 @@ fn is_of_a_packet(error: &io::Error) -> bool {
 const TOO_BIG: i32 = 10_040;
 
 /// One per connection: each waits with a waker of its own.
+///
+/// Quinn asks it before each packet. To ask the reactor takes a turn of it, and five system calls,
+/// and the answer is yes: so it is asked after the socket said no.
 struct Poller {
     io: Arc<Async<UdpSocket>>,
+    is_full: Arc<AtomicBool>,
     writable: Option<Pin<Box<WritableOwned<UdpSocket>>>>,
 }
 
 impl UdpPoller for Poller {
     fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.writable.is_none() && !self.is_full.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
         let io = self.io.clone();
         let writable = self
             .writable
             .get_or_insert_with(|| Box::pin(io.writable_owned()));
         let outcome = ready!(writable.as_mut().poll(cx));
         self.writable = None;
+        self.is_full.store(false, Ordering::Relaxed);
         Poll::Ready(outcome)
     }
 }
