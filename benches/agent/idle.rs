@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fs,
     net::SocketAddr,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -100,10 +101,10 @@ fn measure<T: Transport>(
     count: usize,
     bind: impl Fn(usize) -> Result<T, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    smol::block_on(async {
-        let rss_before = rss()?;
-        let (start, cpu) = (Instant::now(), ProcessTime::now());
-        let mut agents: Vec<Cluster<Node>> = Vec::new();
+    let rss_before = rss()?;
+    let (start, cpu) = (Instant::now(), ProcessTime::now());
+    let mut agents: Vec<Cluster<Node>> = Vec::new();
+    let together = smol::block_on(async {
         for number in 0..count {
             let transport = bind(number)?;
             let name = Name::new(&name_of(number))?;
@@ -115,23 +116,25 @@ fn measure<T: Transport>(
                 .seeds(agents.first().map(Cluster::local_addr));
             agents.push(agent.spawn().await?);
         }
-        let together = all_see_all(&agents, start).await?;
-        let cpu_together = cpu.elapsed();
-        Timer::at(start + CALM).await;
-        let (cpu, bytes, from) = (ProcessTime::now(), bytes_sent()?, Instant::now());
-        Timer::after(IDLE).await;
-        let (cpu, bytes) = (cpu.elapsed(), bytes_sent()? - bytes);
-        let seconds = from.elapsed().as_secs_f64() * count as f64;
-        let kib = rss()?.saturating_sub(rss_before) as f64 / count as f64;
-        println!(
-            "| {what} | {count} | {:.2} | {:.2} | {:.3} | {kib:.0} | {:.0} |",
-            together.as_secs_f64(),
-            cpu_together.as_secs_f64(),
-            cpu.as_secs_f64() * 1000.0 / seconds,
-            bytes as f64 / seconds,
-        );
-        Ok(())
-    })
+        all_see_all(&agents, start).await
+    })?;
+    let cpu_together = cpu.elapsed();
+    // Outside of smol: who waits for a timer in it takes the agents' input and output upon itself,
+    // and hands each event over to their thread.
+    thread::sleep(CALM.saturating_sub(start.elapsed()));
+    let (cpu, bytes, from) = (ProcessTime::now(), bytes_sent()?, Instant::now());
+    thread::sleep(IDLE);
+    let (cpu, bytes) = (cpu.elapsed(), bytes_sent()? - bytes);
+    let seconds = from.elapsed().as_secs_f64() * count as f64;
+    let kib = rss()?.saturating_sub(rss_before) as f64 / count as f64;
+    println!(
+        "| {what} | {count} | {:.2} | {:.2} | {:.3} | {kib:.0} | {:.0} |",
+        together.as_secs_f64(),
+        cpu_together.as_secs_f64(),
+        cpu.as_secs_f64() * 1000.0 / seconds,
+        bytes as f64 / seconds,
+    );
+    Ok(())
 }
 
 /// Waits until each sees all the others.

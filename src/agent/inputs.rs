@@ -245,8 +245,9 @@ impl RecvPause {
 
 /// How much of what became of streams is taken in one turn.
 const OUTCOMES_MAX: usize = 64;
-/// The most commands taken in one turn, and the most that wait.
-pub(super) const COMMANDS_MAX: usize = 64;
+/// The most commands taken in one turn, and the most that wait: room for them is held throughout,
+/// and who has one more waits for it.
+pub(super) const COMMANDS_MAX: usize = 16;
 /// How long receiving rests after the first error.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 /// The longest that receiving rests.

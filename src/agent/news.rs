@@ -214,4 +214,4 @@ where
 /// How long one conflict about our address is not told again.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
 /// For how much of it there is room in quiet times: joining is news by the hundred, once.
-const KEPT_MAX: usize = 8;
+const KEPT_MAX: usize = 2;

@@ -17,11 +17,15 @@ struct Bucket {
 /// The greatest length that has a bucket of its own from the start.
 const SHORT_MAX: usize = 63;
 
+/// There are buckets for so many lengths more, one time after the other: of one kind of identity
+/// all updates are about as long, and each number of times sent has buckets of its own.
+const SHORT_STEP: usize = 15;
+
 #[derive(Default)]
 pub(super) struct Buckets {
     /// The lengths in `short` of which there are any: the bits of their numbers.
     present: u64,
-    /// By length. Empty until there is the first.
+    /// By length. Goes as far as any was long.
     short: Vec<Option<Bucket>>,
     /// From the longest to the shortest.
     long: Vec<(usize, Bucket)>,
@@ -32,8 +36,8 @@ impl Buckets {
     pub(super) fn join(&mut self, len: usize, id: ItemId) -> Option<ItemId> {
         let alone = Bucket { head: id, tail: id };
         if len <= SHORT_MAX {
-            if self.short.is_empty() {
-                self.short.resize(SHORT_MAX + 1, None);
+            if len >= self.short.len() {
+                self.short.resize((len | SHORT_STEP) + 1, None);
             }
             self.present |= 1 << len;
             let bucket = self.short[len].get_or_insert(alone);

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::{error, iter, time::Duration};
 
-use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames};
+use super::{Connection, Engine, Result, Undead, backlog::Framing, body::Frames};
 use crate::{
     BroadcastHandler, Codec, Error, Identity, Invalidates, Message, Periodic, Runtime, Timer,
     TimerToken,

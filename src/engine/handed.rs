@@ -1,6 +1,6 @@
 //! Memberships that come in other ways than by datagrams.
 
-use super::{Engine, Result, lookup::LOOKUPS_MAX, updates::Spread};
+use super::{Engine, Result, body::incoming_max, lookup::LOOKUPS_MAX, updates::Spread};
 use crate::{BroadcastHandler, Codec, Identity, Member, Runtime};
 
 impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
@@ -70,12 +70,13 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         let newcomers = members.size_hint().0.saturating_sub(known);
         self.table.reserve(newcomers.min(room));
         let mut members = members.fuse();
+        let num = incoming_max::<I>().min(LOOKUPS_MAX);
         loop {
             let mut some = core::mem::take(&mut self.incoming);
             some.clear();
             // The room is kept, and is not to be twice what is needed.
-            some.reserve_exact(members.size_hint().0.min(LOOKUPS_MAX));
-            some.extend(members.by_ref().take(LOOKUPS_MAX));
+            some.reserve_exact(members.size_hint().0.min(num));
+            some.extend(members.by_ref().take(num));
             let is_last = some.is_empty();
             self.for_each_found(some, |engine, member, lookup| {
                 let is_other = member.id.addr() != engine.identity.addr();

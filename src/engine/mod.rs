@@ -4,6 +4,7 @@
 
 mod age_list;
 mod backlog;
+mod body;
 mod buckets;
 mod digest;
 mod draw;
@@ -34,6 +35,7 @@ use fastrand::Rng;
 pub use self::readers::Probing;
 use self::{
     backlog::{Backlog, Framing, ItemId},
+    body::Body,
     digest::Digest,
     entry::Slot,
     forget::Sweep,
@@ -41,7 +43,6 @@ use self::{
     join::Challenges,
     lookup::Lookup,
     ourselves::FormerIdentities,
-    packet::Body,
     probe::Prober,
     recent::Recent,
     table::Table,
@@ -164,10 +165,8 @@ pub struct Engine<I: Identity, C, H: BroadcastHandler<I> = NoCustomBroadcast> {
     buf_tag: u32,
     /// The update being encoded.
     scratch: Vec<u8>,
-    /// The updates of the datagram being handled.
+    /// Updates of the datagram being handled, no more than there is room for.
     incoming: Vec<Member<I>>,
-    /// How many datagrams in a row had far fewer updates than that has room for.
-    datagrams_small: u8,
     /// Where they were found.
     lookups: Vec<Lookup>,
 }
@@ -269,7 +268,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             buf_tag: 0,
             scratch: Vec::new(),
             incoming: Vec::new(),
-            datagrams_small: 0,
             lookups: Vec::new(),
         };
         engine.check_identity(&identity)?;

@@ -1,4 +1,4 @@
-//! Datagrams, put together and taken apart.
+//! Datagrams, put together. How they are taken apart is in `body`.
 //!
 //! ```text
 //! header                      by the codec
@@ -13,10 +13,9 @@ use smallvec::SmallVec;
 use super::{
     Engine, Result, Subject,
     backlog::{Fill, Framing, Order},
-    digest::{Buckets, DigestBytes},
+    digest::Buckets,
     draw::Draw,
     entry::{Entry, Held, Slot},
-    table::grow_a_little,
 };
 use crate::{
     BroadcastHandler, Codec, Error, Header, Identity, Incarnation, Member, Message, ProbeNumber,
@@ -419,41 +418,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         self.forget_beyond_bound(runtime);
     }
 
-    /// Reads what follows a header: members into `incoming`, and returns the rest.
-    /// All of it, so that nothing is believed of a datagram that does not add up.
-    pub(super) fn decode_body<'d>(
-        &mut self,
-        message: &Message<I>,
-        body: &'d [u8],
-    ) -> Result<Body<'d>, I, C> {
-        self.incoming.clear();
-        if *message == Message::Digest {
-            let digest = body.try_into().map_err(|_| Error::MalformedPacket)?;
-            return Ok(Body {
-                broadcasts: Frames(&[]),
-                digest: Some(digest),
-            });
-        }
-        let mut rest = body;
-        if message.carries_members() && !rest.is_empty() {
-            let (count, members) = rest.split_first_chunk().ok_or(Error::MalformedPacket)?;
-            rest = members;
-            for _ in 0..u16::from_be_bytes(*count) {
-                let member = self.codec.decode_member(&mut rest).map_err(Error::Decode)?;
-                if Held::from_state(member.state).is_some() {
-                    grow_a_little(&mut self.incoming);
-                    self.incoming.push(member);
-                } else {
-                    self.counters.updates_unknown_state += 1;
-                }
-            }
-        }
-        Ok(Body {
-            broadcasts: Frames::check(rest).ok_or(Error::MalformedPacket)?,
-            digest: None,
-        })
-    }
-
     /// Encodes an update into the scratch buffer. Counts it when that fails.
     pub(super) fn encode_update(&mut self, update: &Member<I>) -> bool {
         self.scratch.clear();
@@ -463,41 +427,5 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             self.counters.updates_unencodable += 1;
         }
         encoded
-    }
-}
-
-/// What a datagram brings beside its header and members.
-#[derive(Clone, Copy)]
-pub(super) struct Body<'d> {
-    pub(super) broadcasts: Frames<'d>,
-    pub(super) digest: Option<&'d DigestBytes>,
-}
-
-/// Custom broadcasts in a datagram, each with its length before it.
-#[derive(Clone, Copy)]
-pub(super) struct Frames<'d>(&'d [u8]);
-
-impl<'d> Frames<'d> {
-    /// `None` when the lengths do not add up, or one is zero.
-    fn check(data: &'d [u8]) -> Option<Self> {
-        let mut rest = Self(data);
-        while !rest.0.is_empty() {
-            rest.next()?;
-        }
-        Some(Self(data))
-    }
-}
-
-impl<'d> Iterator for Frames<'d> {
-    type Item = &'d [u8];
-
-    fn next(&mut self) -> Option<&'d [u8]> {
-        let (len, rest) = self.0.split_first_chunk()?;
-        let (item, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-        if item.is_empty() {
-            return None;
-        }
-        self.0 = rest;
-        Some(item)
     }
 }

@@ -88,6 +88,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
             Standing::Refused => return Ok(()),
         }
         let aftermath = self.apply_incoming(
+            body.more,
             &Teller {
                 id: &sender,
                 has_say,

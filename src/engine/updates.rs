@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     Engine, Subject,
+    body::Updates,
     entry::{Held, Slot},
     lookup::{Hashed, LOOKUPS_MAX, Lookup},
 };
@@ -129,28 +130,33 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         is_other.then(|| Member::new(id.clone(), incarnation, state))
     }
 
-    /// Applies the decoded updates.
+    /// Applies the decoded updates, and decodes and applies `more`, which were seen to be whole.
     pub(super) fn apply_incoming<R: Runtime<I>>(
         &mut self,
+        mut more: Updates<'_>,
         teller: &Teller<'_, I>,
         runtime: &mut R,
     ) -> Aftermath {
         let mut aftermath = Aftermath::default();
-        let incoming = core::mem::take(&mut self.incoming);
-        self.for_each_found(incoming, |engine, update, lookup| {
-            if engine.is_undead() {
-                // Nothing more is heard.
-            } else if update.id == engine.identity {
-                engine.apply_about_ourselves(&update, teller, &mut aftermath, runtime);
-            } else if engine.former.contains(&update.id) {
-                engine.counters.updates_stale += 1;
-            } else if update.id.addr() == engine.identity.addr() {
-                engine.apply_conflict(&update, teller, &mut aftermath, runtime);
-            } else {
-                engine.apply_update(update, lookup, Some(teller.id), Spread::Gossip, runtime);
+        loop {
+            let incoming = core::mem::take(&mut self.incoming);
+            self.for_each_found(incoming, |engine, update, lookup| {
+                if engine.is_undead() {
+                    // Nothing more is heard.
+                } else if update.id == engine.identity {
+                    engine.apply_about_ourselves(&update, teller, &mut aftermath, runtime);
+                } else if engine.former.contains(&update.id) {
+                    engine.counters.updates_stale += 1;
+                } else if update.id.addr() == engine.identity.addr() {
+                    engine.apply_conflict(&update, teller, &mut aftermath, runtime);
+                } else {
+                    engine.apply_update(update, lookup, Some(teller.id), Spread::Gossip, runtime);
+                }
+            });
+            if more.is_empty() || self.decode_some(&mut more).is_err() {
+                return aftermath;
             }
-        });
-        aftermath
+        }
     }
 
     /// Looks up whom each of these updates, which came in, is about, and does something with it.
@@ -159,7 +165,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         mut updates: Vec<Member<I>>,
         mut act: impl FnMut(&mut Self, Member<I>, Lookup),
     ) {
-        let count = updates.len();
         let mut lookups = core::mem::take(&mut self.lookups);
         let mut left = updates.drain(..);
         while !left.as_slice().is_empty() {
@@ -172,20 +177,6 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         drop(left);
         self.lookups = lookups;
         self.incoming = updates;
-        self.give_back_room(count);
-    }
-
-    /// Lets go of the room for many updates, after a row of datagrams that had few: what joining
-    /// took is not kept for ever.
-    fn give_back_room(&mut self, count: usize) {
-        if count * 4 >= self.incoming.capacity() {
-            self.datagrams_small = 0;
-        } else if self.datagrams_small < DATAGRAMS_SMALL {
-            self.datagrams_small += 1;
-        } else {
-            self.incoming.shrink_to(INCOMING_KEPT);
-            self.datagrams_small = 0;
-        }
     }
 
     /// Applies an update about somebody else, and spreads it if it is news.
@@ -474,9 +465,3 @@ pub(super) enum Spread {
     Gossip,
     Nothing,
 }
-
-/// After so many datagrams with few updates, room for many is given back.
-const DATAGRAMS_SMALL: u8 = 64;
-
-/// Room for so many updates is kept.
-const INCOMING_KEPT: usize = 8;

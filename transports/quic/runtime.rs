@@ -9,6 +9,7 @@ use core::{
     future::Future,
     net::SocketAddr,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -93,7 +94,7 @@ impl Runtime for Spawner {
     }
 }
 
-/// Unlike [`SmolRuntime`]'s, it asks the socket before it waits for the reactor. Measured: 70 %
+/// Unlike quinn's own, it asks the socket before it waits for the reactor. Measured: 70 %
 /// more packets of 1,000 bytes in a stream, and none lost to a full socket buffer.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -106,6 +107,11 @@ pub(super) struct Socket {
     tally: Arc<Tally>,
     /// Until then, nothing is received: the last attempt failed.
     pause: Mutex<Option<Timer>>,
+    /// Nothing was left when it was asked last. Quinn's task asks whenever it is woken, for the most
+    /// part by a connection.
+    is_dry: AtomicBool,
+    /// It took no more when something was sent last.
+    is_full: AtomicBool,
 }
 
 impl Socket {
@@ -117,6 +123,8 @@ impl Socket {
             inbox: spawner.inbox.clone(),
             tally: spawner.tally.clone(),
             pause: Mutex::new(None),
+            is_dry: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
         })
     }
 
@@ -162,10 +170,16 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        match &*self.io() {
-            Some(io) => self.state.send((&**io).into(), transmit),
-            None => Ok(()),
+        let Some(io) = &*self.io() else {
+            return Ok(());
+        };
+        let sent = self.state.send((&**io).into(), transmit);
+        if let Err(error) = &sent
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            self.is_full.store(true, Ordering::Relaxed);
         }
+        sent
     }
 
     fn poll_recv(
@@ -180,21 +194,28 @@ impl AsyncUdpSocket for Socket {
             let Some(io) = &*io else {
                 return Poll::Pending;
             };
+            if self.is_dry.load(Ordering::Relaxed) {
+                let readable = ready!(io.poll_readable(cx));
+                self.is_dry.store(false, Ordering::Relaxed);
+                if let Err(error) = readable {
+                    self.fail(error);
+                    continue;
+                }
+            }
             // Each that is used at all takes a page of memory for good.
             let most = bufs.len().min(meta.len()).min(RECV_AT_ONCE);
             let (bufs, meta) = (bufs.get_mut(..most), meta.get_mut(..most));
             let (bufs, meta) = (bufs.unwrap_or_default(), meta.unwrap_or_default());
             match self.state.recv((&**io).into(), bufs, meta) {
                 Ok(count) => return Poll::Ready(Ok(count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if is_of_a_packet(&error) => self.tally.recv_disturbed.one(),
-                Err(error) => {
-                    self.fail(error);
-                    continue;
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.is_dry.store(true, Ordering::Relaxed);
                 }
-            }
-            if let Err(error) = ready!(io.poll_readable(cx)) {
-                self.fail(error);
+                Err(error) if is_of_a_packet(&error) => {
+                    self.tally.recv_disturbed.one();
+                    self.is_dry.store(true, Ordering::Relaxed);
+                }
+                Err(error) => self.fail(error),
             }
         }
     }
@@ -233,6 +254,9 @@ fn is_of_a_packet(error: &io::Error) -> bool {
 const TOO_BIG: i32 = 10_040;
 
 /// One per connection: each waits with a waker of its own.
+///
+/// Quinn asks it before each packet. To ask the reactor takes a turn of it, and five system calls,
+/// and the answer is yes: so it is asked after the socket said no.
 struct Poller {
     socket: Arc<Socket>,
     writable: Option<Pin<Box<WritableOwned<UdpSocket>>>>,
@@ -240,6 +264,10 @@ struct Poller {
 
 impl UdpPoller for Poller {
     fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_full = self.socket.is_full.load(Ordering::Relaxed);
+        if self.writable.is_none() && !is_full {
+            return Poll::Ready(Ok(()));
+        }
         let mut writable = match (self.writable.take(), &*self.socket.io()) {
             (Some(writable), Some(_)) => writable,
             (None, Some(io)) => Box::pin(io.clone().writable_owned()),
@@ -248,6 +276,8 @@ impl UdpPoller for Poller {
         let outcome = writable.as_mut().poll(cx);
         if outcome.is_pending() {
             self.writable = Some(writable);
+        } else {
+            self.socket.is_full.store(false, Ordering::Relaxed);
         }
         outcome
     }

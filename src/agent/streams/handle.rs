@@ -68,6 +68,8 @@ where
                 }
             }
         }
+        // Seldom are there two at once, and each takes half a kilobyte.
+        outcomes.shrink_to(1);
         self.inputs.outcomes = outcomes;
         self.open_parked_if_room();
         self.stats.dials_put_off = self.inputs.streams.put_off;
