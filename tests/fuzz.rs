@@ -1,6 +1,11 @@
 //! The fuzz targets, each for a moment: on what is in `fuzz/seeds`, on random bytes, and on
 //! mixtures of both, always the same.
-#![cfg(all(feature = "bincode", feature = "postcard", feature = "msgpack"))]
+#![cfg(all(
+    feature = "bincode",
+    feature = "postcard",
+    feature = "msgpack",
+    feature = "smol"
+))]
 // Tests need no `no_std` discipline, and their helpers may panic as they do.
 #![allow(
     clippy::std_instead_of_core,
@@ -38,6 +43,16 @@ fn handle_data() {
 #[test]
 fn operations() {
     run("operations", 2_000, bodies::operations);
+}
+
+#[test]
+fn queries() {
+    run("queries", 1_000, bodies::queries);
+}
+
+#[test]
+fn sync() {
+    run("sync", 1_000, bodies::sync);
 }
 
 fn run(target: &str, rounds: usize, body: fn(&[u8])) {

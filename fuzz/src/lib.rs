@@ -8,9 +8,11 @@ mod engine;
 mod handle_data;
 mod input;
 mod operations;
+mod streams;
 
 pub use self::{
     decode::{decode_bincode, decode_msgpack, decode_postcard},
     handle_data::handle_data,
     operations::operations,
+    streams::{queries, sync},
 };

@@ -21,6 +21,10 @@ pub(crate) use super::{
         what_is_too_big_for_a_packet_goes_by_stream_by_itself,
     },
     metadata::metadata_of_64_kib_reaches_20_members,
+    ports::{
+        a_cancelled_agent_leaves_its_port_before_long,
+        an_agent_that_stopped_leaves_its_port_to_the_next_one,
+    },
     queries::members_are_asked_what_they_see_and_how_far_they_are,
     restart::{
         a_member_that_starts_fifty_times_is_one_entry,
@@ -80,6 +84,8 @@ macro_rules! cluster_tests {
             halves_that_were_apart_for_sixty_announce_intervals_join_again_unaided,
             who_waits_for_members_goes_on_when_they_are_there,
             members_are_asked_what_they_see_and_how_far_they_are,
+            an_agent_that_stopped_leaves_its_port_to_the_next_one,
+            a_cancelled_agent_leaves_its_port_before_long,
         );
     };
     ($net:ty: $($test:ident,)*) => {

@@ -27,6 +27,7 @@ mod limits;
 mod memory;
 mod messages;
 mod metadata;
+mod ports;
 #[cfg(feature = "udp")]
 mod proof;
 mod queries;

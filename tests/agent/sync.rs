@@ -321,3 +321,64 @@ fn whom_late_news_brought_back_is_down_again_after_the_next_comparison() {
         .await;
     });
 }
+
+/// What a member says, or asks for, is answered in one frame.
+async fn ask_for_all(from: &Memory, own: &Node, to: &Agent) -> Option<usize> {
+    let mut stream = from.open(to.addr()).await.ok()?.stream;
+    let asked = [preface(own, to), framed(&[2, 0, 0, 0, 0])].concat();
+    stream.write_all(&asked).await.ok()?;
+    let mut len = [0; 4];
+    stream.read_exact(&mut len).await.ok()?;
+    let mut answer = vec![0; u32::from_be_bytes(len) as usize];
+    stream.read_exact(&mut answer).await.ok()?;
+    Some(answer.len())
+}
+
+/// Otherwise one member, by asking as fast as it can, has all of our time.
+#[test]
+fn who_asks_for_all_again_and_again_is_refused_in_the_end_and_others_are_not() {
+    smol::block_on(async {
+        let net = MemoryNetwork::new();
+        let a = start(&net, "a", 60_000, None).await;
+        let [greedy, other] = [0; 2].map(|_| net.bind(ANY_PORT).unwrap());
+        let [its_name, others_name] = [(&greedy, "teller"), (&other, "other")]
+            .map(|(end, named)| Node::new(name(named), end.local_addr(), 1));
+        tell(&greedy, &a, 0..500, State::Alive).await;
+        let (mut answers, mut refused_in_a_row) = (0, 0);
+        // One refusal may be for the conversation before, whose end was not seen yet.
+        while refused_in_a_row < 5 {
+            let is_answered = ask_for_all(&greedy, &its_name, &a).await.is_some();
+            answers += usize::from(is_answered);
+            refused_in_a_row = if is_answered { 0 } else { refused_in_a_row + 1 };
+            assert!(answers < 5000, "{:?}", a.cluster.stats());
+        }
+        assert!(answers > 100, "only {answers}");
+        assert!(a.cluster.stats().syncs_refused >= 5);
+        let joiner = start(&net, "joiner", 60_000, Some(&a)).await;
+        until(&joiner.cluster, "compared", |c| c.stats().syncs == 1).await;
+        let hello = gossip_of(&others_name, &a);
+        other.send(a.addr(), &hello).await.unwrap();
+        in_time("another one is answered", async {
+            while ask_for_all(&other, &others_name, &a).await.is_none() {}
+        })
+        .await;
+        // It is not for ever.
+        in_time("it is answered again", async {
+            while ask_for_all(&greedy, &its_name, &a).await.is_none() {}
+        })
+        .await;
+    });
+}
+
+fn gossip_of(src: &Node, to: &Agent) -> Vec<u8> {
+    let header = Header {
+        src: *src,
+        src_incarnation: Incarnation(0),
+        dst: to.cluster.identity(),
+        message: Message::Gossip,
+    };
+    let mut packet = ENVELOPE.to_vec();
+    PostcardCodec.encode_header(&header, &mut packet).unwrap();
+    packet.extend([0, 0]);
+    packet
+}

@@ -91,6 +91,66 @@ fn the_last_handle_takes_the_node_with_it() {
 }
 
 #[test]
+fn a_port_is_free_as_soon_as_its_node_is_closed() {
+    let ca = ca();
+    run(async {
+        let (left, island) = (node(&ca), Island::new());
+        let mut right = node(&ca);
+        let addr = right.local_addr();
+        for round in 0..10_u8 {
+            until_delivers(&left, &right, &[round]).await;
+            check_delivers(&right, &left, &[round]).await;
+            right.close().await;
+            // There is another handle still.
+            let before = right;
+            right = Quic::bind(addr, &member(&ca)).unwrap();
+            drop(before);
+        }
+        // Also if it waits for somebody who is dead, and for somebody who never was.
+        let dead = island.node(&ca.issue("dead").unwrap());
+        check_delivers(&right, &dead, b"here").await;
+        let stream = right.open(dead.local_addr()).await.unwrap();
+        let nobody = quinn_endpoint().local_addr().unwrap();
+        island.drown();
+        right
+            .send(dead.local_addr(), b"are you there?")
+            .await
+            .unwrap();
+        right.send(nobody, b"is anybody there?").await.unwrap();
+        let before = Instant::now();
+        right.close().await;
+        let took = before.elapsed();
+        drop(Quic::bind(addr, &member(&ca)).unwrap());
+        assert!(took < Duration::from_secs(8), "{took:?}");
+        drop((right, stream));
+    });
+}
+
+#[test]
+fn a_port_is_free_soon_after_the_last_handle_is_dropped() {
+    let ca = ca();
+    run(async {
+        let (left, right, island) = (node(&ca), node(&ca), Island::new());
+        let addr = right.local_addr();
+        let dead = island.node(&ca.issue("dead").unwrap());
+        check_delivers(&left, &right, b"here").await;
+        check_delivers(&right, &dead, b"here").await;
+        let stream = right.open(dead.local_addr()).await.unwrap();
+        let nobody = quinn_endpoint().local_addr().unwrap();
+        island.drown();
+        right.send(nobody, b"is anybody there?").await.unwrap();
+        let before = Instant::now();
+        drop(right);
+        drop(until_bound(addr, &member(&ca)).await);
+        let took = before.elapsed();
+        // Not as long as it would take to see that somebody is dead.
+        assert!(took < Duration::from_secs(8), "{took:?}");
+        assert_eq!(left.counters().closed_by_peer, 1);
+        drop(stream);
+    });
+}
+
+#[test]
 fn with_its_executor_a_node_dies_without_a_word() {
     let ca = ca();
     run(async {

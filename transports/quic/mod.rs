@@ -106,7 +106,7 @@ pub use self::{
     stream::Stream,
 };
 use self::{
-    runtime::Spawner,
+    runtime::{Socket, Spawner},
     serve::within,
     shared::{Shared, Way},
     trust::Trust,
@@ -114,6 +114,7 @@ use self::{
 use crate::transport::{Batch, Fingerprints, PeerStream, ProvenPeer, SendError, Transport};
 
 mod certificate;
+mod collapse;
 mod counters;
 mod credentials;
 #[cfg(feature = "certs")]
@@ -144,13 +145,15 @@ const OPEN_DEADLINE: Duration = Duration::from_secs(2);
 /// How long [`Quic::close`](Transport::close) tries to send what waits to be sent.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
-/// How long [`Quic::close`](Transport::close) waits for the last words to be out.
-const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a node that stops waits for its last words to be out, and heard: for three round trips
+/// and a little more, as a rule. Then it lets go of its port.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The transport over QUIC.
 ///
 /// Clones are handles to the same node. When the last one is dropped the node stops; peers learn
-/// of it if its tasks still run.
+/// of it if its tasks still run, and the port is free a second later at most. Once it is
+/// [closed](Transport::close), the port is free at once.
 #[derive(Clone)]
 pub struct Quic {
     handle: Arc<Handle>,
@@ -205,13 +208,14 @@ impl Quic {
     ) -> io::Result<Self> {
         let spawner = Spawner::new(options.executor.as_ref());
         let (trust, server) = Trust::new(credentials, options, &spawner.tally)?;
-        let endpoint = quinn::Endpoint::new(
+        let socket = Arc::new(Socket::new(socket, &spawner)?);
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(
             tls::endpoint_config(credentials, local),
             Some(server),
-            socket,
+            socket.clone(),
             Arc::new(spawner.clone()),
         )?;
-        let shared = Shared::new(endpoint.clone(), trust, spawner.clone(), options);
+        let shared = Shared::new(endpoint.clone(), socket, trust, spawner.clone(), options);
         let shared = Arc::new(shared);
         spawner.run(serve::accept(shared.clone(), endpoint));
         let handle = Arc::new(Handle { shared, local });
@@ -356,7 +360,7 @@ impl Transport for Quic {
             within(FLUSH_DEADLINE, shared.flush()).await;
         }
         if let Some(endpoint) = shared.leave() {
-            within(LEAVE_DEADLINE, endpoint.wait_idle()).await;
+            serve::take_leave(&endpoint).await;
         }
         shared.stop();
     }

@@ -10,7 +10,7 @@ use quinn::{Connecting, ConnectionError, Endpoint, Incoming, ReadToEndError, Rec
 use smol::future;
 
 use super::{
-    Quic,
+    LEAVE_DEADLINE, Quic,
     counters::Tally,
     gate::Pass,
     greetings::{Denied, Greeting, Turn, Waiting},
@@ -39,8 +39,13 @@ pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
     future::or(async { Some(future.await) }, late).await
 }
 
-/// Accepts connections until the endpoint is closed. When this ends, also by its executor being
-/// dropped, the node is no more.
+/// Waits until all connections of an endpoint that was closed have said so, but not for long.
+pub(super) async fn take_leave(endpoint: &Endpoint) {
+    within(LEAVE_DEADLINE, endpoint.wait_idle()).await;
+}
+
+/// Accepts connections until the endpoint is closed, and takes leave. When this ends, also by its
+/// executor being dropped, the node is no more.
 pub(super) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
     let lifeline = Lifeline(shared);
     let shared = &lifeline.0;
@@ -70,6 +75,9 @@ pub(super) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
             Happened::Day => warn_of_expiry(shared.not_after()),
         }
     }
+    // Nobody has to wait for the node to be gone.
+    drop(waiting);
+    take_leave(&endpoint).await;
 }
 
 enum Happened {

@@ -18,6 +18,7 @@ use quinn::{ConnectError, Connection, ConnectionError, Endpoint, Side, VarInt};
 
 use super::{
     Credentials, Options, Quic,
+    collapse::collapse,
     counters::Tally,
     gate::Gate,
     greetings::{GREETINGS_MAX, Greetings},
@@ -26,7 +27,7 @@ use super::{
     links::{CROWDED, CUT, Links, Pair, SUPERSEDED},
     paths::Paths,
     renewal::warn_of_expiry,
-    runtime::Spawner,
+    runtime::{Socket, Spawner},
     serve,
     shares::Shares,
     stream::Visits,
@@ -49,12 +50,6 @@ const PEER_CONNECTIONS_MIN: usize = 2;
 
 /// The pause after a failed dial doubles with each further one, up to so many times the first.
 const REDIAL_GROWTH_MAX: u32 = 8;
-
-/// For how long nothing moves over a connection that is closed in favour of another.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// How often we look whether it is quiet before it is closed anyway.
-const QUIET_LOOKS_MAX: u32 = 30;
 
 /// How often `close` looks whether everything has been sent.
 const FLUSH_POLL: Duration = Duration::from_millis(5);
@@ -82,8 +77,9 @@ pub(super) struct Shared {
     dials: Gate,
     idle_timeout: Duration,
     redial_after: Duration,
-    /// Gone once the node has stopped: with it, the socket is closed.
+    /// Gone once the node has stopped.
     endpoint: Mutex<Option<Endpoint>>,
+    socket: Arc<Socket>,
     links: Mutex<Links>,
     closed: AtomicBool,
 }
@@ -97,6 +93,7 @@ pub(super) enum Way {
 impl Shared {
     pub(super) fn new(
         endpoint: Endpoint,
+        socket: Arc<Socket>,
         trust: Trust,
         spawner: Spawner,
         options: &Options,
@@ -123,6 +120,7 @@ impl Shared {
             idle_timeout: options.idle_timeout,
             redial_after: options.redial_after,
             endpoint: Mutex::new(Some(endpoint)),
+            socket,
             links: Mutex::new(Links::new(options.peers_max)),
             closed: AtomicBool::new(false),
         }
@@ -313,7 +311,7 @@ impl Shared {
     }
 
     /// Closes the loser of two connections, if it is not in use after all.
-    fn settle(&self, peer: SocketAddr, pair: &Pair, heard: u64, alive: bool) {
+    pub(super) fn settle(&self, peer: SocketAddr, pair: &Pair, heard: u64, alive: bool) {
         let mut links = lock(&self.links);
         links.settle(peer, pair, heard, alive, &self.tally);
     }
@@ -453,9 +451,10 @@ impl Shared {
         Some(endpoint)
     }
 
-    /// Lets go of everything without a word.
+    /// Lets go of everything without a word, the port first.
     pub(super) fn stop(&self) {
         self.shut();
+        self.socket.let_go();
         // Dropped outside of the locks: each wakes tasks.
         let endpoint = lock(&self.endpoint).take();
         drop(endpoint);
@@ -473,27 +472,6 @@ pub(super) struct Dial {
     /// Which one: a later one to the same peer has another number.
     pub(super) number: u64,
     pub(super) epoch: Epoch,
-}
-
-/// Closes the loser of two connections once nothing moves over it any more, so that what is under
-/// way on it arrives.
-async fn collapse(shared: Arc<Shared>, peer: SocketAddr, pair: Pair) {
-    let heard = pair.keeper.heard();
-    let began = pair.loser.heard();
-    let mut before = pair.loser.traffic();
-    for _ in 0..QUIET_LOOKS_MAX {
-        Timer::after(QUIET).await;
-        if pair.loser.is_closed() || pair.keeper.is_closed() {
-            return;
-        }
-        let now = pair.loser.traffic();
-        if now == before && pair.loser.streams.is_empty() {
-            break;
-        }
-        before = now;
-    }
-    let alive = pair.loser.heard() > began;
-    shared.settle(peer, &pair, heard, alive);
 }
 
 /// One address for one peer: IPv4 stays IPv4 on a socket for both.

@@ -215,6 +215,8 @@ where
         let (total, members) = answer.split_first_chunk()?;
         let total = usize::try_from(u32::from_be_bytes(*total)).ok()?;
         let members = self.decode_members(members)?;
+        // It holds those that it tells of.
+        let total = total.max(members.len());
         Some(MemberView { members, total })
     }
 

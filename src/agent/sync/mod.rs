@@ -13,6 +13,7 @@
 //!     |<--------------------------------------|
 //! ```
 
+mod askers;
 mod hearing;
 mod pace;
 mod sections;
@@ -23,6 +24,7 @@ use std::io;
 
 pub(super) use self::pace::{PERIOD, Syncing};
 use self::{
+    askers::Asker,
     pace::Turn,
     sections::{
         ALL, BUCKETS, DIGEST, METADATA_BUCKETS, METADATA_DIGEST, Said, differing, put_digest,
@@ -173,8 +175,10 @@ where
 
     /// A member wants to compare.
     pub(super) fn await_sync(&mut self, peer: I, conversation: Conversation<T::Stream>) {
-        let Some(turn) = self.sync.take_turn(&peer) else {
+        let now = self.inputs.now();
+        let Some(turn) = self.sync.take_turn(&peer, &conversation.source, now) else {
             self.stats.streams_refused += 1;
+            self.stats.syncs_refused += 1;
             return;
         };
         let stage = streams::Stage::Sync(Stage::Answering(peer, turn));
@@ -190,7 +194,17 @@ where
         theirs: &[Member<I>],
         conversation: Conversation<T::Stream>,
     ) {
+        let asker = match &stage {
+            Stage::Answering(peer, _) | Stage::Answered(peer, _) => {
+                Some(Asker::of(peer, &conversation.source))
+            }
+            _ => None,
+        };
         let (say, next) = self.answer_sync(stage, said, theirs);
+        if let Some(asker) = asker {
+            let bytes = said.len() + say.as_ref().map_or(0, Vec::len);
+            self.sync.askers.caused(asker, bytes, self.inputs.now());
+        }
         let next = match next {
             // The other one has closed it: nothing is left to be said.
             Stage::Asker => return self.on_sync_ended(&next, Ok(())),

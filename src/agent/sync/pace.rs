@@ -9,8 +9,15 @@ use core::time::Duration;
 
 use fastrand::Rng;
 
-use super::{SAID_MAX, hearing::Hearing};
-use crate::{Identity, agent::Limits};
+use super::{
+    SAID_MAX,
+    askers::{ASKING, Asker, Askers},
+    hearing::Hearing,
+};
+use crate::{
+    Identity,
+    agent::{Limits, admission::Source},
+};
 
 /// Whose turn it is to be asked, when, and whom we answer.
 pub(in crate::agent) struct Syncing<I: Identity, S> {
@@ -26,6 +33,7 @@ pub(in crate::agent) struct Syncing<I: Identity, S> {
     pub(super) is_asking: bool,
     /// Whom we answer.
     answering: Vec<(I::Addr, Weak<()>)>,
+    pub(super) askers: Askers<I::Addr>,
     /// What is being taken in.
     pub(super) hearing: VecDeque<Hearing<I, S>>,
 }
@@ -45,6 +53,7 @@ impl<I: Identity, S> Syncing<I, S> {
             failures: 0,
             is_asking: false,
             answering: Vec::new(),
+            askers: Askers::new(),
             hearing: VecDeque::new(),
         }
     }
@@ -64,14 +73,20 @@ impl<I: Identity, S> Syncing<I, S> {
         self.next_at.filter(|_| !self.is_asking)
     }
 
-    /// One for each peer, whichever later one of itself it says to be.
-    pub(super) fn take_turn(&mut self, peer: &I) -> Option<Turn> {
+    /// One for each peer, whichever later one of itself it says to be, and none for one that caused
+    /// as much as it may.
+    pub(super) fn take_turn(&mut self, peer: &I, source: &Source, now: Duration) -> Option<Turn> {
         self.answering.retain(|(_, turn)| turn.strong_count() > 0);
         let addr = peer.addr();
         let has_one = self.answering.iter().any(|(other, _)| *other == addr);
         if has_one || self.answering.len() >= ANSWERING_MAX {
             return None;
         }
+        let asker = Asker::of(peer, source);
+        if !self.askers.may_ask(&asker, now) {
+            return None;
+        }
+        self.askers.caused(asker, ASKING, now);
         let turn = Arc::new(());
         self.answering.push((addr, Arc::downgrade(&turn)));
         Some(Turn(turn))

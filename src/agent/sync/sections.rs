@@ -43,6 +43,11 @@ impl Said {
         Some(said)
     }
 
+    /// How many bytes it was.
+    pub(super) fn len(&self) -> usize {
+        self.frame.len()
+    }
+
     pub(super) fn digest(&self) -> Option<&[u8]> {
         self.digest.as_ref().map(|range| self.part(range))
     }
