@@ -3,15 +3,16 @@
 use core::net::SocketAddr;
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpStream, UdpSocket},
     os::unix::net::UnixStream,
     path::PathBuf,
-    process::Command,
+    process::{Command, Stdio},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::fixture::{Agent, DEADLINE, check_failure, owned, run, text};
+use crate::fixture::{Agent, DEADLINE, agent, check_failure, owned, run, text};
 
 /// A member that can be asked.
 struct Site {
@@ -214,4 +215,37 @@ fn those_who_are_connected_are_answered_though_nobody_else_can_be_let_in() {
     let mut last = connect();
     last.set_read_timeout(Some(DEADLINE)).expect("set");
     get(&mut last, "/v1/info");
+}
+
+#[test]
+fn a_member_that_hangs_is_not_ready_though_it_is_answered_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = text(&dir.path().join("a.sock"));
+    let args = ["--bind", "127.0.0.1:0", "--transport", "udp", "--name", "a"];
+    let more = ["--log", "trace", "--admin", &socket];
+    let mut a = agent(&owned(&[&args[..], &more].concat()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut started = String::new();
+    let mut stdout = BufReader::new(a.stdout.take().expect("piped"));
+    stdout.read_line(&mut started).expect("a line");
+    let started: Value = serde_json::from_str(&started).expect("JSON");
+    let addr = started["addr"].as_str().expect("an address");
+    let ready = || run(&["ready", "--admin", &socket]);
+    // It logs each of these, and nobody reads that.
+    let noise = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let deadline = std::time::Instant::now() + 2 * DEADLINE;
+    let mut looked = ready();
+    while looked.status.success() {
+        assert!(std::time::Instant::now() < deadline, "it is ready");
+        for _ in 0..100 {
+            noise.send_to(b"noise", addr).expect("sent");
+        }
+        looked = ready();
+    }
+    let _ = a.kill();
+    let _ = a.wait();
+    check_failure(&looked, &["not ready", "does not answer", "hint: "]);
 }

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::fixture::{Agent, DEADLINE, agent, owned, run, signal, wait};
+use crate::fixture::{Agent, DEADLINE, agent, owned, run, signal, stderr, text, wait};
 
 const UDP: [&str; 4] = ["--transport", "udp", "--bind", "127.0.0.1:0"];
 
@@ -74,6 +74,42 @@ fn when_nobody_reads_its_output_it_leaves() {
         stderr.starts_with("selkie: cannot write to stdout: "),
         "{stderr}"
     );
+}
+
+/// As where a pager shows it, or what collects it has come to a halt.
+#[test]
+fn though_its_reader_has_stopped_to_read_it_leaves_when_told_to() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut a = agent(&args("a", &[]))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut stdout = BufReader::new(a.stdout.take().expect("piped"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("a line");
+    let started: Value = serde_json::from_str(&line).expect("JSON");
+    let seed = started["addr"].as_str().expect("an address");
+    let socket = text(&dir.path().join("b.sock"));
+    let more = ["--join", seed, "--admin", &socket];
+    let mut b = Agent::start("b", &args("b", &more));
+    b.until_event("joined", "a");
+    // More than fits between it and us.
+    let long = "x".repeat(120_000);
+    let sent = run(&["send", "a", &long, "--admin", &socket]);
+    assert!(sent.status.success(), "{}", stderr(&sent));
+    // It is about to tell of it.
+    let mut until = |part: &str| {
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(part) {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).expect("more");
+            seen.extend(byte);
+        }
+    };
+    until("xxx");
+    signal(&a, "TERM");
+    check_saw_it_leave(&mut b, "a");
+    assert_eq!(wait(&mut a), Some(0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod desk;
 mod papers;
 mod pins;
 mod place;
+mod printer;
 mod reload;
 mod seal;
 mod signals;
@@ -28,7 +29,6 @@ use selkie::{
         quic::{CredentialFiles, Credentials, CredentialsError, Quic},
     },
 };
-use serde::Serialize;
 use smol::channel::Receiver;
 use tracing_subscriber::EnvFilter;
 
@@ -37,6 +37,7 @@ use self::{
     desk::Desk,
     papers::Papers,
     pins::Pins,
+    printer::{Printer, line},
     reload::reload,
     signals::{Asked, Stop},
 };
@@ -44,7 +45,7 @@ use crate::{
     args::{AgentArgs, CodecKind, TransportKind},
     failure::Failure,
     print,
-    text::{now, printable},
+    text::now,
 };
 
 /// Runs the command.
@@ -136,8 +137,7 @@ fn check(args: &AgentArgs) -> Result<(), Failure> {
         detail: Some("the settings are good".to_owned()),
         ..Happening::about("checked", &identity)
     };
-    let printer = Printer { json: args.json };
-    printer.print(&said).map_err(|error| print::failed(&error))
+    line(args.json, &now(), &said).map_err(|error| print::failed(&error))
 }
 
 async fn speak(
@@ -197,7 +197,7 @@ where
         }
     };
     let site = Site {
-        printer: Printer { json: args.json },
+        printer: Printer::new(args.json),
         args,
         cluster,
         heard,
@@ -218,16 +218,17 @@ struct Site {
 /// Prints what happens, until there is a reason to end; then leaves.
 async fn tell(mut site: Site, mut stop: Stop) -> Result<(), Failure> {
     let followed = follow(&mut site, &mut stop).await;
-    let (cluster, printer) = (&site.cluster, site.printer);
+    let Site {
+        cluster, printer, ..
+    } = &mut site;
     match followed {
         Ok(End::Asked(signal)) => {
-            // Whoever asked may have asked our reader, too.
-            let _ = printer.print(&Happening::of(
-                "leaving",
-                format!("{signal}: telling the others"),
-            ));
+            let why = format!("{signal}: telling the others");
+            printer.print(Happening::of("leaving", why));
+            printer.printed_soon().await;
             let acked = leave(cluster, stop).await;
-            let _ = printer.print(&stopped(acked));
+            printer.print(stopped(acked));
+            printer.printed_soon().await;
             Ok(())
         }
         Ok(End::Defunct) => {
@@ -239,7 +240,8 @@ async fn tell(mut site: Site, mut stop: Stop) -> Result<(), Failure> {
         Ok(End::Stopped) => {
             // Somebody asked for it, by the admin channel.
             if let Ok(departure) = cluster.leave().await {
-                let _ = printer.print(&stopped(departure.acked));
+                printer.print(stopped(departure.acked));
+                printer.printed_soon().await;
                 return Ok(());
             }
             let why = "its transport was closed";
@@ -268,8 +270,10 @@ enum End {
     Stopped,
 }
 
-/// What a member tells of.
+/// What a member tells of, and what else is waited for.
 enum Input {
+    Printed(io::Result<()>),
+    Asked(Asked),
     Event(Event<Node>),
     Message(UserMessage<Node>),
     Broadcast(Vec<u8>),
@@ -278,41 +282,49 @@ enum Input {
 /// Prints what happens, until there is a reason to end. The error is that of printing.
 async fn follow(site: &mut Site, stop: &mut Stop) -> io::Result<End> {
     let cluster = site.cluster.clone();
-    let printer = site.printer;
+    let printer = &mut site.printer;
     let events = cluster.events().map(Input::Event).boxed();
     let messages = cluster.messages().map(Input::Message).boxed();
     let broadcasts = site.heard.clone().map(Input::Broadcast).boxed();
     let mut inputs = select_all([events, messages, broadcasts]);
     let mut chronicle = Chronicle::default();
     let mut unresolved = Vec::new();
-    printer.print(&started(&site.args, &cluster.identity()))?;
+    printer.print(started(&site.args, &cluster.identity()));
     loop {
-        let input = async { Either::Left(inputs.next().await) };
-        let asked = async { Either::Right(stop.asked().await) };
-        let next = smol::future::or(input, asked).await;
+        // What is not printed yet waits where it came from: there are bounds there.
+        let next = async {
+            match printer.is_printing() {
+                true => Some(Input::Printed(printer.printed().await)),
+                false => inputs.next().await,
+            }
+        };
+        let asked = async { Some(Input::Asked(stop.asked().await)) };
+        let next = smol::future::or(next, asked).await;
         match next {
-            Either::Left(Some(Input::Event(Event::Stopped)) | None) => return Ok(End::Stopped),
-            Either::Left(Some(Input::Event(event))) => {
+            Some(Input::Printed(printed)) => printed?,
+            Some(Input::Event(Event::Stopped)) | None => return Ok(End::Stopped),
+            Some(Input::Event(event)) => {
                 warn(&event, &mut unresolved);
-                printer.print(&chronicle.take(&event))?;
+                printer.print(chronicle.take(&event));
                 if event == Event::Defunct {
+                    printer.printed_soon().await;
                     return Ok(End::Defunct);
                 }
             }
-            Either::Left(Some(Input::Message(message))) => printer.print(&Happening {
+            Some(Input::Message(message)) => printer.print(Happening {
                 detail: Some(String::from_utf8_lossy(&message.bytes).into_owned()),
                 ..Happening::about("message", &message.from)
-            })?,
-            Either::Left(Some(Input::Broadcast(bytes))) => {
+            }),
+            Some(Input::Broadcast(bytes)) => {
                 let text = String::from_utf8_lossy(&bytes);
-                printer.print(&Happening::of("broadcast", text))?;
+                printer.print(Happening::of("broadcast", text));
             }
-            Either::Right(Asked::Hup) => match reload(&mut site.args, &cluster, stop).await {
-                Ok(Ok(happening)) => printer.print(&happening)?,
+            Some(Input::Asked(Asked::Hup)) => match reload(&mut site.args, &cluster, stop).await {
+                Ok(Ok(happening)) => printer.print(happening),
                 Ok(Err(failure)) => print::error(failure.hint("all is as it was before")),
                 Err(signal) => return Ok(End::Asked(signal)),
             },
-            Either::Right(signal) => return Ok(End::Asked(signal)),
+            Some(Input::Asked(signal)) => return Ok(End::Asked(signal)),
         }
     }
 }
@@ -362,32 +374,6 @@ fn warn(event: &Event<Node>, unresolved: &mut Vec<Seed>) {
         _ => return,
     };
     print::error(failure);
-}
-
-/// One line per event, with the time.
-#[derive(Clone, Copy, Debug)]
-struct Printer {
-    json: bool,
-}
-
-#[derive(Serialize)]
-struct Stamped<'a> {
-    time: &'a str,
-    #[serde(flatten)]
-    happening: &'a Happening,
-}
-
-impl Printer {
-    fn print(self, happening: &Happening) -> io::Result<()> {
-        let time = now();
-        if self.json {
-            let time = &time;
-            print::json(&Stamped { time, happening })
-        } else {
-            let text = printable(&happening.to_string());
-            print::line(format_args!("{time}  {text}"))
-        }
-    }
 }
 
 /// What [`credential_files`] is made of.

@@ -6,6 +6,7 @@ use std::{thread, time::Instant};
 use hyper::Method;
 use selkie::admin::Info;
 use serde::Serialize;
+use smol::{Timer, future};
 
 use super::{args::ReadyArgs, client::Place, line, understood};
 use crate::{failure::Failure, print};
@@ -37,8 +38,24 @@ struct State {
 
 fn look(args: &ReadyArgs) -> Result<State, Failure> {
     let place = Place::find(&args.at)?;
-    let info = smol::block_on(place.ask(Method::GET, "/v1/info", Vec::new()))?;
-    let info: Info = understood(info)?;
+    let get = async |path| place.ask(Method::GET, path, Vec::new()).await;
+    let asked = async {
+        let info: Info = understood(get("/v1/info").await?)?;
+        // That is answered beside the member; this, by itself, and only if it is well.
+        if info.status == "running" {
+            get("/v1/probing").await?;
+        }
+        Ok(info)
+    };
+    let late = async {
+        Timer::after(ANSWER_MAX).await;
+        let why = format!(
+            "the member does not answer within {} s",
+            ANSWER_MAX.as_secs()
+        );
+        Err(Failure::new("not ready", why).hint("it hangs: start it again"))
+    };
+    let info = smol::block_on(future::or(asked, late))?;
     let active = info.members.alive + info.members.suspect;
     Ok(State {
         ready: info.status == "running" && active >= usize::from(args.members),
@@ -66,6 +83,9 @@ fn told(args: &ReadyArgs, state: &State) -> Result<(), Failure> {
         }
     }
 }
+
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
