@@ -6,9 +6,12 @@ use core::{convert::Infallible, error::Error, fmt};
 /// Decides what becomes of custom broadcasts.
 ///
 /// Data handed to [`Engine::add_broadcast`](crate::Engine::add_broadcast) is attached to outgoing
-/// messages until it was sent often enough to have reached everybody, with high probability, and
-/// every receiver's handler is asked about it. The handler says whether it is news: news is kept,
-/// and spread on from there.
+/// messages until it was sent often enough to have reached everybody, and every receiver's handler
+/// is asked about it. The handler says whether it is news: news is kept, and spread on from there.
+///
+/// With [`Config::periodic_gossip`](crate::Config::periodic_gossip) that is certain where all
+/// members see each other, no packet is lost, and no more waits than may; else it is likely. Nobody
+/// acknowledges a broadcast.
 ///
 /// # Contract
 ///

@@ -13,6 +13,13 @@ use smol::{
     net::{TcpListener, TcpStream, unix::UnixStream},
 };
 
+/// By which way a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    Unix,
+    Http,
+}
+
 /// A place where [`Admin::serve`](super::Admin::serve) answers.
 #[derive(Debug)]
 pub struct Listener(pub(super) Inner);
@@ -85,6 +92,13 @@ impl Listener {
         match &self.0 {
             Inner::Unix(_) => None,
             Inner::Http(_, addr) => Some(*addr),
+        }
+    }
+
+    pub(super) fn way(&self) -> Way {
+        match &self.0 {
+            Inner::Unix(_) => Way::Unix,
+            Inner::Http(..) => Way::Http,
         }
     }
 

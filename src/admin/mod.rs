@@ -33,6 +33,11 @@
 //!
 //! What makes other members answer questions is a `POST`, too, though it changes nothing.
 //!
+//! At each listener 64 connections are answered at a time, further ones wait; and beside those there
+//! are 32 readers of events, further ones are refused with 503. Neither takes the places of the
+//! other, nor of another listener. Who reads nothing of an answer for 30 seconds gets no more of it;
+//! readers of events may take their time.
+//!
 //! What was refused is `{"error": "..."}`, with a status that says whose fault it is. The members
 //! have an `ETag`: whoever asks again with it as `If-None-Match` is answered with 304 until something
 //! changed.
@@ -53,6 +58,7 @@ mod happening;
 mod histogram;
 mod listener;
 mod page;
+mod patience;
 mod routes;
 mod serve;
 
@@ -64,13 +70,13 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::{fmt, net::SocketAddr, str::FromStr};
+use core::{fmt, net::SocketAddr, str::FromStr, sync::atomic::Ordering::Relaxed};
 use std::{sync::OnceLock, time::SystemTime};
 
+use ::metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use time::OffsetDateTime;
 
-use self::changing::Changing;
 pub use self::{
     answers::{
         Accused, Asked, Broadcasted, Confirmation, Counts, Declared, Entry, Info, Joined, Left,
@@ -81,6 +87,7 @@ pub use self::{
     happening::{Chronicle, Happening, Who},
     listener::{Listener, default_directory, default_socket},
 };
+use self::{changing::Changing, serve::Readers};
 use crate::{
     Cluster, Node,
     agent::{CommandError, MemberInfo, MessageError, QueryError, Seed},
@@ -97,6 +104,7 @@ struct Inner {
     since: SystemTime,
     facts: BTreeMap<String, String>,
     changing: OnceLock<Changing>,
+    readers: Arc<Readers>,
 }
 
 impl Admin {
@@ -114,13 +122,24 @@ impl Admin {
         facts: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
-        ::metrics::with_local_recorder(&recorder, || metrics.describe_numbers());
+        ::metrics::with_local_recorder(&recorder, || {
+            metrics.describe_numbers();
+            describe_gauge!(
+                READERS,
+                "At present: readers of events at the admin channel."
+            );
+            describe_counter!(
+                READERS_REFUSED,
+                "Readers of events refused at the admin channel: there were too many."
+            );
+        });
         Self(Arc::new(Inner {
             metrics,
             recorder,
             since: SystemTime::now(),
             facts: facts.into_iter().collect(),
             changing: OnceLock::new(),
+            readers: Arc::default(),
         }))
     }
 
@@ -157,14 +176,25 @@ impl Admin {
     }
 
     /// What was counted: see [`Stats`](crate::agent::Stats), those of the transport with
-    /// `transport_` before their names.
+    /// `transport_` before their names. Also `admin_readers`, who read events [here](Self::serve) at
+    /// present, and `admin_readers_refused`.
     #[must_use]
     pub fn stats(&self) -> BTreeMap<String, u64> {
         let stats = self.cluster().stats();
         let own = stats.iter().map(|(name, value)| (name.to_owned(), value));
         let transport = stats.transport.iter();
         let transport = transport.map(|(name, value)| (format!("transport_{name}"), *value));
-        own.chain(transport).collect()
+        let readers = &self.0.readers;
+        let admin = [
+            ("admin_readers", &readers.present),
+            ("admin_readers_refused", &readers.refused),
+        ];
+        let admin = admin.map(|(name, value)| (name.to_owned(), value.load(Relaxed)));
+        own.chain(transport).chain(admin).collect()
+    }
+
+    fn readers(&self) -> Arc<Readers> {
+        self.0.readers.clone()
     }
 
     /// Whom the agent probes at this moment, and who probed it last.
@@ -205,11 +235,18 @@ impl Admin {
     #[must_use]
     pub fn metrics(&self) -> String {
         let Inner {
-            metrics, recorder, ..
+            metrics,
+            recorder,
+            readers,
+            ..
         } = &*self.0;
         let stats = metrics.cluster().stats();
         let latencies = histogram::render(&stats.probe_latency);
-        ::metrics::with_local_recorder(recorder, || metrics.record_numbers(stats));
+        ::metrics::with_local_recorder(recorder, || {
+            metrics.record_numbers(stats);
+            gauge!(READERS).set(readers.present.load(Relaxed) as f64);
+            counter!(READERS_REFUSED).absolute(readers.refused.load(Relaxed));
+        });
         recorder.handle().render() + &latencies
     }
 
@@ -392,6 +429,9 @@ impl From<MessageError> for Refused {
         Self::Message(error)
     }
 }
+
+const READERS: &str = "selkie_admin_readers";
+const READERS_REFUSED: &str = "selkie_admin_readers_refused_total";
 
 /// A point in time as all of this writes it: in UTC, as RFC 3339 has it, to the millisecond.
 #[must_use]

@@ -5,38 +5,42 @@ use alloc::{
     boxed::Box,
     format,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 use core::convert::Infallible;
 use std::time::SystemTime;
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream, stream::FusedStream};
 use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Frame, Incoming},
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-        IF_NONE_MATCH, REFERRER_POLICY,
+        ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
+        HeaderValue, IF_NONE_MATCH, REFERRER_POLICY,
     },
 };
 use serde::Serialize;
 
-use super::{Admin, Chronicle, CredentialChange, Happening, Refused, guard, page, timestamp};
+use super::{
+    Admin, Chronicle, CredentialChange, Happening, Refused, guard,
+    listener::Way,
+    page,
+    serve::{Reader, Seat},
+    timestamp,
+};
 use crate::agent::{CommandError, MessageError};
-
-/// By which way a request came.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Way {
-    Unix,
-    Http,
-}
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers a request, whatever it is.
-pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) -> Response<Body> {
-    if let Way::Http = way
+pub(super) async fn answer(
+    admin: &Admin,
+    seat: &Arc<Seat>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    if let Way::Http = seat.place.way
         && let Err(why) = guard::check(request.method(), request.headers())
     {
         return refusal(StatusCode::FORBIDDEN, why);
@@ -57,7 +61,7 @@ pub(super) async fn answer(admin: &Admin, way: Way, request: Request<Incoming>) 
         ("GET", ["v1", "probing"]) => result(admin.probing().await),
         ("GET", ["v1", "why"]) => json(&admin.accusations()),
         ("GET", ["v1", "why", name]) => result(admin.why(name)),
-        ("GET", ["v1", "events"]) => events(admin),
+        ("GET", ["v1", "events"]) => events(admin, seat),
         ("POST", ["v1", "leave"]) => result(admin.leave().await),
         ("POST", ["v1", "down", name]) => result(admin.down(name).await),
         ("POST", ["v1", "join"]) => match body(request).await {
@@ -183,9 +187,24 @@ async fn body(request: Request<Incoming>) -> Result<Vec<u8>, Response<Body>> {
 }
 
 /// Events, for as long as somebody reads them: one JSON object per line.
-fn events(admin: &Admin) -> Response<Body> {
+fn events(admin: &Admin, seat: &Arc<Seat>) -> Response<Body> {
+    let events = admin.cluster().events();
+    // It is over before it began if the agent has no room for another one.
+    let reader = match events.is_terminated() {
+        true => None,
+        false => Reader::new(seat),
+    };
+    let Some(reader) = reader else {
+        seat.place.refuse();
+        let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY_READERS);
+        // Or the connection would take a place of those who ask for something else.
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    };
     let mut chronicle = Chronicle::default();
-    let lines = admin.cluster().events().map(move |event| {
+    let lines = events.map(move |event| {
+        let _ = &reader;
         let happening = chronicle.take(&event);
         let time = timestamp(SystemTime::now());
         line(&Stamped { time, happening })
@@ -276,5 +295,7 @@ fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body>
 }
 
 const NO_PATH: &str = "there is no such path";
+const TOO_MANY_READERS: &str = "too many read events here already: end one of them, or read at \
+                                another place, as the Unix socket";
 /// The most bytes of a body: those of the largest message, as agents have it by default.
 const BODY_MAX: usize = 16 << 20;

@@ -182,6 +182,8 @@ pub(crate) enum Scenario {
     HealthyLoss,
     /// Two halves, or all members, are cut off from each other for an hour
     Split,
+    /// Broadcasts, one at a time and many, and whom they miss
+    Broadcasts,
     /// Random schedules of faults, and the rules that must hold
     Chaos,
 }
@@ -196,7 +198,12 @@ impl Scenario {
             | Self::FlipFlop
             | Self::LossyFew
             | Self::HealthyLoss => true,
-            Self::LossyJoin | Self::Bootstrap | Self::Crashes | Self::Split | Self::Chaos => false,
+            Self::LossyJoin
+            | Self::Bootstrap
+            | Self::Crashes
+            | Self::Split
+            | Self::Broadcasts
+            | Self::Chaos => false,
         }
     }
 
@@ -213,6 +220,7 @@ impl Scenario {
             Self::LossyFew => "lossy-few",
             Self::HealthyLoss => "healthy-loss",
             Self::Split => "split",
+            Self::Broadcasts => "broadcasts",
             Self::Chaos => "chaos",
         }
     }

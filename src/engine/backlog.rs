@@ -5,6 +5,7 @@
 //! however many wait: there are few levels, and few distinct lengths in each.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use slab::Slab;
 use smallvec::SmallVec;
@@ -43,11 +44,37 @@ impl Framing {
     }
 }
 
+/// Which items a datagram takes, by how often they were sent.
+#[derive(Clone, Copy)]
+pub(super) enum Order {
+    /// Those first that were sent least.
+    All,
+    /// The same, of those that were sent less often than this.
+    Below(u8),
+    /// Those first that were sent so often, or more.
+    From(u8),
+}
+
+impl Order {
+    /// Which levels come first, of so many, and which ones then.
+    fn levels(self, count: usize) -> [Range<usize>; 2] {
+        match self {
+            Self::All => [0..count, 0..0],
+            Self::Below(bound) => [0..count.min(usize::from(bound)), 0..0],
+            Self::From(bound) => {
+                let bound = count.min(usize::from(bound));
+                [bound..count, 0..bound]
+            }
+        }
+    }
+}
+
 /// How much a datagram takes, and how often each item is sent in all.
 pub(super) struct Fill {
     pub(super) room: usize,
     pub(super) items_max: usize,
     pub(super) transmissions: u8,
+    pub(super) order: Order,
     /// Goes before all others, if it still waits and fits.
     pub(super) first: Option<ItemId>,
 }
@@ -161,10 +188,32 @@ impl<T> Backlog<T> {
         Some(self.remove(last))
     }
 
+    /// Whether any item was sent so often, or more.
+    pub(super) fn has_from(&self, bound: u8) -> bool {
+        let levels = self.levels.get(usize::from(bound)..);
+        levels.is_some_and(|levels| levels.iter().any(Buckets::has_any))
+    }
+
+    /// Whether any item was sent less often.
+    pub(super) fn has_below(&self, bound: u8) -> bool {
+        let mut levels = self.levels.iter().take(usize::from(bound));
+        levels.any(Buckets::has_any)
+    }
+
+    /// Removes the items that were sent so often, or more.
+    pub(super) fn remove_from(&mut self, bound: u8) {
+        for level in usize::from(bound)..self.levels.len() {
+            while let Some(id) = self.levels[level].last() {
+                self.remove(id);
+            }
+        }
+    }
+
     /// How many bytes the item takes, with its framing, that goes next where there is so much
     /// room; 0 if none fits.
-    pub(super) fn next_size(&self, room: usize) -> usize {
-        let next = (0..self.levels.len()).find_map(|level| self.first_that_fits(level, room));
+    pub(super) fn next_size(&self, room: usize, order: Order) -> usize {
+        let mut levels = order.levels(self.levels.len()).into_iter().flatten();
+        let next = levels.find_map(|level| self.first_that_fits(level, room));
         next.map_or(0, |id| {
             self.items[id.key()].bytes.len() + self.framing.overhead()
         })
@@ -197,14 +246,9 @@ impl<T> Backlog<T> {
                 self.take(first, buf, &mut fill, &mut taken);
             }
         }
-        for level in 0..self.levels.len() {
-            while taken.len() < fill.items_max {
-                let Some(head) = self.first_that_fits(level, fill.room) else {
-                    break;
-                };
-                self.take_run(head, buf, &mut fill, &mut taken);
-            }
-        }
+        let [first, then] = fill.order.levels(self.levels.len());
+        self.take_levels(first, buf, &mut fill, &mut taken);
+        self.take_levels(then, buf, &mut fill, &mut taken);
         let count = taken.len();
         for id in taken.drain(..) {
             self.sent_once_more(id, fill.transmissions, &mut spent);
@@ -214,9 +258,9 @@ impl<T> Backlog<T> {
     }
 
     /// Treats the item that goes next as sent: it is too large for where it should have gone.
-    pub(super) fn pass_over(&mut self, transmissions: u8, spent: impl FnMut(T)) {
-        let mut levels = self.levels.iter();
-        if let Some(id) = levels.find_map(|level| level.longest(usize::MAX)) {
+    pub(super) fn pass_over(&mut self, transmissions: u8, order: Order, spent: impl FnMut(T)) {
+        let mut levels = order.levels(self.levels.len()).into_iter().flatten();
+        if let Some(id) = levels.find_map(|level| self.levels[level].longest(usize::MAX)) {
             self.count_as_sent(id, transmissions, spent);
         }
     }
@@ -242,6 +286,23 @@ impl<T> Backlog<T> {
         put(&self.items[id.key()].bytes, self.framing, buf);
         fill.room -= self.items[id.key()].bytes.len() + self.framing.overhead();
         taken.push(id);
+    }
+
+    fn take_levels(
+        &mut self,
+        levels: Range<usize>,
+        buf: &mut Vec<u8>,
+        fill: &mut Fill,
+        taken: &mut Vec<ItemId>,
+    ) {
+        for level in levels {
+            while taken.len() < fill.items_max {
+                let Some(head) = self.first_that_fits(level, fill.room) else {
+                    break;
+                };
+                self.take_run(head, buf, fill, taken);
+            }
+        }
     }
 
     /// Takes the first item of a bucket, and those behind it as far as they fit, too.

@@ -88,6 +88,10 @@ impl Buckets {
         self.short[longest as usize].map(|bucket| bucket.head)
     }
 
+    pub(super) fn has_any(&self) -> bool {
+        self.present != 0 || !self.long.is_empty()
+    }
+
     /// The last item of the shortest.
     pub(super) fn last(&self) -> Option<ItemId> {
         let bucket = if self.present == 0 {

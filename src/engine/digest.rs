@@ -74,8 +74,8 @@ impl Buckets {
     }
 }
 
-/// A member's share of a digest.
-struct MemberHash(u64);
+/// A member's hash, and its share of a digest.
+pub(super) struct MemberHash(pub(super) u64);
 
 impl MemberHash {
     fn of(encoded: &[u8]) -> Self {
@@ -94,7 +94,7 @@ impl MemberHash {
 }
 
 /// `None` for a member that the codec cannot write: nobody can be told of it.
-fn hash_member<I, C: Codec<I>>(
+pub(super) fn hash_member<I, C: Codec<I>>(
     codec: &mut C,
     scratch: &mut Vec<u8>,
     id: I,

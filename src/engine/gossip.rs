@@ -1,7 +1,7 @@
 //! Spreading what waits to be sent: updates, and the user's broadcasts.
 
 use alloc::boxed::Box;
-use core::{error, time::Duration};
+use core::{error, iter, time::Duration};
 
 use super::{Connection, Engine, Result, Undead, backlog::Framing, packet::Frames};
 use crate::{
@@ -182,16 +182,27 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         empty: Empty,
         runtime: &mut R,
     ) {
+        let successor = self.find_successor(message);
         let mut draw = self.table.preferring(&mut self.rng);
-        for _ in 0..count {
-            let slot = self.table.prefer(&mut draw, |id| runtime.is_near(id));
-            let Some(slot) = slot else {
+        for left in (0..count).rev() {
+            let due = successor.filter(|_| self.is_successor_due(left == 0));
+            let mut others =
+                iter::from_fn(|| self.table.prefer(&mut draw, |id| runtime.is_near(id)));
+            let chosen = due.or_else(|| others.find(|&slot| Some(slot) != successor));
+            let Some(slot) = chosen.or(successor) else {
                 break;
             };
             let to = self.table.get(slot).id.clone();
             let composed = self.compose(&to, message.clone(), runtime);
+            if Some(slot) == successor && composed.is_err() {
+                self.pass_over_successor();
+            }
             if composed.is_ok_and(|items| items > 0 || empty == Empty::Send) {
                 self.transmit(&to, runtime);
+            }
+            if chosen.is_none() {
+                // There are no others.
+                break;
             }
         }
     }

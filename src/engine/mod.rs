@@ -20,6 +20,7 @@ mod probe;
 mod readers;
 mod receive;
 mod recent;
+mod ring;
 mod suspicion;
 mod table;
 mod tasks;

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::{
     Engine, Result, Subject,
-    backlog::{Fill, Framing},
+    backlog::{Fill, Framing, Order},
     digest::{Buckets, DigestBytes},
     draw::Draw,
     entry::{Entry, Held, Slot},
@@ -206,39 +206,32 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     }
 
     fn put_items(&mut self, to: &I, message: &Message<I>, limits: Limits) -> usize {
-        let shared = self.takes_broadcasts(to, message);
+        let shared = self.broadcasts_for(to, message);
         let mut items = 0;
         if message.carries_members() && self.buf.len() + 2 < limits.size {
             let count_at = self.buf.len();
             self.buf.extend_from_slice(&[0, 0]);
             let lead = self.put_lead(to, message, limits.size);
             let room = limits.size - self.buf.len();
-            let share = if shared {
-                self.broadcast_share(room)
-            } else {
-                0
-            };
+            let share = shared.map_or(0, |order| self.broadcast_share(room, order));
             items = lead;
             items += if *message == Message::Feed {
                 let draw = self.table.drawing(&mut self.rng);
                 self.put_drawn(to, limits.size - share, draw, Buckets::ALL)
             } else {
-                let next = if shared {
-                    self.broadcasts.next_size(room)
-                } else {
-                    0
-                };
+                let next = shared.map_or(0, |order| self.broadcasts.next_size(room, order));
                 self.put_updates(room, share.max(next), limits.items.saturating_sub(lead))
             };
             // A packet holds fewer than 65,536 members: each takes at least one byte.
             let count = (items as u16).to_be_bytes();
             self.buf[count_at..count_at + 2].copy_from_slice(&count);
         }
-        if shared {
+        if let Some(order) = shared {
             let fill = Fill {
                 room: limits.size.saturating_sub(self.buf.len()),
                 items_max: limits.items.saturating_sub(items),
                 transmissions: self.transmissions(),
+                order,
                 first: None,
             };
             items += self.broadcasts.fill(&mut self.buf, fill, drop);
@@ -271,16 +264,18 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
         1
     }
 
-    fn takes_broadcasts(&self, to: &I, message: &Message<I>) -> bool {
-        message.carries_broadcasts()
+    /// Which broadcasts go to somebody with such a message, if any do.
+    pub(super) fn broadcasts_for(&mut self, to: &I, message: &Message<I>) -> Option<Order> {
+        let any = message.carries_broadcasts()
             && !self.broadcasts.is_empty()
-            && self.handler.should_add_broadcast_data(to)
+            && self.handler.should_add_broadcast_data(to);
+        any.then(|| self.order_for(to))
     }
 
     /// How much of `room` is left to broadcasts: their share, but no more than there is to send.
     /// Updates leave them at least what the next one needs.
-    fn broadcast_share(&self, room: usize) -> usize {
-        match self.broadcasts.next_size(room) {
+    fn broadcast_share(&self, room: usize, order: Order) -> usize {
+        match self.broadcasts.next_size(room, order) {
             0 => 0,
             _ => {
                 (room * usize::from(self.config.broadcast_share) / 100).min(self.broadcasts.size())
@@ -303,6 +298,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 room,
                 items_max,
                 transmissions,
+                order: Order::All,
                 first: *own_item,
             };
             updates.fill(buf, fill, |subject| match subject {
@@ -361,8 +357,8 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
     /// Counts as sent what is too large to ever go to such a member.
     fn pass_over(&mut self, to: &I, message: &Message<I>) {
         let transmissions = self.transmissions();
-        if self.takes_broadcasts(to, message) {
-            self.broadcasts.pass_over(transmissions, drop);
+        if let Some(order) = self.broadcasts_for(to, message) {
+            self.broadcasts.pass_over(transmissions, order, drop);
         }
         if message.carries_members() {
             let Self {
@@ -372,7 +368,7 @@ impl<I: Identity, C: Codec<I>, H: BroadcastHandler<I>> Engine<I, C, H> {
                 former,
                 ..
             } = self;
-            updates.pass_over(transmissions, |subject| match subject {
+            updates.pass_over(transmissions, Order::All, |subject| match subject {
                 Subject::Member(slot) => table.get_mut(slot).item = None,
                 Subject::Ourselves => *own_item = None,
                 Subject::Former(place) => former.spend(place),

@@ -17,6 +17,7 @@ use super::{
     draw::{Draw, Preferring},
     entry::{Entry, Held, Place, Slot},
     lookup::{Hashed, Keyed, Lookup},
+    ring::Ring,
     suspicion::Suspected,
     suspicion::SuspicionTimers,
     turns::Turns,
@@ -75,6 +76,8 @@ pub(super) struct Table<I: Identity> {
     turns: [Turns; 2],
     /// Which of the two kinds was announced to last.
     last_turn: Kin,
+    /// Who comes after us.
+    pub(super) ring: Ring,
 }
 
 impl<I: Identity> Table<I> {
@@ -90,6 +93,7 @@ impl<I: Identity> Table<I> {
             fallen: AgeList::EMPTY,
             turns: [Turns::NEW; 2],
             last_turn: Kin::Stranger,
+            ring: Ring::default(),
         }
     }
 
@@ -158,6 +162,11 @@ impl<I: Identity> Table<I> {
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Entry<I> {
         &mut self.entries[slot.at()]
+    }
+
+    /// How many entries there are, down members included.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn num_active(&self) -> usize {
@@ -257,6 +266,8 @@ impl<I: Identity> Table<I> {
 
     /// Puts another identity with the same address into an entry.
     pub(super) fn rename(&mut self, slot: Slot, id: I) -> I {
+        self.ring.leaves(slot);
+        self.ring.joins(slot);
         core::mem::replace(&mut self.entries[slot.at()].id, id)
     }
 
@@ -266,6 +277,7 @@ impl<I: Identity> Table<I> {
         if last != slot {
             self.move_place(last, slot);
         }
+        self.ring.moves(last, slot);
         self.unindex(slot);
         let entry = self.entries.swap_remove(slot.at());
         let moved_item = (last != slot).then(|| {
@@ -365,6 +377,7 @@ impl<I: Identity> Table<I> {
             self.turns[kin as usize].restart();
             return;
         }
+        self.ring.joins(slot);
         entry.place.first = self.active.len() as u32;
         let is_suspect = entry.held == Held::Suspect;
         grow_a_little(&mut self.active);
@@ -416,6 +429,7 @@ impl<I: Identity> Table<I> {
     }
 
     fn deactivate(&mut self, mut place: usize) {
+        self.ring.leaves(Slot(self.active[place]));
         if place < self.cursor {
             self.cursor -= 1;
             self.swap_active(place, self.cursor);

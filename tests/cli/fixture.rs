@@ -153,6 +153,10 @@ impl Agent {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
     }

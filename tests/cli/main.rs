@@ -2,8 +2,10 @@
 #![cfg(all(feature = "cli", unix))]
 
 mod ask;
+mod broken_off;
 mod certs;
 mod demo;
+mod desk;
 mod every;
 mod fixture;
 mod keys;
@@ -14,3 +16,4 @@ mod pins;
 mod reach;
 mod settings;
 mod sim;
+mod stalled;

@@ -163,6 +163,19 @@ fn halves_become_one_again() {
 }
 
 #[test]
+fn broadcasts_miss_nobody_where_nothing_is_lost() {
+    let object = check("broadcasts", &["--nodes", "8"]);
+    let rows = object["figures"]["broadcasts"].as_array().expect("rows");
+    assert_eq!(rows.len(), 5, "{object}");
+    for row in &rows[..3] {
+        assert_eq!(row["broadcasts"], 500, "{object}");
+        assert_eq!(row["misses"], 0, "{object}");
+        // Four times each, by each.
+        assert_eq!(row["copies"], 4.0, "{object}");
+    }
+}
+
+#[test]
 fn chaos_breaks_no_rule() {
     let object = check("chaos", &[]);
     assert_eq!(object["pass"], true, "{object}");

@@ -23,6 +23,7 @@ mod probing;
 mod proof;
 mod properties;
 mod receiving;
+mod ring;
 mod solo;
 mod suspicion;
 mod turn_undead;

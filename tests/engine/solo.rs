@@ -105,7 +105,7 @@ impl<H: BroadcastHandler<Peer>> Solo<H> {
         Self::build(peer(1), config, handler)
     }
 
-    fn build(id: Peer, config: Config, handler: H) -> Self {
+    pub fn build(id: Peer, config: Config, handler: H) -> Self {
         let engine = Engine::with_broadcasts(id, config, 7, PlainCodec, handler).unwrap();
         let mut solo = Self {
             engine,

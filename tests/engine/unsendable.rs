@@ -1,8 +1,8 @@
 //! Members and identities that the codec cannot write.
 
 use selkie::{
-    AccumulatingRuntime, Codec, Config, Engine, Error, Header, Member, Message, ProbeNumber, State,
-    Timer,
+    AccumulatingRuntime, BroadcastHandler, Codec, Config, Engine, Error, Header, Invalidates,
+    Member, Message, ProbeNumber, State, Timer,
 };
 
 use crate::{
@@ -145,6 +145,53 @@ fn one_member_to_whom_nothing_can_be_sent_does_not_keep_gossip_from_the_others()
     engine.broadcast(&mut out).unwrap();
     engine.leave_cluster(&mut out).unwrap();
     assert_eq!(receivers(&mut out), [10, 11], "the departure");
+}
+
+/// Takes all broadcasts.
+struct Takes;
+
+impl BroadcastHandler<Peer> for Takes {
+    type Key = Lasting;
+
+    fn receive_item(
+        &mut self,
+        _data: &[u8],
+        _sender: Option<&Peer>,
+    ) -> Result<Option<Lasting>, Box<dyn core::error::Error + Send + Sync>> {
+        Ok(Some(Lasting))
+    }
+}
+
+struct Lasting;
+
+impl Invalidates for Lasting {
+    fn invalidates(&self, _other: &Self) -> bool {
+        false
+    }
+}
+
+/// Of four members, one or the other is whom the last send of a broadcast is kept for.
+#[test]
+fn no_broadcast_waits_for_a_member_to_whom_nothing_can_be_sent() {
+    for own in 101..=120 {
+        let mut out = AccumulatingRuntime::new();
+        let built = Engine::with_broadcasts(peer(own), swim(), 3, Halting, Takes);
+        let mut engine = built.unwrap();
+        engine.start(&mut out);
+        let members = [10, 11, UNENCODABLE, HUGE];
+        engine.apply_many(members.map(|addr| Member::alive(peer(addr))), &mut out);
+        engine.add_broadcast(b"hello", &mut out).unwrap();
+        for _ in 0..10 {
+            let timers: Vec<_> = core::iter::from_fn(|| out.to_schedule()).collect();
+            for (timer, _) in timers {
+                if matches!(timer, Timer::Gossip { .. }) {
+                    engine.handle_timer(timer, &mut out);
+                }
+            }
+        }
+        assert_eq!(engine.broadcasts_backlog(), 0, "{own}");
+        assert!(receivers(&mut out).len() >= 2, "{own}");
+    }
 }
 
 #[test]

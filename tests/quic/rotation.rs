@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    process::Command,
     time::{Duration, SystemTime},
 };
 
@@ -126,6 +127,41 @@ fn files_that_change_are_followed() {
         write(&after, &["key", "ca"]);
         check_counts(&left, |counters| counters.renewals).await;
         until_delivers(&left, &right, b"the new ones").await;
+        left.close().await;
+        following.await;
+    });
+}
+
+/// As on a mount whose server is gone.
+#[cfg(unix)]
+#[test]
+fn files_that_do_not_answer_hold_nothing_up_and_closing_ends_the_wait_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let ca = ca();
+    let issued = ca.issue("node").unwrap();
+    for (name, pem) in [
+        ("ca", issued.ca_pem()),
+        ("cert", issued.cert_pem()),
+        ("key", issued.key_pem()),
+    ] {
+        fs::write(at(name), pem).unwrap();
+    }
+    run(async {
+        let mut files = CredentialFiles::new(at("ca"), at("cert"), at("key"));
+        let left = Quic::bind(addr("127.0.0.1", 0), &files.read().unwrap()).unwrap();
+        let following = smol::spawn(left.follow(files));
+        let made = Command::new("mkfifo").arg(at("stalled")).status();
+        assert!(made.unwrap().success());
+        fs::rename(at("stalled"), at("cert")).unwrap();
+        let cert = at("cert");
+        // Opened once somebody reads, who then waits for what is never written.
+        let opened = smol::unblock(|| fs::File::options().write(true).open(cert));
+        let _file = opened.await.unwrap();
+        // It has connections to make, for which it needs all of its tasks.
+        let right = node(&ca);
+        check_delivers(&left, &right, b"still here").await;
+        check_delivers(&right, &left, b"and heard").await;
         left.close().await;
         following.await;
     });

@@ -3,9 +3,9 @@
 use std::{collections::HashMap, error::Error};
 
 use selkie::{
-    BroadcastHandler, Config, Identity, Invalidates, Name, Node,
+    BroadcastHandler, Config, Engine, Identity, Invalidates, Name, Node,
     codecs::PostcardCodec,
-    sim::{Bounds, Link, NoneStaysDown, Simulation},
+    sim::{Bounds, Link, NoneStaysDown, Peer, Simulation},
 };
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,59 @@ fn replicas_spread_their_versions_under_faults() {
     // With high probability, everybody.
     assert!(sim.live().filter(newest).count() >= 14);
     assert!(sim.faults().lost > 0 && sim.faults().duplicated > 0);
+}
+
+/// How many of some broadcasts do not reach all that are up.
+fn missing(sim: &mut Simulation<Engine<Peer, PostcardCodec, Versions>>, keys: u8) -> usize {
+    let live: Vec<usize> = sim.live().collect();
+    let version = 1 + newest(sim, live[0], 0);
+    for key in 0..keys {
+        let node = live[usize::from(key) % live.len()];
+        let told = sim.input(node, |engine, port| {
+            engine.add_broadcast(&[key, version], port)
+        });
+        assert!(told.unwrap().unwrap());
+        sim.run_for(secs(3));
+    }
+    let reaches_all = |key: &u8| live.iter().all(|&node| newest(sim, node, *key) == version);
+    (0..keys).filter(|key| !reaches_all(key)).count()
+}
+
+fn newest(sim: &Simulation<Engine<Peer, PostcardCodec, Versions>>, node: usize, key: u8) -> u8 {
+    let versions = &sim.machine(node).unwrap().handler().0;
+    versions.get(&key).copied().unwrap_or_default()
+}
+
+/// Never again: of those in 20 members, one of thirty missed somebody.
+#[test]
+fn broadcasts_reach_all_where_nothing_is_lost() {
+    let mut config = Config::lan();
+    // Entries go, and others take their place.
+    config.remove_down_after = Some(secs(20));
+    let mut sim =
+        Simulation::with_broadcasts(1, config, PostcardCodec, |_: &Peer| Versions::default());
+    sim.guard(Bounds::new());
+    sim.add_peers(20);
+    sim.join_all(0);
+    sim.expect_all_seen(secs(60)).unwrap();
+    assert_eq!(missing(&mut sim, 250), 0);
+
+    // Members come, go, and come back as others.
+    for node in [3, 7, 11] {
+        sim.crash(node);
+    }
+    sim.restart(5);
+    for node in sim.add_peers(4) {
+        sim.join(node, 0);
+    }
+    sim.run_for(secs(60));
+    sim.expect_all_seen(secs(60)).unwrap();
+    assert_eq!(missing(&mut sim, 100), 0);
+    sim.restart(7);
+    sim.leave(9);
+    sim.run_for(secs(60));
+    sim.expect_all_seen(secs(60)).unwrap();
+    assert_eq!(missing(&mut sim, 100), 0);
 }
 
 #[test]

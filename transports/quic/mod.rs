@@ -242,7 +242,8 @@ impl Quic {
 
     /// Looks at these files every two seconds, and [replaces](Self::replace_credentials) the
     /// credentials when they have changed since they were read. If the new ones are of no use, the
-    /// former ones stay, which is counted and warned of. Ends when this is closed.
+    /// former ones stay, which is counted and warned of. Files that do not answer, as on a mount
+    /// whose server is gone, hold nothing else up. Ends when this is closed.
     pub fn follow(&self, files: CredentialFiles) -> impl Future<Output = ()> + Send + use<> {
         renewal::follow(Arc::downgrade(&self.handle), files)
     }

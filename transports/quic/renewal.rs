@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_io::Timer;
+use futures::future::{Either, select};
 
 use super::{Credentials, CredentialsError, Handle, shared::Shared};
 use crate::trace::warn;
@@ -39,6 +40,9 @@ pub struct CredentialFiles {
 /// When each file was written, and how long it is: by this a change is seen.
 type Stamps = [Option<(SystemTime, u64)>; 3];
 
+/// What was in the files.
+type Found = Result<Credentials, CredentialsError>;
+
 impl CredentialFiles {
     /// These files. Nothing is read yet.
     pub fn new(ca: impl AsRef<Path>, cert: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
@@ -62,6 +66,12 @@ impl CredentialFiles {
         Credentials::from_pem_files(&self.ca, &self.cert, &self.key)
     }
 
+    /// What is in them now, if they changed since they were read.
+    fn look(&mut self) -> Option<Found> {
+        let has_changed = self.seen != Some(self.stamps());
+        has_changed.then(|| self.read())
+    }
+
     fn stamps(&self) -> Stamps {
         [&self.ca, &self.cert, &self.key].map(|path| {
             let metadata = fs::metadata(path).ok()?;
@@ -72,19 +82,35 @@ impl CredentialFiles {
 
 /// See [`Quic::follow`](super::Quic::follow).
 pub(super) async fn follow(node: Weak<Handle>, mut files: CredentialFiles) {
-    while let Some(node) = node.upgrade().filter(|node| !node.shared.is_closed()) {
-        if files.seen != Some(files.stamps()) {
-            renew(&node.shared, &mut files);
+    while is_open(&node) {
+        // Where the files do not answer, nothing but this waits for them, and not beyond the end.
+        let mut looking = smol::unblock(move || {
+            let found = files.look();
+            (files, found)
+        });
+        let found;
+        (files, found) = loop {
+            match select(&mut looking, Timer::after(LOOK_EVERY)).await {
+                Either::Left((looked, _)) => break looked,
+                Either::Right(_) if !is_open(&node) => return,
+                Either::Right(_) => {}
+            }
+        };
+        if let (Some(node), Some(found)) = (node.upgrade(), found) {
+            renew(&node.shared, &mut files, found);
         }
-        drop(node);
         Timer::after(LOOK_EVERY).await;
     }
 }
 
-fn renew(shared: &Shared, files: &mut CredentialFiles) {
+fn is_open(node: &Weak<Handle>) -> bool {
+    node.upgrade().is_some_and(|node| !node.shared.is_closed())
+}
+
+fn renew(shared: &Shared, files: &mut CredentialFiles, found: Found) {
     // After the first of several files was written, they may not belong together: each look tries
     // again.
-    let renewed = files.read().map_err(io::Error::other);
+    let renewed = found.map_err(io::Error::other);
     let renewed = renewed.and_then(|credentials| shared.replace_credentials(&credentials));
     match renewed {
         Ok(()) => shared.tally.renewals.one(),

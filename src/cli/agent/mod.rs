@@ -74,6 +74,10 @@ pub(crate) fn run(args: AgentArgs) -> Result<(), Failure> {
                     return pinned(args, pins, &credentials, stop).await;
                 }
                 let mut files = credential_files(&args)?;
+                // If it cannot be done, what is there may do.
+                if let Err(failure) = papers::finish_installing(&paths(&args)) {
+                    print::error(failure);
+                }
                 let credentials = files.read().map_err(|error| credentials_failed(&error))?;
                 let quic = Quic::bind(args.bind, &credentials)
                     .map_err(|error| place::bind_failed(&error))?;
@@ -119,7 +123,11 @@ fn check(args: &AgentArgs) -> Result<(), Failure> {
         Pins::read(args)?;
     } else if args.transport == TransportKind::Quic {
         let credentials = credential_files(args)?.read();
-        credentials.map_err(|error| credentials_failed(&error))?;
+        if let Err(error) = credentials
+            && !papers::will_be_of_use(&paths(args))
+        {
+            return Err(credentials_failed(&error));
+        }
     } else if let Some(file) = &args.seal_key {
         seal::read(file)?;
     }
@@ -279,34 +287,32 @@ async fn follow(site: &mut Site, stop: &mut Stop) -> io::Result<End> {
     let mut unresolved = Vec::new();
     printer.print(&started(&site.args, &cluster.identity()))?;
     loop {
-        let asked = core::pin::pin!(stop.asked());
-        match select(inputs.next(), asked).await {
-            Either::Left((Some(Input::Event(Event::Stopped)) | None, _)) => {
-                return Ok(End::Stopped);
-            }
-            Either::Left((Some(Input::Event(event)), _)) => {
+        let input = async { Either::Left(inputs.next().await) };
+        let asked = async { Either::Right(stop.asked().await) };
+        let next = smol::future::or(input, asked).await;
+        match next {
+            Either::Left(Some(Input::Event(Event::Stopped)) | None) => return Ok(End::Stopped),
+            Either::Left(Some(Input::Event(event))) => {
                 warn(&event, &mut unresolved);
                 printer.print(&chronicle.take(&event))?;
                 if event == Event::Defunct {
                     return Ok(End::Defunct);
                 }
             }
-            Either::Left((Some(Input::Message(message)), _)) => printer.print(&Happening {
+            Either::Left(Some(Input::Message(message))) => printer.print(&Happening {
                 detail: Some(String::from_utf8_lossy(&message.bytes).into_owned()),
                 ..Happening::about("message", &message.from)
             })?,
-            Either::Left((Some(Input::Broadcast(bytes)), _)) => {
+            Either::Left(Some(Input::Broadcast(bytes))) => {
                 let text = String::from_utf8_lossy(&bytes);
                 printer.print(&Happening::of("broadcast", text))?;
             }
-            Either::Right((Asked::Hup, _)) => {
-                let reloaded = reload(&mut site.args, &cluster).await;
-                match reloaded {
-                    Ok(happening) => printer.print(&happening)?,
-                    Err(failure) => print::error(failure.hint("all is as it was before")),
-                }
-            }
-            Either::Right((signal, _)) => return Ok(End::Asked(signal)),
+            Either::Right(Asked::Hup) => match reload(&mut site.args, &cluster, stop).await {
+                Ok(Ok(happening)) => printer.print(&happening)?,
+                Ok(Err(failure)) => print::error(failure.hint("all is as it was before")),
+                Err(signal) => return Ok(End::Asked(signal)),
+            },
+            Either::Right(signal) => return Ok(End::Asked(signal)),
         }
     }
 }

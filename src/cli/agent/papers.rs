@@ -1,6 +1,10 @@
 //! What an agent proves itself by, for its operator.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
 
 use selkie::{
     admin::{CredentialChange, Installing},
@@ -12,8 +16,12 @@ use selkie::{
 
 use super::{credentials_failed, pins::Pins};
 use crate::{
-    certs::files::{self, Readers},
+    certs::{
+        files,
+        together::{self, Each},
+    },
     failure::Failure,
+    print,
 };
 
 /// When our certificate expires, and how what we prove ourselves by is changed.
@@ -43,16 +51,21 @@ impl Papers {
             quic.replace_credentials(&credentials)
                 .map_err(|error| error.to_string())
         };
+        let turn = Mutex::new(());
+        let change = move |change: &CredentialChange| {
+            // One change at a time.
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let done = match change {
+                CredentialChange::Reload => finish_installing(&paths),
+                CredentialChange::Install(new) => install(new, &paths),
+                _ => return Err(NO_KEYS.to_owned()),
+            };
+            done.map_err(|failure| failure.reason())?;
+            reload()
+        };
         Self {
             expiry: Some(Box::new(move || expiring.not_after())),
-            change: Some(Box::new(move |change| match change {
-                CredentialChange::Reload => reload(),
-                CredentialChange::Install(new) => {
-                    install(new, &paths).map_err(|failure| failure.reason())?;
-                    reload()
-                }
-                _ => Err(NO_KEYS.to_owned()),
-            })),
+            change: Some(Box::new(change)),
         }
     }
 
@@ -93,9 +106,30 @@ impl Papers {
 /// The files with the authorities, our certificate and our key.
 pub(super) type Paths = [PathBuf; 3];
 
+/// What links lead to is replaced, not the links.
+fn canonical(paths: &Paths) -> Each<PathBuf> {
+    paths.each_ref().map(|path| path.canonicalize().ok())
+}
+
+/// Does what is left of an installation during which an agent was killed.
+pub(super) fn finish_installing(paths: &Paths) -> Result<(), Failure> {
+    if together::finish(&canonical(paths))? {
+        print::error("selkie: finished an installation of certificates that was broken off");
+    }
+    Ok(())
+}
+
+/// Whether the files will be of use once an installation that was broken off is finished.
+pub(super) fn will_be_of_use(paths: &Paths) -> bool {
+    match together::read(&canonical(paths)) {
+        Ok([Some(ca), Some(cert), Some(key)]) => Credentials::from_pem(&ca, &cert, &key).is_ok(),
+        _ => false,
+    }
+}
+
 /// Puts what is new into the files, if all of it together is of use: all of it or nothing.
 fn install(new: &Installing, paths: &Paths) -> Result<(), Failure> {
-    // What a link leads to is replaced, not the link.
+    finish_installing(paths)?;
     let [ca, cert, key] = paths.each_ref().map(|path| {
         let path = path.canonicalize();
         path.map_err(|error| Failure::caused("cannot find the files", &error))
@@ -110,23 +144,15 @@ fn install(new: &Installing, paths: &Paths) -> Result<(), Failure> {
         let why = "there is a private key among the certificates, which others may read";
         return Err(Failure::new("cannot install them", why));
     }
-    let files = [(ca, &new.ca), (cert, &new.cert), (key, &new.key)];
-    let texts = files.each_ref().map(|(path, new)| match new {
-        Some(text) => Ok((*text).clone()),
+    let files = [(&ca, &new.ca), (&cert, &new.cert), (&key, &new.key)];
+    let [ca_text, cert_text, key_text] = files.map(|(path, new)| match new {
+        Some(text) => Ok(text.clone()),
         None => files::read(path),
     });
-    let [ca, cert, key] = texts;
-    let together = Credentials::from_pem(&ca?, &cert?, &key?);
-    together.map_err(|error| credentials_failed(&error))?;
-    let readers = [Readers::All, Readers::All, Readers::Owner];
-    let changed = files
-        .iter()
-        .zip(readers)
-        .filter_map(|((path, new), readers)| {
-            let text = new.as_deref()?;
-            Some((path.as_path(), text, readers))
-        });
-    files::replace_all(&changed.collect::<Vec<_>>())
+    let all = Credentials::from_pem(&ca_text?, &cert_text?, &key_text?);
+    all.map_err(|error| credentials_failed(&error))?;
+    let new = [&new.ca, &new.cert, &new.key].map(|text| text.as_deref());
+    together::replace(&[Some(ca), Some(cert), Some(key)], &new)
 }
 
 /// In what a private key begins with, of whichever kind.

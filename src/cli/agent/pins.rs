@@ -89,7 +89,9 @@ impl Pins {
         let mut has_failed = false;
         loop {
             Timer::after(LOOK_EVERY).await;
-            match self.renew(&quic) {
+            let (pins, quic) = (self.clone(), quic.clone());
+            // Where the files do not answer, nothing but this waits for them.
+            match smol::unblock(move || pins.renew(&quic)).await {
                 Ok(()) => has_failed = false,
                 // Perhaps they are being written.
                 Err(failure) if !core::mem::replace(&mut has_failed, true) => {

@@ -1,16 +1,42 @@
 //! SIGHUP: the settings are read again.
 
+use core::pin::pin;
+
+use futures::future::{Either, select};
 use selkie::{Cluster, Node, admin::Happening};
 
+use super::signals::{Asked, Stop};
 use crate::{args::AgentArgs, failure::Failure, settings};
 
-/// Reads the settings again, has the agent go by those that can change while it runs, and says
-/// which those were, and which others changed. `args` are then what the agent goes by.
+/// Reads the settings again, and has the agent go by those that can change while it runs: see
+/// [`apply`]. The error is another signal that asks to stop before that is done.
 pub(super) async fn reload(
     args: &mut AgentArgs,
     cluster: &Cluster<Node>,
+    stop: &mut Stop,
+) -> Result<Result<Happening, Failure>, Asked> {
+    let mut reading = smol::unblock(settings::again);
+    let read = loop {
+        match select(&mut reading, pin!(stop.asked())).await {
+            Either::Left((read, _)) => break read,
+            // They may have changed since.
+            Either::Right((Asked::Hup, _)) => reading = smol::unblock(settings::again),
+            Either::Right((signal, _)) => return Err(signal),
+        }
+    };
+    Ok(match read {
+        Ok(new) => apply(args, new, cluster).await,
+        Err(failure) => Err(failure),
+    })
+}
+
+/// Has the agent go by those of the new settings that can change, and says which those were, and
+/// which others changed. `args` are then what the agent goes by.
+async fn apply(
+    args: &mut AgentArgs,
+    new: AgentArgs,
+    cluster: &Cluster<Node>,
 ) -> Result<Happening, Failure> {
-    let new = settings::again()?;
     let mut changed = Vec::new();
     if new.join != args.join {
         let set = cluster.set_seeds(new.join.iter().cloned()).await;

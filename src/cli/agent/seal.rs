@@ -19,7 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(super) fn bind(args: &AgentArgs, file: &Path) -> Result<(SealedUdp, Papers), Failure> {
     let keyring = read(file)?;
     let udp = SealedUdp::bind(args.bind, &keyring).map_err(|error| place::bind_failed(&error))?;
-    smol::spawn(follow(udp.clone(), file.into())).detach();
+    smol::spawn(follow(udp.keyring(), file.into())).detach();
+    smol::spawn(watch(udp.clone())).detach();
     Ok((udp, Papers::keys(KeyFile::new(&keyring, file))))
 }
 
@@ -28,13 +29,14 @@ pub(super) fn read(file: &Path) -> Result<Keyring, Failure> {
     Keyring::from_file(file).map_err(|error| keys_failed(&error))
 }
 
-/// Takes up the keys whenever they change, and says once that there are strangers.
-async fn follow(udp: SealedUdp, file: Box<Path>) {
-    let keyring = udp.keyring();
-    let (mut has_failed, mut has_strangers) = (false, false);
+/// Takes up the keys whenever they change.
+async fn follow(keyring: Keyring, file: Box<Path>) {
+    let mut has_failed = false;
     loop {
         Timer::after(LOOK_EVERY).await;
-        match keyring.reload(&file) {
+        let (ring, path) = (keyring.clone(), file.clone());
+        // Where the file does not answer, nothing but this waits for it.
+        match smol::unblock(move || ring.reload(path)).await {
             Ok(()) => has_failed = false,
             // Perhaps it is being written.
             Err(error) if !core::mem::replace(&mut has_failed, true) => {
@@ -42,13 +44,17 @@ async fn follow(udp: SealedUdp, file: Box<Path>) {
             }
             Err(_) => {}
         }
-        let refused = udp.counters().datagrams_unopened > 0;
-        if refused && !core::mem::replace(&mut has_strangers, true) {
-            let why = "what it sends is sealed with none of our keys, for another cluster, or not";
-            let failure = Failure::new("refused a stranger", why);
-            print::error(failure.hint("all members need a key that the others have"));
-        }
     }
+}
+
+/// Says once that there are strangers.
+async fn watch(udp: SealedUdp) {
+    while udp.counters().datagrams_unopened == 0 {
+        Timer::after(LOOK_EVERY).await;
+    }
+    let why = "what it sends is sealed with none of our keys, for another cluster, or not";
+    let failure = Failure::new("refused a stranger", why);
+    print::error(failure.hint("all members need a key that the others have"));
 }
 
 fn keys_failed(error: &KeyFileError) -> Failure {

@@ -53,6 +53,11 @@ impl Place {
         body: Vec<u8>,
     ) -> Result<Value, Failure> {
         let response = self.open(method, path, body).await?;
+        self.read(response).await
+    }
+
+    /// Reads an answer to its end. What was refused is a failure.
+    pub(super) async fn read(&self, response: Response<Incoming>) -> Result<Value, Failure> {
         let status = response.status();
         let body = response.into_body().collect().await;
         let body = body.map_err(|error| self.broken(&error))?.to_bytes();

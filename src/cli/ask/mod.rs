@@ -325,7 +325,9 @@ async fn lines(
 ) -> Result<impl futures::Stream<Item = Result<Value, Failure>>, Failure> {
     let response = place.open(Method::GET, "/v1/events", Vec::new()).await?;
     if response.status() != StatusCode::OK {
-        return Err(Failure::new("the agent refused", response.status()));
+        let status = response.status();
+        let refused = place.read(response).await;
+        return Err(refused.map_or_else(|it| it, |_| Failure::new("the agent refused", status)));
     }
     let start = (response.into_body(), Vec::new(), place.clone());
     Ok(futures::stream::unfold(

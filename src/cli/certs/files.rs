@@ -53,7 +53,7 @@ pub(crate) fn write(
     force: bool,
     force_means: &str,
 ) -> Result<(), Failure> {
-    let file = draft(path, pem, readers)?;
+    let file = draft(path, pem.as_bytes(), readers)?;
     let persisted = if force {
         file.persist(path)
     } else {
@@ -68,41 +68,18 @@ pub(crate) fn write(
     }
 }
 
-/// Puts others in the place of files that are there: of all of them, or of none.
-pub(crate) fn replace_all(files: &[(&Path, &str, Readers)]) -> Result<(), Failure> {
-    let drafts = files
-        .iter()
-        .map(|(path, text, readers)| draft(path, text, *readers));
-    let drafts: Vec<_> = drafts.collect::<Result<_, _>>()?;
-    // Of the last one nothing has to be put back.
-    let others = files.iter().take(files.len().saturating_sub(1));
-    let formers = others.map(|(path, _, readers)| draft(path, &read(path)?, *readers));
-    let formers: Vec<_> = formers.collect::<Result<_, Failure>>()?;
-    for (place, ((path, ..), draft)) in files.iter().zip(drafts).enumerate() {
-        if let Err(error) = draft.persist(path) {
-            for ((path, ..), former) in files.iter().zip(formers).take(place) {
-                former
-                    .persist(path)
-                    .map_err(|error| unwritable(path, &error.error))?;
-            }
-            return Err(unwritable(path, &error.error));
-        }
-    }
-    Ok(())
-}
-
 /// A file beside the one whose place it is to take.
-fn draft(path: &Path, text: &str, readers: Readers) -> Result<NamedTempFile, Failure> {
+pub(super) fn draft(path: &Path, text: &[u8], readers: Readers) -> Result<NamedTempFile, Failure> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let drafted = temporary(dir, readers).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
+        file.write_all(text)?;
         file.as_file().sync_all()?;
         Ok(file)
     });
     drafted.map_err(|error| unwritable(path, &error))
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::caused(format!("cannot write {}", path.display()), error)
 }
 

@@ -1,6 +1,7 @@
 //! `selkie certs`: an authority for development, and what it issues.
 
 pub(crate) mod files;
+pub(crate) mod together;
 
 use core::time::Duration;
 use std::{
@@ -34,10 +35,8 @@ pub(crate) fn init(args: &CertsInitArgs) -> Result<(), Failure> {
     }
     let ca = DevCa::new(&args.cluster).map_err(|error| certs_failed(&error))?;
     files::make_dir(&args.dir)?;
-    let write =
-        |path: &Path, pem: &str, readers| files::write(path, pem, readers, args.force, force_means);
-    write(&key, &ca.key_pem(), Readers::Owner)?;
-    write(&cert, ca.cert_pem(), Readers::All)?;
+    let pems = (ca.cert_pem(), ca.key_pem());
+    write_pair((&cert, &key), (pems.0, &pems.1), args.force, force_means)?;
     print::line(format_args!(
         "wrote {}  certificate of the authority, for every member\n\
          wrote {}  its private key, for nobody: it makes members\n\
@@ -60,6 +59,7 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
         files::check_absent(&[&cert, &key], force_means)?;
     }
     let (ca_cert, ca_key) = ca_files(&args.dir);
+    together::finish(&[None, Some(ca_cert.clone()), Some(ca_key.clone())])?;
     let ca = DevCa::from_pem(&files::read(&ca_cert)?, &files::read(&ca_key)?)
         .map_err(|error| certs_failed(&error))?;
     let now = SystemTime::now();
@@ -68,10 +68,8 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
         .issue_at(args.name.as_str(), &args.addrs, now, validity)
         .map_err(|error| certs_failed(&error))?;
     files::make_dir(out)?;
-    let write =
-        |path: &Path, pem: &str, readers| files::write(path, pem, readers, args.force, force_means);
-    write(&key, issued.key_pem(), Readers::Owner)?;
-    write(&cert, issued.cert_pem(), Readers::All)?;
+    let pems = (issued.cert_pem(), issued.key_pem());
+    write_pair((&cert, &key), pems, args.force, force_means)?;
     let (cert, key, ca) = (cert.display(), key.display(), ca_cert.display());
     let until = timestamp(now + validity);
     let name = args.name;
@@ -82,6 +80,21 @@ pub(crate) fn issue(args: &CertsIssueArgs) -> Result<(), Failure> {
          --ca {ca} --cert {cert} --key {key}",
     ))
     .map_err(|error| print::failed(&error))
+}
+
+/// Writes a certificate and its key, by force in the place of others.
+fn write_pair(
+    (cert, key): (&Path, &Path),
+    (cert_pem, key_pem): (&str, &str),
+    force: bool,
+    force_means: &str,
+) -> Result<(), Failure> {
+    if force {
+        let paths = [None, Some(cert.to_owned()), Some(key.to_owned())];
+        return together::replace(&paths, &[None, Some(cert_pem), Some(key_pem)]);
+    }
+    files::write(key, key_pem, Readers::Owner, false, force_means)?;
+    files::write(cert, cert_pem, Readers::All, false, force_means)
 }
 
 /// Runs `selkie certs key`.

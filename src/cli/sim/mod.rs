@@ -1,5 +1,6 @@
 //! `selkie sim`: the experiments of the papers, and our own, in the simulator.
 
+mod broadcasts;
 mod chaos;
 mod crew;
 mod lifeguard;
@@ -120,6 +121,7 @@ fn play(wish: &Wish<'_>) -> Report {
         Scenario::LossyFew => rapid::lossy_few(wish),
         Scenario::HealthyLoss => loss::run(wish),
         Scenario::Split => split::run(wish),
+        Scenario::Broadcasts => broadcasts::run(wish),
         Scenario::Chaos => chaos::run(wish),
     }
 }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use selkie::{
     Config, Engine, Notice, Suspicion,
     codecs::PostcardCodec,
-    sim::{Happening, Link, News, Peer, Simulation},
+    sim::{Happening, Link, Machine, News, Peer, Simulation},
 };
 
 use super::{
@@ -50,6 +50,18 @@ pub(super) fn settled(
     let period = config.probe_period;
     let mut sim = Simulation::new(seed, config, PostcardCodec);
     sim.set_links(link);
+    settle(wish, &mut sim, count, period, seed);
+    sim
+}
+
+/// The same, in a simulation of any machines.
+pub(super) fn settle<M: Machine<Id = Peer>>(
+    wish: &Wish<'_>,
+    sim: &mut Simulation<M>,
+    count: usize,
+    period: Duration,
+    seed: u64,
+) {
     let mut rng = Rng::with_seed(seed);
     let mut starts: Vec<Duration> = (0..count).map(|_| period.mul_f64(rng.f64())).collect();
     starts.sort_unstable();
@@ -65,7 +77,6 @@ pub(super) fn settled(
         wish.unsettled.fetch_add(1, Ordering::Relaxed);
     }
     sim.run_for(period * 20);
-    sim
 }
 
 /// `selkie sim detection`.
