@@ -96,11 +96,11 @@ stats! {
     syncs,
     /// Times that a member did so with us, and something differed.
     syncs_answered,
-    /// Times that a member wanted to and was refused: we were comparing with it already, or with
-    /// as many as we may, or it had caused as much of that as it may.
-    syncs_refused,
     /// Times that either came to nothing.
     syncs_failed,
+    /// Times that a member wanted to compare and was refused: we were comparing with it already, or with
+    /// as many as we may, or it had caused as much of that as it may.
+    syncs_refused,
     /// Bytes received in comparing, either way.
     sync_bytes_in,
     /// Bytes said in comparing, either way, also where nobody heard them.

@@ -286,6 +286,24 @@ fn pings_are_answered_while_a_member_tells_of_a_crowd() {
             }
         }
         assert!(answers_between > 0, "all at once");
+        drop(stream);
+        in_time(
+            "all are told in turn, some in each round of the driver",
+            async {
+                loop {
+                    let before = a.cluster.stats().turns;
+                    if let Some(bytes) = ask_for_all(&teller, &own, &a).await {
+                        let rounds = a.cluster.stats().turns - before;
+                        assert!(
+                            bytes > CROWD && rounds > 10,
+                            "{bytes} bytes in {rounds} rounds"
+                        );
+                        return;
+                    }
+                }
+            },
+        )
+        .await;
     });
 }
 

@@ -260,14 +260,14 @@ fn a_connection_that_is_about_to_end_is_not_sent_over() {
 }
 
 /// An executor with a thread of its own, and what lives on it.
-struct Island {
-    executor: Arc<Executor<'static>>,
+pub(crate) struct Island {
+    pub(crate) executor: Arc<Executor<'static>>,
     stop: channel::Sender<()>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Island {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let executor = Arc::new(Executor::new());
         let (stop, stopped) = channel::bounded(1);
         let driven = executor.clone();
@@ -281,7 +281,7 @@ impl Island {
         }
     }
 
-    fn node(&self, issued: &Issued) -> Quic {
+    pub(crate) fn node(&self, issued: &Issued) -> Quic {
         let options = Options::new().executor(self.executor.clone());
         let credentials = Credentials::from_issued(issued).unwrap();
         Quic::bind_with(addr("127.0.0.1", 0), &credentials, &options).unwrap()

@@ -2,16 +2,21 @@
 
 use std::{
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
 use selkie::{
     Transport,
-    transports::quic::{Options, Quic, quinn},
+    transports::{
+        certs::DevCa,
+        quic::{Options, Quic, quinn},
+    },
 };
-use smol::Timer;
+use smol::{Timer, future};
 
-use crate::fixture::*;
+use crate::{fixture::*, life::Island};
 
 #[test]
 fn of_two_connections_dialled_at_once_one_remains() {
@@ -118,3 +123,126 @@ fn a_connection_that_a_failed_dial_was_to_replace_is_closed() {
         assert_eq!(left.counters().replaced_idle, 1);
     });
 }
+
+/// Both dial at the same instant, and go on talking.
+#[test]
+fn two_that_dial_each_other_at_the_same_instant_end_with_the_same_connection() {
+    const PAIRS: usize = 12;
+    let ca = ca();
+    run(async {
+        let pairs: Vec<_> = (0..PAIRS).map(|_| (node(&ca), node(&ca))).collect();
+        for (left, right) in &pairs {
+            left.send(right.local_addr(), b"hello").await.unwrap();
+            right.send(left.local_addr(), b"hello").await.unwrap();
+        }
+        join_all(pairs.iter().map(|(left, right)| settle(left, right))).await;
+        let both = pairs.iter().map(|(left, right)| {
+            (left.counters().accepted > 0 && right.counters().accepted > 0) as usize
+        });
+        assert!(both.sum::<usize>() > PAIRS / 2, "few dialled at once");
+        for (left, right) in &pairs {
+            assert_eq!(left.counters().dials + right.counters().dials, 2);
+        }
+    });
+}
+
+/// One was away for a moment, too short to be given up: the other one makes a new connection, and
+/// which of the two is kept the first one has to guess.
+#[test]
+fn two_who_keep_different_connections_come_round_to_the_same_one() {
+    let ca = ca();
+    run(async {
+        let pairs = silent_for_a_moment(&ca).await;
+        let settled = pairs.iter();
+        join_all(settled.map(|(left, right, _)| settle(left, right))).await;
+        check_dials(&pairs);
+    });
+}
+
+/// The same, and nobody has anything to say for a while.
+#[test]
+fn two_who_say_nothing_keep_the_same_connection() {
+    let ca = ca();
+    run(async {
+        let pairs = silent_for_a_moment(&ca).await;
+        for (left, right, _) in &pairs {
+            for node in [left, right] {
+                until(node, "one is closed", || node.connections() < 2).await;
+            }
+        }
+        for (left, right, _) in &pairs {
+            until_delivers(left, right, b"again").await;
+            until_delivers(right, left, b"again").await;
+        }
+        check_dials(&pairs);
+    });
+}
+
+type Silent = (Quic, Quic, Island);
+
+/// Each of the left dialled when the right, who had dialled it before, was not heard for a while.
+async fn silent_for_a_moment(ca: &DevCa) -> Vec<Silent> {
+    let pairs: Vec<Silent> = (0..8)
+        .map(|_| {
+            let island = Island::new();
+            let right = island.node(&ca.issue("right").unwrap());
+            (node(ca), right, island)
+        })
+        .collect();
+    join_all(pairs.iter().map(|(left, right, island)| async move {
+        check_delivers(right, left, b"first").await;
+        check_delivers(left, right, b"second").await;
+        let away = async { thread::sleep(Duration::from_millis(1800)) };
+        island.executor.spawn(away).detach();
+        while left.counters().dials == 0 {
+            let to = right.local_addr();
+            left.send(to, b"are you there?").await.unwrap();
+            Timer::after(Duration::from_millis(50)).await;
+        }
+        until(left, "there are two", || left.connections() == 2).await;
+    }))
+    .await;
+    pairs
+}
+
+/// Each dialled once.
+fn check_dials(pairs: &[Silent]) {
+    for (left, right, _) in pairs {
+        let dials = (left.counters().dials, right.counters().dials);
+        assert_eq!(dials, (1, 1), "{:?}", left.counters());
+    }
+}
+
+/// Two talk until they have one connection, and no less.
+async fn settle(left: &Quic, right: &Quic) {
+    let talk = async |from: &Quic, to: &Quic| loop {
+        from.send(to.local_addr(), b"still there").await.unwrap();
+        Timer::after(Duration::from_millis(100)).await;
+    };
+    let listen = async |node: &Quic| loop {
+        receive(node).await;
+    };
+    let settled = async {
+        let (began, mut since) = (Instant::now(), Instant::now());
+        // Whoever closes another one does so a second after there are two.
+        while since.elapsed() < Duration::from_secs(3) {
+            if (left.connections(), right.connections()) != (1, 1) {
+                since = Instant::now();
+            }
+            let took = began.elapsed();
+            assert!(
+                took < SETTLED_MAX,
+                "{:?} {:?}",
+                left.counters(),
+                right.counters()
+            );
+            Timer::after(Duration::from_millis(5)).await;
+        }
+    };
+    let talk = future::race(talk(left, right), talk(right, left));
+    let listen = future::race(listen(left), listen(right));
+    future::race(settled, future::race(talk, listen)).await;
+}
+
+/// Less than after what one of two connections is closed though both are in use.
+const SETTLED_MAX: Duration = Duration::from_secs(20);

@@ -134,6 +134,11 @@ impl Held {
         self.conn.stats().udp_rx.datagrams
     }
 
+    /// How many packets came over it, but for large ones.
+    pub(super) fn told(&self) -> u64 {
+        self.conn.stats().frame_rx.datagram
+    }
+
     /// How many datagrams came in and went out.
     pub(super) fn traffic(&self) -> u64 {
         let stats = self.conn.stats();

@@ -50,6 +50,20 @@ pub(super) struct Pair {
     pub(super) loser: Held,
 }
 
+impl Pair {
+    /// Whether that is the one that both ends would keep if they had dialled at once.
+    pub(super) fn is_lower_kept(&self) -> bool {
+        self.keeper.mark() < self.loser.mark()
+    }
+
+    pub(super) fn swapped(self) -> Self {
+        Self {
+            keeper: self.loser,
+            loser: self.keeper,
+        }
+    }
+}
+
 impl Links {
     pub(super) fn new(max: usize) -> Self {
         Self {
@@ -183,6 +197,18 @@ impl Links {
         current.map(|loser| Pair { keeper: new, loser })
     }
 
+    /// Sends over the loser of two connections from now on. Returns whether these are still the two.
+    pub(super) fn come_round(&mut self, peer: SocketAddr, pair: &Pair) -> bool {
+        let Some(Link::Up(up)) = self.links.get_mut(&peer).map(|entry| &mut entry.link) else {
+            return false;
+        };
+        let are_the_two = up.are(pair);
+        if are_the_two {
+            *up = Up::new(pair.loser.clone(), Some(pair.keeper.clone()), up.pause);
+        }
+        are_the_two
+    }
+
     /// Closes the loser of two connections, unless it has become the one for sending. If nothing
     /// came in over the other one since `heard`, but something over the loser, that is the one
     /// that is alive.
@@ -197,8 +223,7 @@ impl Links {
         let Some(Link::Up(up)) = self.links.get_mut(&peer).map(|entry| &mut entry.link) else {
             return;
         };
-        let is_loser = |held: &Held| held.is(&pair.loser.conn);
-        if !up.held.is(&pair.keeper.conn) || !up.previous.as_ref().is_some_and(is_loser) {
+        if !up.are(pair) {
             return;
         }
         let mut dead = up.previous.take();
@@ -277,6 +302,14 @@ impl Links {
         if let Link::Up(up) = entry.link {
             close(up.previous, tally);
         }
+    }
+}
+
+impl Up {
+    /// Whether these are its two connections.
+    fn are(&self, pair: &Pair) -> bool {
+        let is_loser = |held: &Held| held.is(&pair.loser.conn);
+        self.held.is(&pair.keeper.conn) && self.previous.as_ref().is_some_and(is_loser)
     }
 }
 

@@ -310,6 +310,11 @@ impl Shared {
         Some(new)
     }
 
+    /// Keeps the loser of two connections.
+    pub(super) fn come_round(&self, peer: SocketAddr, pair: &Pair) -> bool {
+        lock(&self.links).come_round(peer, pair)
+    }
+
     /// Closes the loser of two connections, if it is not in use after all.
     pub(super) fn settle(&self, peer: SocketAddr, pair: &Pair, heard: u64, alive: bool) {
         let mut links = lock(&self.links);

@@ -193,14 +193,19 @@ impl<I: Identity> Known<I> {
     fn hash_of(addr: &I::Addr, version: u64) -> (usize, u32) {
         let mut hasher = SipHasher13::new();
         addr.hash(&mut hasher);
+        let bucket = Self::bucket(&hasher);
         hasher.write_u64(version);
-        let version_hash = hasher.finish() as u32;
-        (Self::bucket_of(addr), version_hash)
+        (bucket, hasher.finish() as u32)
     }
 
     fn bucket_of(addr: &I::Addr) -> usize {
         let mut hasher = SipHasher13::new();
         addr.hash(&mut hasher);
+        Self::bucket(&hasher)
+    }
+
+    /// Of an address that was written into this.
+    fn bucket(hasher: &SipHasher13) -> usize {
         (hasher.finish() % BUCKETS as u64) as usize
     }
 }

@@ -252,33 +252,42 @@ where
         sums
     }
 
-    /// What is known of the metadata of these buckets, but for those that the other side has in
-    /// the same version: each with a length before it.
-    pub(in crate::agent) fn metadata_entries(&mut self, buckets: u64, room: usize) -> Vec<u8> {
-        let is_meant = |addr: &I::Addr| buckets >> Known::<I>::bucket_of(addr) & 1 == 1;
-        let mut entries = Vec::new();
+    /// What is known of the metadata of these buckets, our own first.
+    pub(in crate::agent) fn metadata_in(&self, buckets: u64) -> Vec<(I::Addr, Metadata)> {
+        let is_meant =
+            |addr: &I::Addr| buckets == u64::MAX || buckets >> Known::<I>::bucket_of(addr) & 1 == 1;
+        let us = self.engine.identity().addr();
+        let own = self.metadata.own.as_ref().map(|own| (&us, own));
+        let known = own.into_iter().chain(&self.metadata.others);
+        let meant = known.filter(|(addr, _)| is_meant(addr));
+        let meant = meant.map(|(addr, metadata)| (addr.clone(), metadata.clone()));
+        meant.collect()
+    }
+
+    /// Puts entries down, each with a length before it, as long as there is room. Returns whether
+    /// there was.
+    pub(in crate::agent) fn encode_entries(
+        &mut self,
+        known: impl Iterator<Item = (I::Addr, Metadata)>,
+        room: usize,
+        to: &mut Vec<u8>,
+    ) -> bool {
         let us = self.engine.identity().clone();
-        let own = self.metadata.own.clone().map(|own| (us, own));
-        let others = self.metadata.others.iter();
-        let others = others.filter_map(|(addr, metadata)| {
-            let member = self.engine.member(addr)?;
-            Some((member.id.clone(), metadata.clone()))
-        });
-        let known: Vec<_> = own
-            .into_iter()
-            .chain(others)
-            .filter(|(id, _)| is_meant(&id.addr()))
-            .collect();
-        for (id, metadata) in known {
+        for (addr, metadata) in known {
+            let id = match self.engine.member(&addr) {
+                Some(member) => member.id.clone(),
+                None if addr == us.addr() => us.clone(),
+                None => continue,
+            };
             let codec = self.engine.codec_mut();
             if let Some(entry) = entry::encode(codec, &id, &metadata, INLINE_MAX) {
-                if entries.len() + entry.len() > room {
-                    break;
+                if to.len() + entry.len() > room {
+                    return false;
                 }
-                put_entry(&entry, &mut entries);
+                put_entry(&entry, to);
             }
         }
-        entries
+        true
     }
 
     /// Hears the first of a list of entries, each with a length before it, at most so many.

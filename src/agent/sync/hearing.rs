@@ -1,18 +1,18 @@
-//! Taking in what a member told: a little of it in each turn of the driver, which has pings to
-//! answer meanwhile.
+//! Taking in what a member told, and putting down what is said to that: a little of it in each turn
+//! of the driver, which has pings to answer meanwhile.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::io;
 
-use super::{Stage, sections::Said};
+use super::{Stage, sections::Said, telling::Saying};
 use crate::{
-    BroadcastHandler, Codec, Locate, Member, Transport,
+    BroadcastHandler, Codec, Identity, Locate, Member, Transport,
     agent::{driver::Agent, metadata::Spread, streams::Conversation},
 };
 
-/// What a member told in one frame, and how much of it was taken in.
-pub(in crate::agent) struct Hearing<I, S> {
+/// What a member told in one frame, how much of it was taken in, and what is said to it.
+pub(in crate::agent) struct Hearing<I: Identity, S> {
     stage: Stage<I>,
     said: Said,
     conversation: Conversation<S>,
@@ -20,6 +20,8 @@ pub(in crate::agent) struct Hearing<I, S> {
     theirs: Vec<Member<I>>,
     is_read: bool,
     applied: usize,
+    /// What we say to that, once all of it was taken in.
+    saying: Option<Saying<I>>,
 }
 
 /// What is left to do.
@@ -56,6 +58,7 @@ where
             theirs: Vec::new(),
             is_read: false,
             applied: 0,
+            saying: None,
         });
     }
 
@@ -81,10 +84,10 @@ where
                     stage,
                     said,
                     conversation,
-                    theirs,
+                    saying,
                     ..
                 } = hearing;
-                self.go_on(stage, &said, &theirs, conversation);
+                self.go_on(stage, said.len(), saying, conversation);
             }
             Progress::Malformed => {
                 self.on_sync_ended(&hearing.stage, Err(io::ErrorKind::InvalidData.into()));
@@ -96,6 +99,12 @@ where
         let Some(peer) = hearing.stage.peer().cloned() else {
             return Progress::Done;
         };
+        if let Some(saying) = &mut hearing.saying {
+            return match self.say_some_more(saying, &hearing.theirs) {
+                true => Progress::Done,
+                false => Progress::More,
+            };
+        }
         if !hearing.is_read {
             return self.read_some(hearing);
         }
@@ -120,7 +129,14 @@ where
         let rest = self.hear_entries(metadata, ENTRIES_MAX, &peer, spread);
         match rest {
             None => Progress::Malformed,
-            Some(0) => Progress::Done,
+            Some(0) => {
+                let Hearing { stage, said, .. } = &*hearing;
+                hearing.saying = self.begin_to_say(stage, said);
+                match hearing.saying {
+                    Some(_) => Progress::More,
+                    None => Progress::Done,
+                }
+            }
             Some(rest) => {
                 hearing.said.advance_metadata(left - rest);
                 Progress::More

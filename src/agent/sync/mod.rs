@@ -26,17 +26,15 @@ pub(super) use self::pace::{PERIOD, Syncing};
 use self::{
     askers::Asker,
     pace::Turn,
-    sections::{
-        ALL, BUCKETS, DIGEST, METADATA_BUCKETS, METADATA_DIGEST, Said, differing, put_digest,
-        put_section,
-    },
+    sections::{ALL, DIGEST, METADATA_DIGEST, put_digest, put_section},
+    telling::Saying,
 };
 use super::{
     driver::Agent,
     seeds::Company,
     streams::{self, Conversation, Dial, Next, Opening, StreamKind},
 };
-use crate::{BroadcastHandler, Codec, Locate, Member, Transport, trace::debug};
+use crate::{BroadcastHandler, Codec, Locate, Transport, trace::debug};
 
 /// How far two members are.
 pub(super) enum Stage<I> {
@@ -186,25 +184,31 @@ where
         self.inputs.streams.converse(conversation, Vec::new(), next);
     }
 
-    /// Answers what was taken in.
+    /// Says what there is to say to what was taken in.
     fn go_on(
         &mut self,
         stage: Stage<I>,
-        said: &Said,
-        theirs: &[Member<I>],
+        heard: usize,
+        saying: Option<Saying<I>>,
         conversation: Conversation<T::Stream>,
     ) {
-        let asker = match &stage {
-            Stage::Answering(peer, _) | Stage::Answered(peer, _) => {
-                Some(Asker::of(peer, &conversation.source))
-            }
-            _ => None,
-        };
-        let (say, next) = self.answer_sync(stage, said, theirs);
-        if let Some(asker) = asker {
-            let bytes = said.len() + say.as_ref().map_or(0, Vec::len);
+        if let Stage::Answering(peer, _) | Stage::Answered(peer, _) = &stage {
+            let asker = Asker::of(peer, &conversation.source);
+            let bytes = heard + saying.as_ref().map_or(0, |saying| saying.frame.len());
             self.sync.askers.caused(asker, bytes, self.inputs.now());
         }
+        let is_all_alike = saying.as_ref().is_some_and(|saying| saying.is_all_alike);
+        let next = match stage {
+            Stage::Answering(_, turn) if is_all_alike => Stage::Answerer(turn),
+            Stage::Answering(peer, turn) => Stage::Answered(peer, turn),
+            Stage::Asked(peer, _) if saying.is_some() => Stage::Told(peer),
+            Stage::Answered(_, turn) => {
+                self.stats.syncs_answered += 1;
+                Stage::Answerer(turn)
+            }
+            Stage::Answerer(turn) => Stage::Answerer(turn),
+            Stage::Asked(..) | Stage::Told(_) | Stage::Asker => Stage::Asker,
+        };
         let next = match next {
             // The other one has closed it: nothing is left to be said.
             Stage::Asker => return self.on_sync_ended(&next, Ok(())),
@@ -212,48 +216,10 @@ where
             next => Next::Read(BYTES_MAX, next),
         };
         let next = next.map(streams::Stage::Sync);
-        self.stats.sync_bytes_out += say.as_ref().map_or(0, |say| say.len() as u64);
-        let frames = say.into_iter().collect();
+        let frames: Vec<_> = saying.into_iter().map(|saying| saying.frame).collect();
+        let bytes = frames.iter().map(Vec::len).sum::<usize>();
+        self.stats.sync_bytes_out += bytes as u64;
         self.inputs.streams.converse(conversation, frames, next);
-    }
-
-    /// What to say to that, and what then.
-    fn answer_sync(
-        &mut self,
-        stage: Stage<I>,
-        heard: &Said,
-        theirs: &[Member<I>],
-    ) -> (Option<Vec<u8>>, Stage<I>) {
-        let mut say = Vec::new();
-        match stage {
-            Stage::Answering(peer, turn) => {
-                let (scope, buckets) = self.compare(heard);
-                let versions = differing(heard.metadata_digest(), &self.metadata_digest());
-                put_section(&mut say, BUCKETS, &buckets.to_be_bytes());
-                put_section(&mut say, METADATA_BUCKETS, &versions.to_be_bytes());
-                if buckets == 0 && versions == 0 {
-                    return (Some(say), Stage::Answerer(turn));
-                }
-                self.put_members(&mut say, scope, buckets, &[]);
-                self.put_metadata(&mut say, versions);
-                (Some(say), Stage::Answered(peer, turn))
-            }
-            Stage::Asked(..) if heard.buckets == 0 && heard.metadata_buckets == 0 => {
-                (None, Stage::Asker)
-            }
-            Stage::Asked(peer, scope) => {
-                self.put_members(&mut say, scope, heard.buckets, theirs);
-                self.put_metadata(&mut say, heard.metadata_buckets);
-                (Some(say), Stage::Told(peer))
-            }
-            Stage::Answered(_, turn) => {
-                self.put_members(&mut say, Scope::Differing, 0, theirs);
-                self.stats.syncs_answered += 1;
-                (Some(say), Stage::Answerer(turn))
-            }
-            Stage::Told(_) | Stage::Asker => (None, Stage::Asker),
-            Stage::Answerer(turn) => (None, Stage::Answerer(turn)),
-        }
     }
 
     pub(super) fn on_sync_ended(&mut self, stage: &Stage<I>, result: io::Result<()>) {
