@@ -14,7 +14,7 @@ struct Bucket {
     tail: ItemId,
 }
 
-/// The greatest length that has a bucket of its own from the start.
+/// The greatest length whose bucket is found without a search.
 const SHORT_MAX: usize = 63;
 
 /// There are buckets for so many lengths more, one time after the other: of one kind of identity
